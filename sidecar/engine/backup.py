@@ -1,0 +1,296 @@
+"""Making a backup: read `make_backup` as the list of its steps. The metadata comes last."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from sidecar import __version__
+from sidecar.engine import format as framing
+from sidecar.engine.codec import Codec
+from sidecar.engine.documents import document_id, split
+from sidecar.engine.manifest import to_bytes
+from sidecar.engine.seen_ids import SeenIds
+from sidecar.engine.source import Collection, Database, Reader
+from sidecar.engine.store import Draft, LocalStore
+from sidecar.engine.tally import Tally
+from sidecar.engine.threads import in_thread, read_ahead
+from sidecar.errors import (
+    CollectionsChanged,
+    CountMismatch,
+    CursorFailed,
+    DuplicateIds,
+    NothingToBackUp,
+    SnapshotTooOld,
+    SnapshotUnavailable,
+    StorageFull,
+)
+from sidecar.events import Listener, Progressed, nobody
+from sidecar.model import (
+    FORMAT_VERSION,
+    METADATA_VERSION,
+    BackupSet,
+    CollectionDetails,
+    CollectionKind,
+    Consistency,
+    Manifest,
+    Trigger,
+)
+
+READS_PER_COLLECTION = 3
+SNAPSHOTS_PER_SET = 2
+READS_PER_CHANGED_SET = 2
+RETRY_SECONDS = 0.5  # times the number of the attempt
+TEXT_PER_BSON = 2.5  # Extended JSON bytes per BSON byte, where no earlier backup of the set tells
+RUNAWAY_FACTOR = 2  # a cursor that gave so many times the documents the server counts is checked for repeats at once
+RUNAWAY_DOCUMENTS = 10_000  # and so many more, because a collection may grow while it is read
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be backed up, from where to where, and the limits that hold for it."""
+
+    database: Database
+    store: LocalStore
+    codec: Codec
+    mongo_host: str
+    min_free_bytes: int
+    trigger: Trigger = Trigger.MANUAL
+    is_pinned: bool = False
+    text_per_bson: float = TEXT_PER_BSON
+    listener: Listener = nobody
+
+    @property
+    def set(self) -> BackupSet:
+        return self.store.set
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What was written to a draft and how it was read."""
+
+    details: Mapping[str, CollectionDetails]
+    missing: tuple[str, ...]
+    cluster_time: tuple[int, int] | None
+    notes: tuple[str, ...]
+
+
+async def make_backup(order: Order) -> Manifest:
+    """Back up one set and return its metadata, which is on the disk by then.
+
+    Raises Busy, StorageError, SourceError; then nothing of the attempt is left and everything that was there before still is.
+    """
+    began, clock = datetime.now(UTC), time.monotonic()
+    with ExitStack() as stack:
+        lock = stack.enter_context(order.store.locked(f"backup ({order.trigger})"))
+        server_version = await order.database.server_version()
+        await _require_space(order)
+        draft = stack.enter_context(order.store.begin(lock, began))
+        content = await _write_set(order, draft)
+        await in_thread(draft.commit_data)
+        manifest = _describe(order, draft, content, began, time.monotonic() - clock, server_version)
+        await in_thread(draft.commit, to_bytes(manifest), is_pinned=order.is_pinned)
+    log.info("backup.committed", backup_id=manifest.backup_id, size_bytes=manifest.file_size_bytes, checksum=manifest.checksum)
+    return manifest
+
+
+async def _require_space(order: Order) -> None:
+    items, _ = _chosen(order.set, await order.database.collections())
+    predicted = int(await order.database.data_bytes(items) * order.text_per_bson)
+    free, needed = order.store.free_bytes(), order.min_free_bytes + predicted
+    if free < needed:
+        raise StorageFull(
+            f"{free / 1e6:.0f} MB are free in {order.store.directory}, {needed / 1e6:.0f} MB are needed: "
+            f"{order.min_free_bytes / 1e6:.0f} MB that must stay free and {predicted / 1e6:.0f} MB for the backup",
+            free_bytes=free,
+            needed_bytes=needed,
+        )
+
+
+# -- one set -----------------------------------------------------------------------------------------------------------
+
+
+async def _write_set(order: Order, draft: Draft) -> _Content:
+    """Read the whole set at one cluster time; where the server cannot, say so and read collection by collection."""
+    start = draft.mark()
+    notes: list[str] = []
+    snapshots = changes = 0
+    while True:
+        try:
+            return await _write_set_once(order, draft, notes, snapshot=not notes)
+        except SnapshotTooOld as error:
+            snapshots += 1
+            if snapshots == SNAPSHOTS_PER_SET:
+                notes.append(f"no snapshot: {error}")
+            log.warning("backup.snapshot_too_old", set=order.set.name, snapshots=snapshots, error=str(error))
+        except SnapshotUnavailable as error:
+            notes.append(f"no snapshot: {error}")
+            log.warning("backup.no_snapshot", set=order.set.name, error=str(error))
+        except CollectionsChanged as error:
+            changes += 1
+            if changes == READS_PER_CHANGED_SET:
+                raise
+            log.warning("backup.collections_changed", set=order.set.name, error=str(error))
+        await in_thread(draft.rewind, start)
+
+
+async def _write_set_once(order: Order, draft: Draft, notes: list[str], *, snapshot: bool) -> _Content:
+    before = await order.database.collections()
+    chosen, missing = _chosen(order.set, before)
+    items = {name: await order.database.with_indexes(item) for name, item in chosen.items()}
+    draft.write(framing.header(draft.id, order.set.name, order.database.name, items, order.codec))
+    details: dict[str, CollectionDetails] = {}
+    async with order.database.reader(snapshot=snapshot) as reader:
+        for item in items.values():
+            if item.holds_documents:
+                draft.write(framing.opening(item.name, is_first=not details))
+                details[item.name] = await _write_collection(order, draft, reader, item)
+                draft.write(framing.CLOSING)
+    draft.write(framing.FOOTER)
+    _require_unchanged(order.set, before, await order.database.collections())
+    at = reader.cluster_time
+    return _Content(details, missing, (at.time, at.inc) if at else None, tuple(notes))
+
+
+def _chosen(backup_set: BackupSet, found: Mapping[str, Collection]) -> tuple[dict[str, Collection], tuple[str, ...]]:
+    """The set's collections that exist, and the names of those that do not. Raises NothingToBackUp."""
+    if backup_set.takes_all:
+        chosen, missing = {n: c for n, c in found.items() if n not in backup_set.exclude}, ()
+    else:
+        chosen = {name: found[name] for name in backup_set.collections if name in found}
+        missing = tuple(name for name in backup_set.collections if name not in found)
+    if not chosen:
+        raise NothingToBackUp(f"none of the collections of the set {backup_set.name} exists: {', '.join(missing) or 'the database is empty'}")
+    if missing:
+        log.warning("backup.collections_missing", set=backup_set.name, missing=missing)
+    return chosen, missing
+
+
+def _require_unchanged(backup_set: BackupSet, before: Mapping[str, Collection], after: Mapping[str, Collection]) -> None:
+    names = sorted((before.keys() | after.keys()) if backup_set.takes_all else backup_set.collections)
+    changed = [n for n in names if n not in backup_set.exclude and _identity(before.get(n)) != _identity(after.get(n))]
+    if changed:
+        raise CollectionsChanged(f"created, dropped, renamed or re-created during the backup: {', '.join(changed)}")
+
+
+def _identity(item: Collection | None) -> tuple[object, ...] | None:
+    return (item.kind, item.uuid) if item else None
+
+
+# -- one collection ----------------------------------------------------------------------------------------------------
+
+
+async def _write_collection(order: Order, draft: Draft, reader: Reader, item: Collection) -> CollectionDetails:
+    """Read a collection, from its start again if its cursor fails: nothing half-read is ever kept."""
+    start = draft.mark()
+    by_id = False
+    for attempt in range(1, READS_PER_COLLECTION + 1):
+        try:
+            return await _write_collection_once(order, draft, reader, item, by_id=by_id)
+        except CursorFailed as error:
+            if attempt == READS_PER_COLLECTION:
+                raise
+            by_id = by_id or isinstance(error, DuplicateIds)
+            log.warning("backup.collection_read_again", collection=item.name, attempt=attempt, by_id=by_id, error=str(error))
+        await in_thread(draft.rewind, start)
+        await asyncio.sleep(RETRY_SECONDS * attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def _write_collection_once(order: Order, draft: Draft, reader: Reader, item: Collection, *, by_id: bool) -> CollectionDetails:
+    expected = await reader.count(item)
+    checks_ids = item.kind is CollectionKind.COLLECTION and not reader.is_snapshot
+    with ExitStack() as stack:
+        seen = stack.enter_context(SeenIds(order.store.directory)) if checks_ids else None
+        section = _Section(draft, order.codec, item.name, expected, seen)
+        async with aclosing(read_ahead(reader.batches(item, by_id=by_id))) as batches:
+            async for batch in batches:
+                await in_thread(section.write, batch)
+                order.listener(Progressed("backup", item.name, section.tally.documents, section.tally.bson_bytes, expected))
+        await in_thread(section.end)
+    await _require_complete(reader, item, section.tally.documents, expected)
+    return section.tally.details()
+
+
+async def _require_complete(reader: Reader, item: Collection, documents: int, counted_before: int) -> None:
+    """At one cluster time the count is exact; else no fewer than the server counted both before and after."""
+    if documents == counted_before or (not reader.is_snapshot and documents >= min(counted_before, await reader.count(item))):
+        return
+    raise CountMismatch(f"reading {item.name}: the cursor ended after {documents} documents, the server counts {counted_before}")
+
+
+@dataclass(slots=True)
+class _Section:
+    """The documents of one collection on their way into a draft."""
+
+    draft: Draft
+    codec: Codec
+    name: str
+    expected: int
+    seen: SeenIds | None
+    tally: Tally = field(default_factory=Tally)
+    check_at: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.check_at = self.expected if self.seen is None else RUNAWAY_FACTOR * self.expected + RUNAWAY_DOCUMENTS
+
+    def write(self, batch: bytes) -> None:
+        encoded = self.codec.encode(batch)
+        if self.tally.documents and encoded.documents:
+            self.draft.write(b",\n")
+        self.draft.write(encoded.text)
+        self.tally.add(encoded.documents, len(batch), encoded.fingerprint, encoded.escaped)
+        if self.seen is not None:
+            self.seen.add(found for document in split(batch) if (found := document_id(document)) is not None)
+        if self.tally.documents > self.check_at:
+            self._check_runaway()
+
+    def _check_runaway(self) -> None:
+        if self.seen is None:
+            raise CountMismatch(f"reading {self.name}: the cursor goes on after {self.tally.documents} documents, the server counts {self.expected}")
+        self._require_no_repeats(self.seen)
+        self.check_at = RUNAWAY_FACTOR * self.tally.documents
+
+    def end(self) -> None:
+        if self.seen is not None:
+            self._require_no_repeats(self.seen)
+        if self.tally.documents:
+            self.draft.write(b"\n")
+
+    def _require_no_repeats(self, seen: SeenIds) -> None:
+        if seen.has_repeats():
+            raise DuplicateIds(f"reading {self.name}: the cursor returned an _id twice within {self.tally.documents} documents")
+
+
+def _describe(order: Order, draft: Draft, content: _Content, began: datetime, seconds: float, server_version: str) -> Manifest:
+    return Manifest(
+        backup_id=str(draft.id),
+        backup_type=order.set.name,
+        filename=draft.id.data_name,
+        timestamp=began,
+        checksum=draft.checksum,
+        checksum_algorithm="SHA256",
+        file_size_bytes=draft.size_bytes,
+        file_size_mb=round(draft.size_bytes / 2**20, 2),
+        collections={name: detail.documents for name, detail in content.details.items()},
+        mongo_url=order.mongo_host,
+        db_name=order.database.name,
+        version=METADATA_VERSION,
+        format_version=FORMAT_VERSION,
+        sidecar_version=__version__,
+        trigger=order.trigger,
+        duration_seconds=round(seconds, 3),
+        consistency=Consistency.SNAPSHOT if content.cluster_time else Consistency.PER_COLLECTION,
+        cluster_time=content.cluster_time,
+        codec=order.codec.name,
+        server_version=server_version,
+        missing_collections=content.missing,
+        notes=content.notes,
+        collection_details=dict(content.details),
+    )

@@ -1,0 +1,74 @@
+"""What the driver raises, as the facts an operator can act on, with no credential in the text."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bson.errors import BSONError
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
+
+from sidecar.errors import SnapshotTooOld, SnapshotUnavailable, SourceError, SourceStalled, SourceUnavailable
+
+# Codes of https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
+_NAMESPACE_NOT_FOUND = 26
+_SNAPSHOT_TOO_OLD = 239
+_NO_SNAPSHOT = frozenset({72, 123, 246})  # InvalidOptions, NotAReplicaSet, SnapshotUnavailable
+_REFUSED = frozenset({13, 18})  # Unauthorized, AuthenticationFailed
+_CREDENTIALS = re.compile(r"://[^@/\s]*@")
+
+
+@contextmanager
+def translated(
+    action: str,
+    otherwise: type[SourceError] = SourceError,
+    *,
+    missing: type[SourceError] | None = None,
+    is_snapshot: bool = False,
+) -> Iterator[None]:
+    """Raise the driver's errors as ours.
+
+    `action` says what was being done, `otherwise` is the class for what has none of its own, `missing` the one for a
+    collection that does not exist; `is_snapshot` says that snapshot reads were asked for, which gives some codes another
+    meaning.
+    """
+    try:
+        yield
+    except (PyMongoError, BSONError) as error:
+        if missing is not None and getattr(error, "code", None) == _NAMESPACE_NOT_FOUND:
+            raise missing(f"{action}: it does not exist any more") from error
+        raise _as_ours(error, action, otherwise, is_snapshot=is_snapshot) from error
+
+
+def _as_ours(error: Exception, action: str, otherwise: type[SourceError], *, is_snapshot: bool) -> SourceError:
+    text = f"{action}: {_in_words(error)}"
+    match error:
+        case NetworkTimeout():
+            return SourceStalled(f"{text} (no answer within the limit SIDECAR_STALL_TIMEOUT_SECONDS)")
+        case ServerSelectionTimeoutError():
+            return SourceUnavailable(text)
+        case OperationFailure(code=code) if is_snapshot and code == _SNAPSHOT_TOO_OLD:
+            return SnapshotTooOld(text, server_code=code)
+        case OperationFailure(code=code) if is_snapshot and code in _NO_SNAPSHOT:
+            return SnapshotUnavailable(text, server_code=code)
+        case OperationFailure(code=code) if code in _REFUSED:
+            return SourceUnavailable(text, server_code=code)
+        case OperationFailure(code=code):
+            return otherwise(text, server_code=code)
+        case ConfigurationError() if is_snapshot:  # the driver knows that the server is too old for it
+            return SnapshotUnavailable(text)
+        case ConnectionFailure() | ConfigurationError() if otherwise is SourceError:
+            return SourceUnavailable(text)
+    return otherwise(text)
+
+
+def _in_words(error: Exception) -> str:
+    """The server's or the driver's first sentence, without the reply that PyMongo appends to it."""
+    text = str(error).split(", full error:")[0].split(", Timeout:")[0]
+    return _CREDENTIALS.sub("://", text) or type(error).__name__

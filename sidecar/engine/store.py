@@ -1,0 +1,311 @@
+"""Backups in a local directory: durable before visible, and nothing touched that is not ours.
+
+A file becomes visible only by: temporary name → fsync → rename → fsync of the directory → read back and compared. A backup
+exists when its metadata does, so the metadata is always the last to come and the first to go.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from sidecar.engine.lock import SetLock
+from sidecar.errors import BackupNotFound, Busy, StorageError
+from sidecar.model import BackupId, BackupSet
+
+READ_BYTES = 1 << 20
+_METADATA_BYTES = 1 << 26  # a metadata file larger than this is not one
+_TEMPORARY = ".tmp"
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Which of a backup's files exist, and the identity of its data file as of when it was looked at."""
+
+    id: BackupId
+    has_data: bool
+    has_metadata: bool
+    has_pin: bool
+    size_bytes: int = 0
+    identity: tuple[int, int, int] | None = None  # size, mtime in ns, inode: a verdict on the data is bound to it
+
+
+class LocalStore:
+    """The directory of one backup set. All methods block; errors are StorageError and its kinds."""
+
+    def __init__(self, root: Path, backup_set: BackupSet) -> None:
+        self.root = root
+        self.set = backup_set
+        self.directory = root / backup_set.directory
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def scan(self) -> list[Files]:
+        """What there is, newest first. Symbolic links, directories and names that are not ours are left out."""
+        names = self._regular_files()
+        ids = {found for name in names if (found := self._id_of(name)) is not None}
+        return [self._files(backup_id, names) for backup_id in sorted(ids, reverse=True)]
+
+    def _regular_files(self) -> Mapping[str, os.stat_result]:
+        try:
+            with os.scandir(self.directory) as entries:
+                return {e.name: e.stat(follow_symlinks=False) for e in entries if e.is_file(follow_symlinks=False)}
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise StorageError.of(error, f"listing {self.directory}") from error
+
+    def _id_of(self, name: str) -> BackupId | None:
+        stem = name.removesuffix(".json")
+        found = BackupId.parse(stem.removesuffix(".meta")) if stem != name else None
+        return found if found is not None and found.prefix == self.set.prefix else None
+
+    @staticmethod
+    def _files(backup_id: BackupId, names: Mapping[str, os.stat_result]) -> Files:
+        data = names.get(backup_id.data_name)
+        return Files(
+            backup_id,
+            has_data=data is not None,
+            has_metadata=backup_id.metadata_name in names,
+            has_pin=backup_id.pin_name in names,
+            size_bytes=data.st_size if data else 0,
+            identity=(data.st_size, data.st_mtime_ns, data.st_ino) if data else None,
+        )
+
+    def free_bytes(self) -> int:
+        """What an ordinary user may still write; asked of the nearest directory that exists."""
+        directory = self.directory
+        while not directory.exists() and directory != directory.parent:
+            directory = directory.parent
+        try:
+            return shutil.disk_usage(directory).free
+        except OSError as error:
+            raise StorageError.of(error, f"asking for the free space of {directory}") from error
+
+    def read_metadata(self, backup_id: BackupId) -> bytes:
+        """The bytes of the metadata file. Raises BackupNotFound, StorageError."""
+        with self._open(backup_id.metadata_name) as file:
+            return file.read(_METADATA_BYTES)
+
+    @contextmanager
+    def open_data(self, backup_id: BackupId) -> Iterator[BinaryIO]:
+        """The data file, protected from deletion while it is open. Raises BackupNotFound, StorageError."""
+        with self._open(backup_id.data_name) as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            yield file
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[BinaryIO]:
+        try:
+            descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            raise BackupNotFound(f"there is no file {name} in {self.directory}") from None
+        except OSError as error:
+            raise StorageError.of(error, f"opening {name}") from error
+        with os.fdopen(descriptor, "rb") as file:
+            yield file
+
+    def is_being_read(self, backup_id: BackupId) -> bool:
+        try:
+            with self._open(backup_id.data_name) as file:
+                _claim(file, backup_id)
+        except BackupNotFound:
+            return False
+        except Busy:
+            return True
+        return False
+
+    # -- writing, under the set's lock ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self, purpose: str) -> Iterator[SetLock]:
+        """Be the only one who writes to the set; what a killed owner left behind is gone. Raises Busy, StorageError."""
+        with SetLock(self.root, self.set.name, purpose) as lock:
+            self._sweep(lock)
+            yield lock
+
+    def _sweep(self, lock: SetLock) -> None:
+        names = self._regular_files()
+        for name in names:
+            if name.startswith(".") and name.endswith(_TEMPORARY) and self._id_of(name[1 : -len(_TEMPORARY)]):
+                self._unlink(name)
+        unfinished = BackupId.parse(lock.left_unfinished or "")
+        if unfinished is not None and unfinished.prefix == self.set.prefix and unfinished.metadata_name not in names:
+            self._unlink(unfinished.data_name)
+            self._unlink(unfinished.pin_name)
+        if lock.left_unfinished:
+            lock.note_unfinished(None)
+
+    def begin(self, lock: SetLock, moment: datetime) -> "Draft":
+        """A new backup's files, under the first second from `moment` on that no file has."""
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError.of(error, f"making {self.directory}") from error
+        backup_id = BackupId.at(self.set.prefix, moment)
+        while any(os.path.lexists(self.directory / name) for name in (backup_id.data_name, backup_id.metadata_name, backup_id.pin_name)):
+            backup_id = backup_id.next_second()
+        lock.note_unfinished(str(backup_id))
+        return Draft(self, lock, backup_id)
+
+    def delete(self, lock: SetLock, backup_id: BackupId) -> None:
+        """Remove a backup, metadata first. The caller has made sure that it may go. Raises Busy while somebody reads it."""
+        with ExitStack() as stack:
+            with suppress(BackupNotFound):
+                _claim(stack.enter_context(self._open(backup_id.data_name)), backup_id)
+            lock.note_unfinished(str(backup_id))
+            for name in (backup_id.metadata_name, backup_id.data_name, backup_id.pin_name):
+                self._unlink(name)
+            self.sync_directory()
+            lock.note_unfinished(None)
+
+    def pin(self, lock: SetLock, backup_id: BackupId) -> None:
+        """Keep a backup whatever the retention rules say."""
+        del lock
+        self.publish(backup_id.pin_name, b"{}\n")
+
+    def publish(self, name: str, content: bytes) -> None:
+        """Write a small file so that it is there whole or not at all, then read it back."""
+        temporary = self.directory / f".{name}{_TEMPORARY}"
+        try:
+            with _created(temporary) as file:
+                file.write(content)
+                _to_disk(file)
+            temporary.rename(self.directory / name)
+            self.sync_directory()
+            with self._open(name) as file:
+                stored = file.read(len(content) + 1)
+        except OSError as error:
+            self._unlink(temporary.name)
+            raise StorageError.of(error, f"writing {name}") from error
+        if stored != content:
+            raise StorageError(f"{name} reads back differently from what was written")
+
+    def sync_directory(self) -> None:
+        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _unlink(self, name: str) -> None:
+        """Remove a regular file of ours; anything else under that name stays."""
+        path = self.directory / name
+        try:
+            if stat.S_ISREG(path.lstat().st_mode):
+                path.unlink()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise StorageError.of(error, f"removing {name}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a draft to come back to: the offset and the state of the digest there."""
+
+    offset: int
+    digest: "hashlib._Hash"
+
+
+class Draft:
+    """A backup being written: hashed as it passes, invisible until `commit`. Leaving `with` without one leaves nothing behind."""
+
+    def __init__(self, store: LocalStore, lock: SetLock, backup_id: BackupId) -> None:
+        self.id = backup_id
+        self.size_bytes = 0
+        self._store = store
+        self._lock = lock
+        self._digest = hashlib.sha256()
+        self._temporary = store.directory / f".{backup_id.data_name}{_TEMPORARY}"
+        self._file = _created(self._temporary)
+        self._is_committed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # what a full disk could not take is being thrown away, or was flushed before the commit
+            self._file.close()
+        if not self._is_committed:
+            self._discard()
+
+    @property
+    def checksum(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, content: bytes) -> None:
+        try:
+            self._file.write(content)
+        except OSError as error:
+            raise StorageError.of(error, f"writing {self.id.data_name}") from error
+        self._digest.update(content)
+        self.size_bytes += len(content)
+
+    def mark(self) -> Mark:
+        return Mark(self.size_bytes, self._digest.copy())
+
+    def rewind(self, mark: Mark) -> None:
+        """Forget everything written since `mark`."""
+        try:
+            self._file.seek(mark.offset)
+            self._file.truncate()
+        except OSError as error:
+            raise StorageError.of(error, f"rewinding {self.id.data_name}") from error
+        self._digest = mark.digest.copy()
+        self.size_bytes = mark.offset
+
+    def commit_data(self) -> None:
+        """Make the data durable under its name and read it back from the disk."""
+        try:
+            _to_disk(self._file)
+            self._temporary.rename(self._store.directory / self.id.data_name)
+            self._store.sync_directory()
+            with self._store.open_data(self.id) as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                stored = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise StorageError.of(error, f"committing {self.id.data_name}") from error
+        if stored != self.checksum:
+            raise StorageError(f"{self.id.data_name} reads back with SHA-256 {stored}, {self.checksum} was written")
+
+    def commit(self, metadata: bytes, *, is_pinned: bool = False) -> None:
+        """Write the metadata: from now on the backup exists."""
+        if is_pinned:
+            self._store.pin(self._lock, self.id)
+        self._store.publish(self.id.metadata_name, metadata)
+        self._is_committed = True
+        self._lock.note_unfinished(None)
+
+    def _discard(self) -> None:
+        for name in (self.id.metadata_name, self._temporary.name, self.id.data_name, self.id.pin_name):
+            self._store._unlink(name)  # noqa: SLF001 - a draft is the store's own other half
+        self._lock.note_unfinished(None)
+
+
+def _claim(file: BinaryIO, backup_id: BackupId) -> None:
+    """Be the only one who has the data file open for reading, for as long as it is open."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy(f"{backup_id} is being read") from None
+
+
+def _created(path: Path) -> BinaryIO:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise StorageError.of(error, f"creating {path.name}") from error
+    return os.fdopen(descriptor, "w+b")
+
+
+def _to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

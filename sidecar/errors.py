@@ -1,0 +1,167 @@
+"""Everything that can go wrong and that an operator can act on: one class per fact.
+
+Each class has a stable `code` for machines and a `cure` for people; `details` holds the figures. What an error means for
+an exit code or an HTTP status is decided where those are made, by looking up the class and its parents.
+"""
+
+import errno
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class SidecarError(Exception):
+    """Root of the tree. `str(error)` is one sentence that names what was wrong; it never holds a secret."""
+
+    code: ClassVar[str] = "internal"
+    cure: ClassVar[str] = ""
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class ConfigError(SidecarError):
+    """The configuration is unusable; `problems` lists every reason at once."""
+
+    code = "config_invalid"
+    cure = "Correct the settings named above; `sidecar config check` tries them without starting anything."
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class UsageError(SidecarError):
+    """What was asked for cannot be done as asked: an unknown set, a collection that the backup does not hold."""
+
+    code = "usage"
+
+
+# -- the database ------------------------------------------------------------------------------------------------------
+
+
+class SourceError(SidecarError):
+    """Reading from or writing to MongoDB failed."""
+
+    code = "source_failed"
+    cure = "Look at MongoDB's own log for the time of the failure, then run the backup again."
+
+
+class SourceUnavailable(SourceError):
+    """No server could be reached or it refused us."""
+
+    code = "mongodb_unavailable"
+    cure = "Check that MongoDB runs and that MONGO_URL, its user and its password are right."
+
+
+class SourceStalled(SourceError):
+    """The server did not answer within the limit."""
+
+    code = "mongodb_stalled"
+    cure = "The server is overloaded or hung; SIDECAR_STALL_TIMEOUT_SECONDS is the limit that ended the wait."
+
+
+class CursorFailed(SourceError):
+    """A cursor broke, ended early or gave documents it should not have: what it returned so far is worthless."""
+
+    code = "cursor_failed"
+
+
+class DuplicateIds(CursorFailed):
+    """A cursor returned the same `_id` more than once."""
+
+    code = "duplicate_ids"
+
+
+class CountMismatch(CursorFailed):
+    """A cursor returned another number of documents than the server counts."""
+
+    code = "count_mismatch"
+
+
+class SnapshotTooOld(SourceError):
+    """The server no longer keeps the cluster time that the set is read at."""
+
+    code = "snapshot_too_old"
+    cure = "Raise minSnapshotHistoryWindowInSeconds on the server or split the set."
+
+
+class SnapshotUnavailable(SourceError):
+    """The server gives no snapshot reads: it refused one, or its replies carry no cluster time."""
+
+    code = "snapshot_unavailable"
+
+
+class CollectionsChanged(SourceError):
+    """A collection of the set was created, dropped, renamed or re-created while it was read."""
+
+    code = "collections_changed"
+    cure = "Run the backup again when no collections are being created, dropped or renamed."
+
+
+class NothingToBackUp(SourceError):
+    """None of the set's collections exists."""
+
+    code = "nothing_to_back_up"
+    cure = "Check DB_NAME and the set's list of collections."
+
+
+class WriteRejected(SourceError):
+    """The server did not store a document, an index or a collection that a restore sent."""
+
+    code = "write_rejected"
+    cure = "The message says what was refused and why; the target was left as it was unless it says otherwise."
+
+
+# -- the storage -------------------------------------------------------------------------------------------------------
+
+
+class StorageError(SidecarError):
+    """The backup directory could not be read or written."""
+
+    code = "storage_failed"
+    cure = "Check the disk, the mount and the permissions of BACKUP_DIR."
+
+    @staticmethod
+    def of(error: OSError, action: str) -> "StorageError":
+        """The operating system's error as ours: StorageFull where there is no room."""
+        kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StorageError
+        return kind(f"{action}: {error.strerror or error}", errno=error.errno)
+
+
+class StorageFull(StorageError):
+    """There is no room, or not enough to start."""
+
+    code = "storage_full"
+    cure = "Free space in BACKUP_DIR, lower BACKUP_LIMIT or give it a larger volume."
+
+
+class Busy(SidecarError):
+    """Somebody else is working on the same thing."""
+
+    code = "busy"
+    cure = "Wait for it to end; the lock is free as soon as its owner ends, however it ends."
+
+
+# -- the backups -------------------------------------------------------------------------------------------------------
+
+
+class BackupNotFound(SidecarError):
+    """No backup has this id, or the file does not exist."""
+
+    code = "backup_not_found"
+    cure = "`sidecar list` shows what there is."
+
+
+class BackupInvalid(SidecarError):
+    """A stored backup cannot be trusted; the message says why."""
+
+    code = "backup_invalid"
+    cure = "Do not use it. `sidecar list` shows which backups are valid; make a new one and look for disk errors."
+
+
+class RestoreMismatch(SidecarError):
+    """What the server holds after a restore is not what the backup holds."""
+
+    code = "restore_mismatch"
+    cure = "The message says which collection differs; the target was left as it was unless it says otherwise."

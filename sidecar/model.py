@@ -1,0 +1,186 @@
+"""The nouns: what a backup, a backup set and their metadata are. Frozen, no I/O."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+FORMAT = "sidecar-json"
+FORMAT_VERSION = 1
+METADATA_VERSION = "3.0"  # 2.x is what the application wrote before there was a sidecar
+
+_STAMP = "%Y%m%d_%H%M%S"
+_ID = re.compile(r"(?P<prefix>[A-Za-z0-9][A-Za-z0-9_-]*)_(?P<stamp>\d{8}_\d{6})")
+
+
+class Trigger(StrEnum):
+    """Why a backup was made."""
+
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+    PRE_RESTORE = "pre_restore"
+
+
+class Consistency(StrEnum):
+    """`SNAPSHOT`: every document as of one cluster time. `PER_COLLECTION`: each collection as the cursor found it."""
+
+    SNAPSHOT = "snapshot"
+    PER_COLLECTION = "per_collection"
+
+
+class CollectionKind(StrEnum):
+    """The `type` of MongoDB's listCollections reply."""
+
+    COLLECTION = "collection"
+    VIEW = "view"
+    TIMESERIES = "timeseries"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BackupId:
+    """`<prefix>_YYYYMMDD_HHMMSS`, the second in UTC at which the backup was begun."""
+
+    taken_at: datetime
+    prefix: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The id that `text` is, or None where it is not one (also for a date that does not exist)."""
+        found = _ID.fullmatch(text)
+        if found is None:
+            return None
+        try:
+            taken_at = datetime.strptime(found["stamp"], _STAMP).replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return cls(taken_at, found["prefix"])
+
+    @classmethod
+    def at(cls, prefix: str, moment: datetime) -> Self:
+        return cls(moment.astimezone(UTC).replace(microsecond=0), prefix)
+
+    def next_second(self) -> Self:
+        return type(self)(self.taken_at + timedelta(seconds=1), self.prefix)
+
+    @property
+    def data_name(self) -> str:
+        return f"{self}.json"
+
+    @property
+    def metadata_name(self) -> str:
+        return f"{self}.meta.json"
+
+    @property
+    def pin_name(self) -> str:
+        return f"{self}.pin.json"
+
+    def __str__(self) -> str:
+        return f"{self.prefix}_{self.taken_at.strftime(_STAMP)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSet:
+    """A named list of collections that are backed up together, and the rules for what is kept of them."""
+
+    name: str
+    collections: tuple[str, ...]  # ("*",) is every collection of the database
+    prefix: str
+    exclude: tuple[str, ...] = ()
+    directory: PurePosixPath = PurePosixPath()  # below BACKUP_DIR
+    limit: int = 5
+    retention_days: int = 30
+    schedule: str | None = None  # five-field cron expression or @alias; wins over the interval
+    interval_hours: float = 1.0
+
+    @property
+    def takes_all(self) -> bool:
+        return self.collections == ("*",)
+
+
+class CollectionDetails(BaseModel):
+    """What one collection of a backup holds, so that a restore can be compared with it."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    documents: Annotated[int, Field(ge=0)]
+    bson_bytes: Annotated[int, Field(ge=0)]
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    escaped_documents: Annotated[int, Field(ge=0)]
+
+
+class Manifest(BaseModel):
+    """The metadata file of a backup (`<id>.meta.json`).
+
+    The keys up to `version` are those the users' first backup system wrote; everything after has a default, so a version
+    2.x file reads too. `timestamp` without an offset is UTC.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    backup_id: str
+    backup_type: str
+    filename: str
+    timestamp: AwareDatetime
+    checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    checksum_algorithm: Literal["SHA256"]
+    file_size_bytes: Annotated[int, Field(ge=0)]
+    file_size_mb: float
+    collections: dict[str, Annotated[int, Field(ge=0)]]
+    mongo_url: str
+    db_name: str
+    version: str
+    format_version: int | None = None
+    sidecar_version: str | None = None
+    trigger: Trigger = Trigger.MANUAL
+    duration_seconds: Annotated[float, Field(ge=0)] | None = None
+    consistency: Consistency = Consistency.PER_COLLECTION
+    cluster_time: tuple[int, int] | None = None
+    codec: str | None = None
+    server_version: str | None = None
+    missing_collections: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    collection_details: dict[str, CollectionDetails] = {}
+
+    @property
+    def is_legacy(self) -> bool:
+        return self.format_version is None
+
+
+class BackupState(StrEnum):
+    """What is known of a stored backup. Only `VALID` ones count."""
+
+    VALID = "valid"
+    INVALID = "invalid"  # the stored bytes or the metadata are not what was written, or cannot be read
+    MISSING = "missing"  # metadata without its data file
+    ORPHAN = "orphan"  # a data file without metadata: never finished, or its metadata was lost
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a backup can be trusted and the reason in words."""
+
+    state: BackupState
+    message: str
+
+    @property
+    def is_valid(self) -> bool:
+        return self.state is BackupState.VALID
+
+
+VERIFIED = Verdict(BackupState.VALID, "Integrity verified")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBackup:
+    """One backup as the catalogue shows it."""
+
+    id: BackupId
+    set_name: str
+    manifest: Manifest | None
+    size_bytes: int
+    verdict: Verdict
+    is_pinned: bool = False

@@ -1,0 +1,45 @@
+"""The commands that no MongoDB has: arming faults and hooks, and asking what was sent."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from support.exact_server.errors import CommandError
+from support.exact_server.faults import Fault, Hook, Trigger
+from support.exact_server.raw_bson import subdocument
+from support.exact_server.server import Call, Handler
+
+
+def _fault(call: Call) -> Mapping[str, Any]:
+    call.server.lab.faults.append(Fault.of(call.request))
+    return {}
+
+
+def _hook(call: Call) -> Mapping[str, Any]:
+    then = subdocument(call.request.raw, b"then")
+    if then is None:
+        raise CommandError(2, "labHook needs the command to run as 'then'")
+    call.server.lab.hooks.append(Hook(Trigger.of(call.request), then))
+    return {}
+
+
+def _reset(call: Call) -> Mapping[str, Any]:
+    call.server.lab.disarm()
+    return {}
+
+
+def _commands(call: Call) -> Mapping[str, Any]:
+    return {"commands": call.server.lab.take_commands()}
+
+
+def _snapshot_history(call: Call) -> Mapping[str, Any]:
+    call.server.clock.lose_history_after(call.request.target)
+    return {}
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "labfault": _fault,
+    "labhook": _hook,
+    "labreset": _reset,
+    "labcommands": _commands,
+    "labsnapshothistory": _snapshot_history,
+}

@@ -1,0 +1,60 @@
+"""What drivers say to any server: who are you, are you there, and goodbye."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+import bson
+from bson.binary import Binary
+
+from support.exact_server.server import Call, Handler
+from support.exact_server.wire import BUILD_INFO
+
+
+def _hello(call: Call) -> Mapping[str, Any]:
+    return call.server.hello()
+
+
+def _nothing(_: Call) -> Mapping[str, Any]:
+    return {}
+
+
+def _build_info(_: Call) -> Mapping[str, Any]:
+    return BUILD_INFO
+
+
+def _connection_status(_: Call) -> Mapping[str, Any]:
+    nobody: list[bson.SON[str, Any]] = []
+    return {
+        "authInfo": {
+            "authenticatedUsers": nobody,
+            "authenticatedUserRoles": nobody,
+            "authenticatedUserPrivileges": nobody,
+        }
+    }
+
+
+def _get_parameter(call: Call) -> Mapping[str, Any]:
+    return {
+        "featureCompatibilityVersion": {"version": "7.0"},
+        "minSnapshotHistoryWindowInSeconds": call.server.settings.history_seconds,
+    }
+
+
+def _start_session(_: Call) -> Mapping[str, Any]:
+    return {"id": {"id": Binary(uuid.uuid4().bytes, 4)}, "timeoutMinutes": 30}
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "hello": _hello,
+    "ismaster": _hello,
+    "ping": _nothing,
+    "endsessions": _nothing,
+    "killsessions": _nothing,
+    "committransaction": _nothing,
+    "aborttransaction": _nothing,
+    "buildinfo": _build_info,
+    "connectionstatus": _connection_status,
+    "getparameter": _get_parameter,
+    "startsession": _start_session,
+}
