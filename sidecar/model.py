@@ -1,7 +1,7 @@
 """The nouns: what a backup, a backup set and their metadata are. Frozen, no I/O."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -90,7 +90,7 @@ class BackupSet:
     collections: tuple[str, ...]  # ("*",) is every collection of the database
     prefix: str
     exclude: tuple[str, ...] = ()
-    directory: PurePosixPath = PurePosixPath()  # below BACKUP_DIR
+    directory: PurePosixPath = field(default_factory=PurePosixPath)  # below BACKUP_DIR
     limit: int = 5
     retention_days: int = 30
     schedule: str | None = None  # five-field cron expression or @alias; wins over the interval

@@ -78,6 +78,7 @@ class _Content:
     details: Mapping[str, CollectionDetails]
     missing: tuple[str, ...]
     cluster_time: tuple[int, int] | None
+    server_version: str
     notes: tuple[str, ...]
 
 
@@ -89,14 +90,18 @@ async def make_backup(order: Order) -> Manifest:
     began, clock = datetime.now(UTC), time.monotonic()
     with ExitStack() as stack:
         lock = stack.enter_context(order.store.locked(f"backup ({order.trigger})"))
-        server_version = await order.database.server_version()
         await _require_space(order)
         draft = stack.enter_context(order.store.begin(lock, began))
         content = await _write_set(order, draft)
         await in_thread(draft.commit_data)
-        manifest = _describe(order, draft, content, began, time.monotonic() - clock, server_version)
+        manifest = _describe(order, draft, content, began, time.monotonic() - clock)
         await in_thread(draft.commit, to_bytes(manifest), is_pinned=order.is_pinned)
-    log.info("backup.committed", backup_id=manifest.backup_id, size_bytes=manifest.file_size_bytes, checksum=manifest.checksum)
+    log.info(
+        "backup.committed",
+        backup_id=manifest.backup_id,
+        size_bytes=manifest.file_size_bytes,
+        checksum=manifest.checksum,
+    )
     return manifest
 
 
@@ -141,6 +146,7 @@ async def _write_set(order: Order, draft: Draft) -> _Content:
 
 
 async def _write_set_once(order: Order, draft: Draft, notes: list[str], *, snapshot: bool) -> _Content:
+    server_version = await order.database.server_version()
     before = await order.database.collections()
     chosen, missing = _chosen(order.set, before)
     items = {name: await order.database.with_indexes(item) for name, item in chosen.items()}
@@ -155,24 +161,30 @@ async def _write_set_once(order: Order, draft: Draft, notes: list[str], *, snaps
     draft.write(framing.FOOTER)
     _require_unchanged(order.set, before, await order.database.collections())
     at = reader.cluster_time
-    return _Content(details, missing, (at.time, at.inc) if at else None, tuple(notes))
+    return _Content(details, missing, (at.time, at.inc) if at else None, server_version, tuple(notes))
 
 
 def _chosen(backup_set: BackupSet, found: Mapping[str, Collection]) -> tuple[dict[str, Collection], tuple[str, ...]]:
     """The set's collections that exist, and the names of those that do not. Raises NothingToBackUp."""
     if backup_set.takes_all:
-        chosen, missing = {n: c for n, c in found.items() if n not in backup_set.exclude}, ()
+        names = [name for name in found if name not in backup_set.exclude]
+        missing: tuple[str, ...] = ()
     else:
-        chosen = {name: found[name] for name in backup_set.collections if name in found}
+        names = [name for name in backup_set.collections if name in found]
         missing = tuple(name for name in backup_set.collections if name not in found)
+    chosen = {name: found[name] for name in names}
     if not chosen:
-        raise NothingToBackUp(f"none of the collections of the set {backup_set.name} exists: {', '.join(missing) or 'the database is empty'}")
+        raise NothingToBackUp(
+            f"none of the collections of the set {backup_set.name} exists: {', '.join(missing) or 'the database is empty'}"
+        )
     if missing:
         log.warning("backup.collections_missing", set=backup_set.name, missing=missing)
     return chosen, missing
 
 
-def _require_unchanged(backup_set: BackupSet, before: Mapping[str, Collection], after: Mapping[str, Collection]) -> None:
+def _require_unchanged(
+    backup_set: BackupSet, before: Mapping[str, Collection], after: Mapping[str, Collection]
+) -> None:
     names = sorted((before.keys() | after.keys()) if backup_set.takes_all else backup_set.collections)
     changed = [n for n in names if n not in backup_set.exclude and _identity(before.get(n)) != _identity(after.get(n))]
     if changed:
@@ -197,13 +209,17 @@ async def _write_collection(order: Order, draft: Draft, reader: Reader, item: Co
             if attempt == READS_PER_COLLECTION:
                 raise
             by_id = by_id or isinstance(error, DuplicateIds)
-            log.warning("backup.collection_read_again", collection=item.name, attempt=attempt, by_id=by_id, error=str(error))
+            log.warning(
+                "backup.collection_read_again", collection=item.name, attempt=attempt, by_id=by_id, error=str(error)
+            )
         await in_thread(draft.rewind, start)
         await asyncio.sleep(RETRY_SECONDS * attempt)
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _write_collection_once(order: Order, draft: Draft, reader: Reader, item: Collection, *, by_id: bool) -> CollectionDetails:
+async def _write_collection_once(
+    order: Order, draft: Draft, reader: Reader, item: Collection, *, by_id: bool
+) -> CollectionDetails:
     expected = await reader.count(item)
     checks_ids = item.kind is CollectionKind.COLLECTION and not reader.is_snapshot
     with ExitStack() as stack:
@@ -212,7 +228,9 @@ async def _write_collection_once(order: Order, draft: Draft, reader: Reader, ite
         async with aclosing(read_ahead(reader.batches(item, by_id=by_id))) as batches:
             async for batch in batches:
                 await in_thread(section.write, batch)
-                order.listener(Progressed("backup", item.name, section.tally.documents, section.tally.bson_bytes, expected))
+                order.listener(
+                    Progressed("backup", item.name, section.tally.documents, section.tally.bson_bytes, expected)
+                )
         await in_thread(section.end)
     await _require_complete(reader, item, section.tally.documents, expected)
     return section.tally.details()
@@ -220,9 +238,13 @@ async def _write_collection_once(order: Order, draft: Draft, reader: Reader, ite
 
 async def _require_complete(reader: Reader, item: Collection, documents: int, counted_before: int) -> None:
     """At one cluster time the count is exact; else no fewer than the server counted both before and after."""
-    if documents == counted_before or (not reader.is_snapshot and documents >= min(counted_before, await reader.count(item))):
+    if documents == counted_before or (
+        not reader.is_snapshot and documents >= min(counted_before, await reader.count(item))
+    ):
         return
-    raise CountMismatch(f"reading {item.name}: the cursor ended after {documents} documents, the server counts {counted_before}")
+    raise CountMismatch(
+        f"reading {item.name}: the cursor ended after {documents} documents, the server counts {counted_before}"
+    )
 
 
 @dataclass(slots=True)
@@ -253,7 +275,10 @@ class _Section:
 
     def _check_runaway(self) -> None:
         if self.seen is None:
-            raise CountMismatch(f"reading {self.name}: the cursor goes on after {self.tally.documents} documents, the server counts {self.expected}")
+            documents = self.tally.documents
+            raise CountMismatch(
+                f"reading {self.name}: {documents} documents and no end, the server counts {self.expected}"
+            )
         self._require_no_repeats(self.seen)
         self.check_at = RUNAWAY_FACTOR * self.tally.documents
 
@@ -265,10 +290,14 @@ class _Section:
 
     def _require_no_repeats(self, seen: SeenIds) -> None:
         if seen.has_repeats():
-            raise DuplicateIds(f"reading {self.name}: the cursor returned an _id twice within {self.tally.documents} documents")
+            raise DuplicateIds(
+                f"reading {self.name}: the cursor returned an _id twice within {self.tally.documents} documents"
+            )
 
 
-def _describe(order: Order, draft: Draft, content: _Content, began: datetime, seconds: float, server_version: str) -> Manifest:
+def _describe(
+    order: Order, draft: Draft, content: _Content, began: datetime, seconds: float, server_version: str
+) -> Manifest:
     return Manifest(
         backup_id=str(draft.id),
         backup_type=order.set.name,
@@ -289,7 +318,7 @@ def _describe(order: Order, draft: Draft, content: _Content, began: datetime, se
         consistency=Consistency.SNAPSHOT if content.cluster_time else Consistency.PER_COLLECTION,
         cluster_time=content.cluster_time,
         codec=order.codec.name,
-        server_version=server_version,
+        server_version=content.server_version,
         missing_collections=content.missing,
         notes=content.notes,
         collection_details=dict(content.details),

@@ -99,9 +99,7 @@ def _numbered(lines: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _document(line: bytes, number: int) -> bytes:
     try:
-        if not line.startswith(b"{"):
-            raise ValueError
-        document: bytes = bsonjs.loads(line)
+        document: bytes = bsonjs.loads(line if line.startswith(b"{") else b"")
     except (ValueError, UnicodeError):
         raise CodecError(f"line {number}: not Extended JSON") from None
     return document
@@ -113,6 +111,6 @@ def _unescaped(line: bytes, number: int) -> bytes:
         document = base64.b64decode(value.pop("$bson"), validate=True)
     except (ValueError, TypeError, AttributeError, binascii.Error):
         raise CodecError(f'line {number}: expected {{"$bson": "<base64>"}}') from None
-    if value or len(document) < 5 or int.from_bytes(document[:4], "little") != len(document):
+    if value or document[:4] != len(document).to_bytes(4, "little"):
         raise CodecError(f"line {number}: $bson is not one whole BSON document")
     return document

@@ -51,7 +51,9 @@ def reading(file: BinaryIO, manifest: Manifest, codec: Codec) -> Iterator[Conten
 def _current(file: "_Hashing", manifest: Manifest, codec: Codec) -> Content:
     head = framing.read_header(file, codec)
     if (head.backup_id, head.backup_type, head.db_name) != (manifest.backup_id, manifest.backup_type, manifest.db_name):
-        raise BackupInvalid(f"the file says it is {head.backup_id} of the database {head.db_name}, its metadata says otherwise")
+        raise BackupInvalid(
+            f"the file says it is {head.backup_id} of the database {head.db_name}, its metadata says otherwise"
+        )
 
     def batches() -> Iterator[Batch]:
         for block in framing.read_blocks(file):

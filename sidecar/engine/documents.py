@@ -8,8 +8,22 @@ from collections.abc import Iterator
 
 MAX_DEPTH = 90  # libbson's reader gives up at 97 levels, servers at 100
 
+_SMALLEST = 5  # bytes: a length and the final NUL
 _int32 = struct.Struct("<i").unpack_from
-_FIXED_SIZES = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0}
+_FIXED_SIZES = {
+    0x01: 8,
+    0x06: 0,
+    0x07: 12,
+    0x08: 1,
+    0x09: 8,
+    0x0A: 0,
+    0x10: 4,
+    0x11: 8,
+    0x12: 8,
+    0x13: 16,
+    0x7F: 0,
+    0xFF: 0,
+}
 _DOCUMENT, _ARRAY, _BINARY, _REGEX, _DB_POINTER, _CODE_WITH_SCOPE = 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0F
 _STRING = 0x02
 _STRINGS = frozenset({_STRING, 0x0D, 0x0E})
@@ -26,8 +40,8 @@ def split(batch: bytes) -> Iterator[bytes]:
     """Each of the documents that stand one after the other in `batch`. Raises ValueError where a length is impossible."""
     at, end = 0, len(batch)
     while at < end:
-        size = _int32(batch, at)[0] if end - at >= 5 else 0
-        if size < 5 or at + size > end:
+        size = _int32(batch, at)[0] if end - at >= _SMALLEST else 0
+        if size < _SMALLEST or at + size > end:
             raise ValueError(f"no BSON document at byte {at} of {end}")
         yield batch[at : at + size]
         at += size
@@ -85,7 +99,7 @@ def escape_reason(document: bytes) -> str | None:
         return "malformed"
 
 
-def _reason(document: bytes, at: int, end: int, depth: int) -> str | None:  # noqa: C901 - one loop, inlined: it is the hot path
+def _reason(document: bytes, at: int, end: int, depth: int) -> str | None:  # noqa: C901, PLR0912 - one loop, inlined: it is the hot path
     if depth > MAX_DEPTH:
         return "nested too deeply"
     keys: list[bytes] = []

@@ -66,7 +66,12 @@ class Block:
 
 def header(backup_id: BackupId, backup_type: str, db_name: str, items: Mapping[str, Collection], codec: Codec) -> bytes:
     """The lines before the first collection's documents; `items` also decides the order of the collections."""
-    about = {"backup_id": str(backup_id), "backup_type": backup_type, "format": FORMAT, "format_version": FORMAT_VERSION}
+    about = {
+        "backup_id": str(backup_id),
+        "backup_type": backup_type,
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+    }
     head = _json(about | {"db_name": db_name})[:-1] + b",\n"
     definitions = b", ".join(_json(name) + b": " + _definition(item, codec) for name, item in items.items())
     return head + _DEFINITIONS + b"{" + definitions + b'},\n"collections": {'
@@ -100,7 +105,9 @@ def read_header(stream: Readable, codec: Codec) -> Header:
     if about.get("format") != FORMAT:
         raise FormatError(f"not a {FORMAT} file: its first line does not say so")
     if about.get("format_version") != FORMAT_VERSION:
-        raise FormatError(f"format version {about.get('format_version')!r}: this sidecar reads version {FORMAT_VERSION}")
+        raise FormatError(
+            f"format version {about.get('format_version')!r}: this sidecar reads version {FORMAT_VERSION}"
+        )
     definitions = _header_line(stream, _DEFINITIONS, b",\n")
     try:
         items = {name: _read_definition(name, value, codec) for name, value in definitions.items()}

@@ -34,7 +34,7 @@ class Owner:
 
 
 class SetLock:
-    """The lock of one backup set, held inside `with`. Raises Busy with the owner's identity, StorageError where it cannot be made."""
+    """The lock of one backup set, held inside `with`. Raises Busy with its owner's identity, StorageError."""
 
     def __init__(self, root: Path, set_name: str, purpose: str) -> None:
         self._path = root / DIRECTORY / f"{set_name}.lock"
@@ -59,7 +59,9 @@ class SetLock:
         self.left_unfinished = previous.unfinished if previous else None
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.close(self._descriptor)  # frees the lock
 
     def note_unfinished(self, backup_id: str | None) -> None:

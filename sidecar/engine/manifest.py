@@ -32,7 +32,9 @@ def from_bytes(content: bytes, backup_id: BackupId, set_name: str) -> Manifest:
         raise BackupInvalid(f"metadata: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     expected = (str(backup_id), backup_id.data_name, set_name)
     if (manifest.backup_id, manifest.filename, manifest.backup_type) != expected:
-        raise BackupInvalid(f"metadata describes {manifest.filename} of the set {manifest.backup_type}, not {backup_id.data_name}")
+        raise BackupInvalid(
+            f"metadata describes {manifest.filename} of the set {manifest.backup_type}, not {backup_id.data_name}"
+        )
     return manifest
 
 

@@ -6,7 +6,7 @@ rename, views and time series, is made in place at the end.
 """
 
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -116,12 +116,18 @@ async def _trusted(order: Order) -> Manifest:
 
 async def _definitions(order: Order, manifest: Manifest) -> dict[str, Collection]:
     """What the collections are to be like: from the backup, or for version 2.x, which stored none, as the target has them."""
-    with order.store.open_data(order.backup_id) as file, reading(file, manifest, order.codec) as content:
-        if not manifest.is_legacy:
+    if not manifest.is_legacy:
+        with order.store.open_data(order.backup_id) as file, reading(file, manifest, order.codec) as content:
             return dict(content.definitions)
     there = await order.database.collections(order.target_db)
-    found = [there.get(name, Collection(name, CollectionKind.COLLECTION, None, definitions.EMPTY)) for name in manifest.collections]
-    return {item.name: await order.database.with_indexes(item, order.target_db) if item.name in there else item for item in found}
+    found = [
+        there.get(name, Collection(name, CollectionKind.COLLECTION, None, definitions.EMPTY))
+        for name in manifest.collections
+    ]
+    return {
+        item.name: await order.database.with_indexes(item, order.target_db) if item.name in there else item
+        for item in found
+    }
 
 
 def _wanted(order: Order, items: Mapping[str, Collection]) -> dict[str, Collection]:
@@ -136,7 +142,9 @@ def _wanted(order: Order, items: Mapping[str, Collection]) -> dict[str, Collecti
 async def _keeps_empty_timestamps(database: Database) -> bool:
     """Whether inserts may ask that Timestamp(0, 0) be stored as it is: `bypassEmptyTsReplacement`."""
     version = tuple((await database.command({"buildInfo": 1}))["versionArray"][:3])
-    return version >= (8, 0, 0) or any(first <= version < (first[0], 99) for first in ((5, 0, 29), (6, 0, 17), (7, 0, 13)))
+    return version >= (8, 0, 0) or any(
+        first <= version < (first[0], 99) for first in ((5, 0, 29), (6, 0, 17), (7, 0, 13))
+    )
 
 
 class _Loading:
@@ -150,7 +158,9 @@ class _Loading:
         self._run = run
         self._stages: set[str] = set()
 
-    async def run(self, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False) -> dict[str, Any]:
+    async def run(
+        self, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False
+    ) -> dict[str, Any]:
         """Run a command that writes. Raises WriteRejected for what the server refused or could not make durable."""
         target = database or self._order.target_db
         durable = dict(command) | {"writeConcern": {"w": "majority"}}
@@ -199,7 +209,9 @@ class _Loading:
 
     async def _insert(self, item: Collection, name: str, documents: bytes) -> None:
         # Documents that were valid when they were written may not be by today's validator; a time series has none.
-        options = self._insert_options | ({"bypassDocumentValidation": True} if item.kind is CollectionKind.COLLECTION else {})
+        options = self._insert_options | (
+            {"bypassDocumentValidation": True} if item.kind is CollectionKind.COLLECTION else {}
+        )
         for message in _messages(documents):
             reply = await self.run({"insert": name, "documents": message, "ordered": False} | options)
             if reply.get("writeErrors"):
@@ -209,11 +221,13 @@ class _Loading:
 
     async def _compare(self, item: Collection, name: str, sent: Tally) -> None:
         held = Tally()
-        async with self._order.database.reader(snapshot=False, database=self._order.target_db) as reader:
-            async with aclosing(read_ahead(reader.batches(replace(item, name=name)))) as batches:
-                async for batch in batches:
-                    documents = list(split(batch))
-                    held.add(len(documents), len(batch), await in_thread(fingerprint, documents))
+        async with (
+            self._order.database.reader(snapshot=False, database=self._order.target_db) as reader,
+            aclosing(read_ahead(reader.batches(replace(item, name=name)))) as batches,
+        ):
+            async for batch in batches:
+                documents = list(split(batch))
+                held.add(len(documents), len(batch), await in_thread(fingerprint, documents))
         if (held.documents, held.fingerprint) != (sent.documents, sent.fingerprint):
             raise RestoreMismatch(
                 f"{item.name}: the server holds {held.documents} documents with fingerprint {held.details().fingerprint}, "
@@ -227,7 +241,10 @@ class _Loading:
         there = (await self._order.database.collections(target)).get(item.name)
         if there is not None and there.kind is not CollectionKind.COLLECTION:
             await self.make_room(item.name)
-        await self.run({"renameCollection": f"{target}.{stage}", "to": f"{target}.{item.name}", "dropTarget": True}, database="admin")
+        await self.run(
+            {"renameCollection": f"{target}.{stage}", "to": f"{target}.{item.name}", "dropTarget": True},
+            database="admin",
+        )
         self._stages.discard(stage)
 
     async def make_room(self, name: str) -> None:
@@ -244,7 +261,7 @@ class _Loading:
                 log.warning("restore.leftover", collection=stage, error=str(error))
 
 
-async def _one_by_one(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
+async def _one_by_one(batches: Iterator[Batch]) -> AsyncGenerator[Batch, None]:
     while (batch := await in_thread(next, batches, None)) is not None:
         yield batch
 
@@ -267,7 +284,8 @@ def _rejection(name: str, message: Sequence[RawBSONDocument], errors: Sequence[M
     first = errors[0]
     which = message[first["index"]].get("_id")
     return WriteRejected(
-        f"{name}: the server refused {len(errors)} documents, the first with _id {which!r}: {first.get('errmsg')} (code {first.get('code')})",
+        f"{name}: the server refused {len(errors)} documents, the first with _id {which!r}: "
+        f"{first.get('errmsg')} (code {first.get('code')})",
         collection=name,
         refused=len(errors),
         server_code=first.get("code"),

@@ -7,7 +7,7 @@ to this file.
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -58,8 +58,13 @@ class Database:
             self._patient = self._connect(url, stall_seconds * PATIENCE)
 
     def _connect(self, url: str, answer_within_seconds: float) -> Any:
-        options: dict[str, Any] = {"appname": "mongodb-backup-sidecar", "socketTimeoutMS": int(answer_within_seconds * 1000)}
-        if "serverselectiontimeoutms" not in url.lower():  # the driver's own default of 30 s is long for a person who waits
+        options: dict[str, Any] = {
+            "appname": "mongodb-backup-sidecar",
+            "socketTimeoutMS": int(answer_within_seconds * 1000),
+        }
+        if (
+            "serverselectiontimeoutms" not in url.lower()
+        ):  # the driver's own default of 30 s is long for a person who waits
             options["serverSelectionTimeoutMS"] = SERVER_SELECTION_SECONDS * 1000
         return AsyncIOMotorClient(url, event_listeners=[self._cluster_times], **options)
 
@@ -91,7 +96,7 @@ class Database:
             return item
         with translated(f"listing the indexes of {item.name}", missing=CollectionsChanged):
             rows = await _rows(self._client[database or self.name], {"listIndexes": item.name, "cursor": {}})
-        return replace(item, indexes=tuple(row.raw for row in rows))
+        return replace(item, indexes=tuple(bytes(row.raw) for row in rows))
 
     async def data_bytes(self, names: Iterable[str]) -> int:
         """BSON bytes that the server says these collections hold; a collection it cannot say it of counts as 0."""
@@ -143,7 +148,7 @@ class Reader:
     def is_snapshot(self) -> bool:
         return self._session is not None
 
-    async def batches(self, item: Collection, *, by_id: bool = False) -> AsyncIterator[bytes]:
+    async def batches(self, item: Collection, *, by_id: bool = False) -> AsyncGenerator[bytes, None]:
         """The collection's documents as concatenated BSON, a few MB at a time; `by_id` reads them in the order of `_id`.
 
         Raises CursorFailed for whatever breaks: what came before is then worthless. SnapshotTooOld, SnapshotUnavailable,
@@ -242,7 +247,9 @@ def _described(row: RawBSONDocument) -> Collection:
     try:
         kind = CollectionKind(row.get("type", "collection"))
     except ValueError:
-        raise SourceError(f"{row['name']} is a {row['type']!r}: expected a collection, a view or a time series") from None
+        raise SourceError(
+            f"{row['name']} is a {row['type']!r}: expected a collection, a view or a time series"
+        ) from None
     identity = row.get("info", {}).get("uuid")
     return Collection(row["name"], kind, bytes(identity) if identity is not None else None, row["options"].raw)
 

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import IO, Self
 
 from sidecar.engine.lock import SetLock
 from sidecar.errors import BackupNotFound, Busy, StorageError
@@ -95,14 +96,14 @@ class LocalStore:
             return file.read(_METADATA_BYTES)
 
     @contextmanager
-    def open_data(self, backup_id: BackupId) -> Iterator[BinaryIO]:
+    def open_data(self, backup_id: BackupId) -> Iterator[BufferedReader]:
         """The data file, protected from deletion while it is open. Raises BackupNotFound, StorageError."""
         with self._open(backup_id.data_name) as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield file
 
     @contextmanager
-    def _open(self, name: str) -> Iterator[BinaryIO]:
+    def _open(self, name: str) -> Iterator[BufferedReader]:
         try:
             descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -150,7 +151,10 @@ class LocalStore:
         except OSError as error:
             raise StorageError.of(error, f"making {self.directory}") from error
         backup_id = BackupId.at(self.set.prefix, moment)
-        while any(os.path.lexists(self.directory / name) for name in (backup_id.data_name, backup_id.metadata_name, backup_id.pin_name)):
+        while any(
+            os.path.lexists(self.directory / name)
+            for name in (backup_id.data_name, backup_id.metadata_name, backup_id.pin_name)
+        ):
             backup_id = backup_id.next_second()
         lock.note_unfinished(str(backup_id))
         return Draft(self, lock, backup_id)
@@ -232,7 +236,9 @@ class Draft:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # what a full disk could not take is being thrown away, or was flushed before the commit
+        with suppress(
+            OSError
+        ):  # what a full disk could not take is being thrown away, or was flushed before the commit
             self._file.close()
         if not self._is_committed:
             self._discard()
@@ -290,7 +296,7 @@ class Draft:
         self._lock.note_unfinished(None)
 
 
-def _claim(file: BinaryIO, backup_id: BackupId) -> None:
+def _claim(file: IO[bytes], backup_id: BackupId) -> None:
     """Be the only one who has the data file open for reading, for as long as it is open."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -298,7 +304,7 @@ def _claim(file: BinaryIO, backup_id: BackupId) -> None:
         raise Busy(f"{backup_id} is being read") from None
 
 
-def _created(path: Path) -> BinaryIO:
+def _created(path: Path) -> BufferedRandom:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
@@ -306,6 +312,6 @@ def _created(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "w+b")
 
 
-def _to_disk(file: BinaryIO) -> None:
+def _to_disk(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())

@@ -1,7 +1,7 @@
 """Blocking work beside the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import ParamSpec, TypeVar
 
@@ -10,8 +10,9 @@ T = TypeVar("T")
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work` in a thread. A cancellation is passed on only when the thread is done, so that nothing it does comes
-    after what the caller does to clean up.
+    """Run `work` in a thread.
+
+    A cancellation is passed on only when the thread is done, so that nothing it does comes after the caller's clean-up.
     """
     task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
     try:
@@ -23,9 +24,9 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
         raise
 
 
-async def read_ahead(items: AsyncIterator[T]) -> AsyncIterator[T]:
+async def read_ahead(items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     """The same items, with the next one being fetched while the caller works on the last."""
-    async with aclosing(items) as source:  # type: ignore[type-var] # only async generators are passed, and typing has no name for them
+    async with aclosing(items) as source:
         following = asyncio.ensure_future(anext(source, None))
         try:
             while (item := await following) is not None:

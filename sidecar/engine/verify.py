@@ -56,7 +56,9 @@ def _require_checksum(store: LocalStore, manifest: Manifest, backup_id: BackupId
         raise BackupInvalid(f"SHA-256 of the data is {digest}, the metadata says {manifest.checksum}")
 
 
-def _require_content(store: LocalStore, manifest: Manifest, backup_id: BackupId, codec: Codec, listener: Listener) -> None:
+def _require_content(
+    store: LocalStore, manifest: Manifest, backup_id: BackupId, codec: Codec, listener: Listener
+) -> None:
     found: dict[str, Tally] = {}
     with store.open_data(backup_id) as file, reading(file, manifest, codec) as content:
         for batch in content.batches:
@@ -67,6 +69,7 @@ def _require_content(store: LocalStore, manifest: Manifest, backup_id: BackupId,
     counts = {name: tally.documents for name, tally in found.items()}
     if counts != manifest.collections:
         raise BackupInvalid(f"the data holds {counts} documents, the metadata says {manifest.collections}")
-    for name, expected in manifest.collection_details.items():
-        if found[name].details() != expected:
-            raise BackupInvalid(f"{name}: the data holds {found[name].details()}, the metadata says {expected}")
+    for name, described in manifest.collection_details.items():
+        held = found[name].details()
+        if held != described:
+            raise BackupInvalid(f"{name}: the data holds {held}, the metadata says {described}")

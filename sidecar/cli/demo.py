@@ -1,0 +1,94 @@
+"""`demo`: the whole job on believable data and an embedded server, with nothing installed by hand."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import pymongo
+import typer
+
+from sidecar import errors
+from sidecar.cli import exits, terminal
+from sidecar.cli.running import app
+from sidecar.demo.school import load_school
+from sidecar.demo.server import EmbeddedServer
+
+_CONFIGURATION = """\
+# A third set beside the two built-in ones: everything, with the view and the capped collection.
+[sets.everything]
+collections = ["*"]
+limit = 3
+"""
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Option(help="Emptied first; the backups stay there.")] = Path(".demo"),
+) -> None:
+    """Start an embedded server with a school's data; make, list, verify, damage and restore backups of it."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    with EmbeddedServer(directory / "mongodb") as server:
+        counts = _load(server.uri)
+        terminal.say(
+            f"An embedded server at {server.uri} holds {sum(counts.values()):,} documents in {len(counts)} collections."
+        )
+        environment = _environment(directory.resolve(), server.uri)
+        _show(environment, "config", "check")
+        _show(environment, "backup", "all")
+        _show(environment, "list")
+        _show(environment, "verify", "--all", "--deep")
+        _show(
+            environment,
+            "restore",
+            "--backup-file",
+            str(_newest(directory, "everything")),
+            "--target-db",
+            "bus_tracker_copy",
+            "--yes",
+        )
+        _flip_one_bit(_newest(directory, "attendance"))
+        _show(environment, "status", expected=exits.OK)
+        _show(environment, "verify", _newest(directory, "attendance").stem, expected=exits.INVALID)
+        _show(environment, "backup", "attendance")
+        _show(environment, "status")
+    terminal.say(f"\nDone. The backups are in {directory}/backups: look at them with jq, or read the README.")
+
+
+def _load(uri: str) -> dict[str, int]:
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(uri)
+    with client:
+        return load_school(client["bus_tracker"], datetime.now(UTC))
+
+
+def _environment(directory: Path, uri: str) -> Mapping[str, str]:
+    configuration = directory / "sidecar.toml"
+    configuration.write_text(_CONFIGURATION)
+    ours = {"SIDECAR_CONFIG": str(configuration), "MONGO_URL": uri, "BACKUP_DIR": str(directory / "backups")}
+    return {name: value for name, value in os.environ.items() if not name.startswith("SIDECAR_")} | ours
+
+
+def _show(environment: Mapping[str, str], *arguments: str, expected: int = exits.OK) -> None:
+    """Run a command of the sidecar as a person would, and insist on how it ends."""
+    terminal.say(f"\n$ sidecar {' '.join(arguments)}")
+    ended = subprocess.run([sys.executable, "-m", "sidecar", *arguments], env=dict(environment), check=False)  # noqa: S603 - ourselves
+    if ended.returncode != expected:
+        raise errors.SidecarError(f"the demo expected exit code {expected} from this command, got {ended.returncode}")
+
+
+def _newest(directory: Path, set_name: str) -> Path:
+    return max(
+        path for path in (directory / "backups" / set_name).glob("*.json") if not path.name.endswith(".meta.json")
+    )
+
+
+def _flip_one_bit(path: Path) -> None:
+    terminal.say(f"\nOne bit of {path.name} is flipped now, as a failing disk would.")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)

@@ -1,0 +1,18 @@
+"""How a command ends: the exit code of each kind of error, and its words on stderr."""
+
+from sidecar import errors
+
+OK, FAILED, USAGE, INVALID, BUSY = 0, 1, 2, 3, 4
+
+_CODES: dict[type[BaseException], int] = {
+    errors.SidecarError: FAILED,
+    errors.ConfigError: USAGE,
+    errors.UsageError: USAGE,
+    errors.BackupInvalid: INVALID,
+    errors.Busy: BUSY,
+}
+
+
+def exit_code(error: errors.SidecarError) -> int:
+    """The code of the error's class or of its nearest parent."""
+    return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)

@@ -1,0 +1,70 @@
+"""`backup` and `prune`: what adds backups and what takes them away."""
+
+from typing import Annotated, Any
+
+import typer
+
+from sidecar import errors
+from sidecar.cli import exits, terminal
+from sidecar.cli.running import Json, SetName, app, run
+from sidecar.model import Trigger
+from sidecar.service import Service
+
+
+@app.command()
+def backup(set_name: SetName = "all", *, as_json: Json = False) -> None:
+    """Back up a set now, then carry out its retention rules."""
+
+    async def use(service: Service) -> int:
+        made = [await _back_up_one(service, one.name, as_json=as_json) for one in service.sets(set_name)]
+        if as_json:
+            terminal.say_json({one["set"]: one["body"] for one in made})
+        return max(int(one["exit"]) for one in made)
+
+    run(use, writes=True)
+
+
+async def _back_up_one(service: Service, name: str, *, as_json: bool) -> dict[str, Any]:
+    """One set; its failure does not keep the others from being backed up."""
+    try:
+        with terminal.progress() as listener:
+            made = await service.back_up(name, Trigger.MANUAL, listener)
+    except errors.SidecarError as error:
+        terminal.complain(error)
+        return {
+            "set": name,
+            "exit": exits.exit_code(error),
+            "body": {"success": False, "message": str(error), "code": error.code},
+        }
+    if made.retention_error:
+        terminal.complain(made.retention_error)
+    manifest = made.manifest
+    if not as_json:
+        terminal.made(manifest)
+    body = {"success": True, "message": manifest.filename, "metadata": manifest.model_dump(mode="json")}
+    return {"set": name, "exit": exits.FAILED if made.retention_error else exits.OK, "body": body}
+
+
+@app.command()
+def prune(
+    set_name: SetName = "all",
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Show the verdicts and delete nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete what the retention rules let go; every verdict with its reason."""
+
+    async def use(service: Service) -> None:
+        act = service.retention if dry_run else service.prune
+        judged = [decision for one in service.sets(set_name) for decision in act(one.name)]
+        if as_json:
+            terminal.say_json(
+                [
+                    {"backup_id": str(d.id), "keep": d.keep, "reason": d.reason, "expires_at": d.expires_at}
+                    for d in judged
+                ]
+            )
+        else:
+            terminal.decisions(judged)
+
+    run(use)

@@ -1,0 +1,73 @@
+"""`restore`: the way back."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sidecar import errors
+from sidecar.cli import exits, terminal
+from sidecar.cli.running import Json, app, run
+from sidecar.engine import restore as restoring
+from sidecar.service import Service
+
+
+@app.command()
+def restore(  # noqa: PLR0913 - one parameter per documented option
+    backup_id: Annotated[str | None, typer.Argument(metavar="ID")] = None,
+    *,
+    backup_file: Annotated[Path | None, typer.Option(help="A data file, with its metadata beside it.")] = None,
+    target_db: Annotated[str | None, typer.Option(help="Restore into this database instead of DB_NAME.")] = None,
+    collections: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Show what would be replaced and write nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed off a terminal.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make collections what a backup holds, and prove it by reading them back."""
+    chosen = backup_file or backup_id
+    if chosen is None or (backup_file and backup_id):
+        raise errors.UsageError("expected either a backup id or --backup-file")
+
+    async def use(service: Service) -> int:
+        names = [name.strip() for name in collections.split(",")] if collections else None
+        with terminal.progress() as listener:
+            order = service.restore_order(chosen, target_db=target_db, collections=names, listener=listener)
+            planned = await restoring.plan(order)
+        if dry_run and as_json:
+            terminal.say_json(
+                [
+                    {"collection": p.collection, "documents": p.documents, "replaces_documents": p.replaces_documents}
+                    for p in planned
+                ]
+            )
+        elif not as_json:
+            terminal.plan(planned, order.target_db)
+        if dry_run:
+            return exits.OK
+        _require_consent(order.target_db, yes=yes)
+        with terminal.progress() as listener:
+            result = await restoring.restore(
+                service.restore_order(chosen, target_db=target_db, collections=names, listener=listener)
+            )
+        if as_json:
+            terminal.say_json(
+                {
+                    "backup_id": result.backup_id,
+                    "target_db": result.target_db,
+                    "collections": {n: d.model_dump() for n, d in result.collections.items()},
+                }
+            )
+        else:
+            terminal.restored(result)
+        return exits.OK
+
+    run(use, writes=True)
+
+
+def _require_consent(target_db: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise errors.UsageError("this replaces collections: say --yes where nobody can be asked")
+    typer.confirm(f"Replace these collections of {target_db}?", abort=True)

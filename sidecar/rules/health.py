@@ -1,0 +1,84 @@
+"""How well a set is protected, from its newest backup's age and verdict. Pure: `now` is passed in.
+
+Boundaries: younger than 24 h is healthy, 24 h up to and including 48 h is caution, older is a warning; corrupt or none is
+critical. A timestamp in the future (a clock that was set back) counts as just now.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+CAUTION_FROM = timedelta(hours=24)
+WARNING_AFTER = timedelta(hours=48)
+
+
+class Health(StrEnum):
+    """From good to bad, so that the worst of several can be taken."""
+
+    HEALTHY = "healthy"
+    CAUTION = "caution"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Status(StrEnum):
+    """The same in the words of the API's `status` key."""
+
+    CURRENT = "current"
+    AGING = "aging"
+    STALE = "stale"
+    CORRUPTED = "corrupted"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest backup of a set that has metadata."""
+
+    taken_at: datetime
+    is_valid: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """The judgement on one set."""
+
+    status: Status
+    health: Health
+    message: str
+
+
+def judge(newest: Newest | None, now: datetime) -> Protection:
+    """What the newest backup of a set says about it."""
+    if newest is None:
+        return Protection(Status.MISSING, Health.CRITICAL, "No backup exists")
+    age = max(now - newest.taken_at, timedelta())
+    if not newest.is_valid:
+        return Protection(Status.CORRUPTED, Health.CRITICAL, f"Latest backup is corrupted: {newest.reason}")
+    message = f"Latest backup is {age_in_words(age)} old"
+    if age < CAUTION_FROM:
+        return Protection(Status.CURRENT, Health.HEALTHY, message)
+    if age <= WARNING_AFTER:
+        return Protection(Status.AGING, Health.CAUTION, message)
+    return Protection(Status.STALE, Health.WARNING, message)
+
+
+def age_in_words(age: timedelta) -> str:
+    """`2 hours`, `1 minute`, `3 days`: the largest unit of which there are enough, rounded down."""
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 60:  # noqa: PLR2004 - minutes of an hour
+        return _plural(minutes, "minute")
+    if minutes <= WARNING_AFTER.total_seconds() // 60:
+        return _plural(minutes // 60, "hour")
+    return _plural(minutes // (24 * 60), "day")
+
+
+def _plural(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+def worst(healths: list[Health]) -> Health:
+    """The worst of several; healthy where there is nothing to judge."""
+    order = list(Health)
+    return max(healths, key=order.index, default=Health.HEALTHY)

@@ -1,0 +1,173 @@
+"""The use cases: what happens in which order when somebody asks for a backup, a verification, a clean-up or a restore."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from sidecar.catalog import Catalog
+from sidecar.config import Settings
+from sidecar.engine import backup, restore, verify
+from sidecar.engine.codec import Codec
+from sidecar.engine.source import Database
+from sidecar.engine.store import LocalStore
+from sidecar.engine.threads import in_thread
+from sidecar.errors import BackupInvalid, BackupNotFound, Busy, SidecarError, StorageError, UsageError
+from sidecar.events import Listener, nobody
+from sidecar.model import BackupId, BackupSet, BackupState, Manifest, StoredBackup, Trigger, Verdict
+from sidecar.rules import retention
+
+BUILT_IN = ("main", "attendance")
+ALL, BOTH = "all", "both"
+SIZE_MARGIN = 1.1  # a set grows a little from one backup to the next
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A backup that exists, and why the retention rules could not be carried out after it, if so."""
+
+    manifest: Manifest
+    retention_error: SidecarError | None = None
+
+
+class Service:
+    """One database, one backup directory."""
+
+    def __init__(self, settings: Settings, database: Database, codec: Codec) -> None:
+        self.settings = settings
+        self.database = database
+        self.codec = codec
+        self.stores = {name: LocalStore(settings.backup_dir, one) for name, one in settings.sets.items()}
+        self.catalog = Catalog(self.stores)
+
+    def sets(self, asked: str) -> list[BackupSet]:
+        """The sets that a name, `both` or `all` stands for. Raises UsageError for an unknown name."""
+        known = self.settings.sets
+        names = {ALL: tuple(known), BOTH: BUILT_IN}.get(asked, (asked,))
+        if unknown := [name for name in names if name not in known]:
+            raise UsageError(f"unknown backup set {unknown[0]!r}: expected {', '.join(known)}, both or all")
+        return [known[name] for name in names]
+
+    # -- backup and retention ------------------------------------------------------------------------------------------
+
+    async def back_up(self, set_name: str, trigger: Trigger, listener: Listener = nobody) -> Made:
+        """Make a backup of one set, then carry out its retention rules."""
+        order = backup.Order(
+            database=self.database,
+            store=self.stores[set_name],
+            codec=self.codec,
+            mongo_host=self.settings.mongo_host,
+            min_free_bytes=self.settings.min_storage_bytes,
+            trigger=trigger,
+            text_per_bson=self._text_per_bson(set_name),
+            listener=listener,
+        )
+        manifest = await backup.make_backup(order)
+        try:
+            await in_thread(self.prune, set_name)
+        except SidecarError as error:
+            log.exception("retention.failed", set=set_name)
+            return Made(manifest, error)
+        return Made(manifest)
+
+    def _text_per_bson(self, set_name: str) -> float:
+        store = self.stores[set_name]
+        for files in store.scan():
+            try:
+                manifest = verify.read_manifest(store, files.id)
+            except (BackupNotFound, BackupInvalid, StorageError):
+                continue
+            if bson_bytes := sum(detail.bson_bytes for detail in manifest.collection_details.values()):
+                return SIZE_MARGIN * manifest.file_size_bytes / bson_bytes
+        return backup.TEXT_PER_BSON
+
+    def retention(self, set_name: str) -> list[retention.Decision]:
+        """What would become of each backup of a set now, and why."""
+        rules = self.settings.sets[set_name]
+        store = self.stores[set_name]
+        candidates = [
+            retention.Candidate(one.id, one.verdict.is_valid, one.is_pinned, store.is_being_read(one.id))
+            for one in self.catalog.backups(set_name)
+            if one.verdict.state is not BackupState.ORPHAN  # never ours to delete: its metadata may only be lost
+        ]
+        return retention.judge(candidates, retention.Policy(rules.limit, rules.retention_days), datetime.now(UTC))
+
+    def prune(self, set_name: str) -> list[retention.Decision]:
+        """Delete what the rules let go and return all decisions. Raises Busy, StorageError."""
+        store = self.stores[set_name]
+        with store.locked("retention") as lock:
+            decisions = self.retention(set_name)
+            for decision in decisions:
+                if not decision.keep:
+                    self._delete(store, lock, decision)
+        return decisions
+
+    def _delete(self, store: LocalStore, lock: object, decision: retention.Decision) -> None:
+        try:
+            store.delete(lock, decision.id)  # type: ignore[arg-type]
+            log.info("backup.deleted", backup_id=str(decision.id), reason=decision.reason)
+        except Busy:  # somebody began to read it just now: the next run will find it again
+            log.info("backup.delete_deferred", backup_id=str(decision.id))
+
+    # -- verification --------------------------------------------------------------------------------------------------
+
+    def verify(self, stored: StoredBackup, *, deep: bool, listener: Listener = nobody) -> Verdict:
+        """Read a stored backup again, whatever was known of it."""
+        store = self.stores[stored.set_name]
+        if stored.verdict.state is BackupState.ORPHAN:
+            return stored.verdict
+        return verify.verify_deep(store, stored.id, self.codec, listener) if deep else verify.verify(store, stored.id)
+
+    # -- the way back --------------------------------------------------------------------------------------------------
+
+    def restore_order(
+        self,
+        chosen: str | Path,
+        *,
+        target_db: str | None,
+        collections: Sequence[str] | None,
+        listener: Listener = nobody,
+    ) -> restore.Order:
+        """What to restore: a backup by its id, or a data file anywhere. Raises BackupNotFound, BackupInvalid."""
+        store, backup_id = self.locate(chosen)
+        return restore.Order(
+            database=self.database,
+            store=store,
+            backup_id=backup_id,
+            codec=self.codec,
+            target_db=target_db or self.settings.db_name,
+            collections=tuple(collections) if collections else None,
+            listener=listener,
+        )
+
+    def locate(self, chosen: str | Path) -> tuple[LocalStore, BackupId]:
+        """Where a backup lies, by its id or by the path of its data file."""
+        if isinstance(chosen, Path):
+            return _beside(chosen)
+        found = self.catalog.find(chosen)
+        return self.stores[found.set_name], found.id
+
+
+def _beside(path: Path) -> tuple[LocalStore, BackupId]:
+    """A store of the one directory that a data file lies in. Its metadata names the set."""
+    backup_id = BackupId.parse(path.name.removesuffix(".json"))
+    if not path.is_file() or backup_id is None:
+        raise BackupNotFound(f"{path}: expected an existing file <prefix>_YYYYMMDD_HHMMSS.json")
+    metadata = path.with_name(backup_id.metadata_name)
+    try:
+        set_name = str(json.loads(metadata.read_bytes())["backup_type"])
+    except FileNotFoundError:
+        raise BackupInvalid(
+            f"{metadata.name} is missing beside it: without its checksum the file cannot be trusted"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BackupInvalid(
+            f"{metadata.name} cannot be read: without its checksum the file cannot be trusted"
+        ) from None
+    directory = path.parent.resolve()
+    return LocalStore(directory, BackupSet(name=set_name, collections=("*",), prefix=backup_id.prefix)), backup_id
