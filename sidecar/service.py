@@ -86,7 +86,7 @@ class Service:
                 return SIZE_MARGIN * manifest.file_size_bytes / bson_bytes
         return backup.TEXT_PER_BSON
 
-    def retention(self, set_name: str) -> list[retention.Decision]:
+    def decisions(self, set_name: str) -> list[retention.Decision]:
         """What would become of each backup of a set now, and why."""
         rules = self.settings.sets[set_name]
         store = self.stores[set_name]
@@ -101,7 +101,7 @@ class Service:
         """Delete what the rules let go and return all decisions. Raises Busy, StorageError."""
         store = self.stores[set_name]
         with store.locked("retention") as lock:
-            decisions = self.retention(set_name)
+            decisions = self.decisions(set_name)
             for decision in decisions:
                 if not decision.keep:
                     self._delete(store, lock, decision)

@@ -24,7 +24,7 @@ def check() -> None:
 @config_app.command()
 def show(*, as_json: Json = False) -> None:
     """Print the configuration that is in force, with secrets masked, and where each value comes from."""
-    rows = config.describe(config.load(os.environ))
+    rows = config.describe(os.environ)
     if as_json:
         terminal.say_json({name: {"value": value, "source": source} for name, value, source in rows})
     else:

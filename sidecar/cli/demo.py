@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,7 +62,7 @@ def demo(
 def _load(uri: str) -> dict[str, int]:
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(uri)
     with client:
-        return load_school(client["bus_tracker"], datetime.now(UTC))
+        return load_school(client["bus_tracker"])
 
 
 def _environment(directory: Path, uri: str) -> Mapping[str, str]:

@@ -55,7 +55,7 @@ def prune(
     """Delete what the retention rules let go; every verdict with its reason."""
 
     async def use(service: Service) -> None:
-        act = service.retention if dry_run else service.prune
+        act = service.decisions if dry_run else service.prune
         judged = [decision for one in service.sets(set_name) for decision in act(one.name)]
         if as_json:
             terminal.say_json(

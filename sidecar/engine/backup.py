@@ -295,9 +295,7 @@ class _Section:
             )
 
 
-def _describe(
-    order: Order, draft: Draft, content: _Content, began: datetime, seconds: float, server_version: str
-) -> Manifest:
+def _describe(order: Order, draft: Draft, content: _Content, began: datetime, seconds: float) -> Manifest:
     return Manifest(
         backup_id=str(draft.id),
         backup_type=order.set.name,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
@@ -15,12 +15,15 @@ from typing import IO, Any, Final, Self
 from bson import encode
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
 
 _TESTS: Final = Path(__file__).parents[1]
 _SECANTUSD: Final = Path(sys.executable).with_name("secantusd-py")
 _START_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.01
-_SEED_BATCH: Final = 8 * 1024 * 1024
+_SEED_BATCH_BYTES: Final = 8 * 1024 * 1024
+_SEED_BATCH_DOCUMENTS: Final = 100_000
 
 Document = Mapping[str, Any] | bytes
 
@@ -159,7 +162,7 @@ def seed(uri: str, db: str, collections: Mapping[str, Iterable[Document]]) -> No
     with MongoClient[dict[str, Any]](uri) as client:
         for name, documents in collections.items():
             for batch in _batches(documents):
-                _insert(client, db, name, batch)
+                _insert(client[db], name, batch)
 
 
 def _free_port() -> int:
@@ -174,3 +177,30 @@ def _accepts_connections(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[RawBSONDocument]]:
+    batch: list[RawBSONDocument] = []
+    used = 0
+    for document in documents:
+        raw = document if isinstance(document, bytes) else encode(document)
+        if batch and (used + len(raw) > _SEED_BATCH_BYTES or len(batch) == _SEED_BATCH_DOCUMENTS):
+            yield batch
+            batch, used = [], 0
+        batch.append(RawBSONDocument(raw))
+        used += len(raw)
+    if batch:
+        yield batch
+
+
+def _insert(database: Database[dict[str, Any]], name: str, batch: list[RawBSONDocument]) -> None:
+    reply = database.command(
+        "insert",
+        name,
+        documents=batch,
+        bypassDocumentValidation=True,
+        bypassEmptyTsReplacement=True,
+        writeConcern={"w": 1, "j": True},
+    )
+    if "writeErrors" in reply:
+        raise BulkWriteError(reply)

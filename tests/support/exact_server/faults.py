@@ -127,7 +127,7 @@ class Lab:
         """Keeps a command without its documents, which are only counted."""
         if request.name.lower() in _UNRECORDED:
             return
-        documents = len(request.documents("documents")) if request.name == "insert" else 0
+        documents = len(request.payload) if request.name == "insert" else 0
         command = RawBSONDocument(without(request.raw, b"documents"))
         self.commands.append({"name": request.name, "db": request.db, "documents": documents, "command": command})
 

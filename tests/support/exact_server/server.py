@@ -16,7 +16,7 @@ from support.exact_server.faults import Fault, Lab
 from support.exact_server.raw_bson import body, document
 from support.exact_server.wire import Request
 
-_TAKES_SNAPSHOT: Final = frozenset({"find", "aggregate", "distinct"})
+_TAKES_SNAPSHOT: Final = frozenset({"find", "aggregate", "getMore"})  # drivers repeat the concern in getMore
 
 Result = Mapping[str, Any] | bytes  # a reply without `ok`; bytes are whole elements
 Handler = Callable[["Call"], Result]

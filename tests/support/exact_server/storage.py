@@ -24,11 +24,11 @@ class Documents:
 
     def insert(self, raw: bytes, now: int) -> None:
         """Raises DuplicateKey (11000) and stores nothing."""
-        row = len(self._raws)
-        for unique, key in self._keys(raw):
+        row, keys = len(self._raws), self._keys(raw)
+        for unique, key in keys:
             if key in unique.rows:
                 raise _duplicate(self.ns, unique)
-        for unique, key in self._keys(raw):
+        for unique, key in keys:
             unique.rows[key] = row
         self._raws.append(raw)
         self._born.append(now)

@@ -6,6 +6,7 @@ https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from bson.raw_bson import RawBSONDocument
@@ -17,6 +18,7 @@ OP_MSG: Final = 2013
 MAX_MESSAGE_BYTES: Final = 48_000_000
 MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
 MAX_WRITE_BATCH: Final = 100_000
+PAYLOADS: Final = {"insert": "documents", "update": "updates", "delete": "deletes", "createIndexes": "indexes"}
 
 _CHECKSUM_PRESENT: Final = 1
 _MORE_TO_COME: Final = 2
@@ -37,7 +39,7 @@ class Header:
         return cls(size - HEADER.size, request_id, opcode)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """A command: its document as sent, the same one decoded a level deep, and its document sequences."""
 
@@ -63,8 +65,10 @@ class Request:
     def db(self) -> str:
         return str(self.fields["$db"])
 
-    def documents(self, name: str) -> list[bytes]:
-        """The documents under `name`, sent as a sequence or as an array."""
+    @cached_property
+    def payload(self) -> list[bytes]:
+        """What a write or createIndexes works through, sent as a sequence or as an array."""
+        name = PAYLOADS[self.name]
         if name in self.sequences:
             return [bytes(raw) for raw in split_documents(self.sequences[name])]
         return [raw.raw for raw in self.fields.get(name, [])]

@@ -102,7 +102,7 @@ def _rename_collection(call: Call) -> Mapping[str, Any]:
 
 
 def _create_indexes(call: Call) -> Mapping[str, Any]:
-    specs = [IndexSpec.of(raw) for raw in call.request.documents("indexes")]
+    specs = [IndexSpec.of(raw) for raw in call.request.payload]
     is_new = call.server.catalogue.find(call.ns) is None
     collection = call.server.catalogue.get_or_create(call.ns)
     collection.refuse_if_view("createIndexes")

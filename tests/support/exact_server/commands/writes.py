@@ -10,7 +10,16 @@ from support.exact_server.catalogue import Collection
 from support.exact_server.clock import as_timestamp
 from support.exact_server.commands.reads import id_wanted
 from support.exact_server.errors import CommandError
-from support.exact_server.raw_bson import TIMESTAMP, body, document, elements, find_element, subdocument, without
+from support.exact_server.raw_bson import (
+    TIMESTAMP,
+    body,
+    document,
+    elements,
+    find_element,
+    key_of,
+    subdocument,
+    without,
+)
 from support.exact_server.server import Call, Handler
 from support.exact_server.wire import MAX_DOCUMENT_BYTES, MAX_WRITE_BATCH
 
@@ -18,7 +27,7 @@ _EMPTY_TIMESTAMP: Final = bytes(8)
 
 
 def _insert(call: Call) -> Mapping[str, Any]:
-    documents = call.request.documents("documents")
+    documents = call.request.payload
     _check_batch(documents)
     collection = call.server.catalogue.get_or_create(call.ns)
     collection.refuse_if_view("insert")
@@ -63,7 +72,7 @@ def _preparation(call: Call, collection: Collection) -> Callable[[bytes], bytes]
     keeps_empty_timestamps = bool(call.get("bypassEmptyTsReplacement"))
 
     def prepare(raw: bytes) -> bytes:
-        if find_element(raw, b"_id") is None:
+        if key_of(raw, b"_id") is None:
             raw = document(body(bson.encode({"_id": bson.ObjectId()})), body(raw))
         if not keeps_empty_timestamps and _EMPTY_TIMESTAMP in raw:
             raw = _with_server_time(call, raw)
@@ -89,7 +98,7 @@ def _with_server_time(call: Call, raw: bytes) -> bytes:
 def _update(call: Call) -> Mapping[str, Any]:
     collection = call.server.catalogue.get_or_create(call.ns)
     now, matched = call.server.clock.tick(), 0
-    for statement in call.request.documents("updates"):
+    for statement in call.request.payload:
         spec = RawBSONDocument(statement)
         change = subdocument(statement, b"u") or b""
         rows = list(collection.documents.rows(key=id_wanted(spec["q"])))
@@ -114,7 +123,7 @@ def _delete(call: Call) -> Mapping[str, Any]:
     if collection is None:
         return {"n": 0}
     now, removed = call.server.clock.tick(), 0
-    for statement in map(RawBSONDocument, call.request.documents("deletes")):
+    for statement in map(RawBSONDocument, call.request.payload):
         rows = list(collection.documents.rows(key=id_wanted(statement["q"])))
         for row in rows[:1] if statement.get("limit") else rows:
             collection.documents.remove(row, now)

@@ -1,0 +1,168 @@
+"""Reads the settings: environment over file over defaults. Every problem is collected; there is no silent default."""
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from sidecar.config import sets
+from sidecar.config.settings import Secret, Settings, hosts_of
+from sidecar.config.table import CONFIG_VARIABLE, PREFIX, SETTINGS, Setting
+from sidecar.errors import ConfigError
+
+_SHOWN = 60  # characters of a bad value that a message repeats
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings that are in force. Raises ConfigError with all problems."""
+    reading = _Reading(environ)
+    values = {setting.key: reading.value(setting) for setting in SETTINGS}
+    reading.unknown_names()
+    reading.tls_pair(values)
+    good = {key: value for key, value in values.items() if value is not _BROKEN}
+    found = sets.build(_defaults() | good, reading.tables, reading.problems)
+    if reading.problems:
+        raise ConfigError(reading.problems)
+    return Settings(**values, sets=MappingProxyType(found))
+
+
+def describe(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Name, value with secrets masked, and where it comes from, for every setting that is in force. Raises ConfigError."""
+    settings = load(environ)
+    reading = _Reading(environ)
+    rows = [(s.variable, _shown(s, getattr(settings, s.key)), reading.source(s)) for s in SETTINGS]
+    for one in settings.sets.values():
+        source = "file" if one.name in reading.tables else "built in"
+        facts = [f for f in dataclasses.fields(one) if f.name != "name"]
+        rows += [(f"sets.{one.name}.{f.name}", _plain(getattr(one, f.name)), source) for f in facts]
+    return rows
+
+
+def reference_table() -> str:
+    """The settings as a Markdown table, for the documentation."""
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for setting in SETTINGS:
+        secret = " (secret)" if setting.is_secret else ""
+        default = f"`{setting.default}`" if setting.default else "–"
+        lines.append(f"| `{setting.variable}`{secret} | {default} | {setting.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+_BROKEN = object()
+
+
+def _defaults() -> dict[str, Any]:
+    return {setting.key: None if setting.default is None else setting.parse(setting.default) for setting in SETTINGS}
+
+
+def _shown(setting: Setting, value: Any) -> str:
+    if isinstance(value, Secret):
+        hosts = hosts_of(value.reveal())
+        return f"mongodb://***@{hosts}" if hosts else "***"
+    return "–" if value is None and not setting.is_secret else _plain(value)
+
+
+def _plain(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else "–" if value is None else str(value)
+
+
+class _Reading:
+    """One look at the environment and the file."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.problems: list[str] = []
+        self._environ = environ
+        self._file = self._read_file()
+        tables = self._file.pop("sets", {})
+        self.tables: Mapping[str, Any] = tables if isinstance(tables, dict) else {}
+        if not isinstance(tables, dict):
+            self.problems.append("sets: expected tables [sets.NAME]")
+
+    def _read_file(self) -> dict[str, Any]:
+        path = self._environ.get(CONFIG_VARIABLE)
+        if not path:
+            return {}
+        try:
+            return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            self.problems.append(f"{CONFIG_VARIABLE}: cannot read {path}: {getattr(error, 'strerror', 'not UTF-8')}")
+        except tomllib.TOMLDecodeError as error:
+            self.problems.append(f"{CONFIG_VARIABLE}: {path} is not TOML: {error}")
+        return {}
+
+    def source(self, setting: Setting) -> str:
+        if setting.variable in self._environ:
+            return "environment"
+        if setting.is_secret and f"{setting.variable}_FILE" in self._environ:
+            return "secret file"
+        return "file" if setting.key in self._file else "default"
+
+    def value(self, setting: Setting) -> Any:
+        """The parsed value; what is wrong with it becomes a problem."""
+        try:
+            text = self._text(setting)
+            return None if text is None else setting.parse(text)
+        except ValueError as error:
+            self.problems.append(self._complaint(setting, str(error)))
+            return _BROKEN
+
+    def _text(self, setting: Setting) -> str | None:
+        match self.source(setting):
+            case "environment":
+                if setting.is_secret and f"{setting.variable}_FILE" in self._environ:
+                    raise ValueError(f"only one of {setting.variable} and {setting.variable}_FILE")
+                return self._environ[setting.variable].strip()
+            case "secret file":
+                return _secret_text(Path(self._environ[f"{setting.variable}_FILE"]))
+            case "file":
+                return _toml_text(self._file[setting.key])
+        return setting.default
+
+    def _complaint(self, setting: Setting, expected: str) -> str:
+        given = ""
+        if not setting.is_secret:
+            raw = str(self._environ.get(setting.variable, self._file.get(setting.key, "")))
+            given = f", not {raw[:_SHOWN]!r}"
+        return f"{setting.variable}: expected {expected.removeprefix('expected ')}{given}"
+
+    def unknown_names(self) -> None:
+        """A misspelt name would else be a silent default."""
+        variables = set(self._allowed())
+        keys = {setting.key for setting in SETTINGS}
+        self.problems += [
+            f"{name}: unknown variable"
+            for name in sorted(self._environ)
+            if name.startswith(PREFIX) and name not in variables
+        ]
+        self.problems += [
+            f"{key}: unknown key in {self._environ[CONFIG_VARIABLE]}" for key in self._file if key not in keys
+        ]
+
+    @staticmethod
+    def _allowed() -> Iterator[str]:
+        yield CONFIG_VARIABLE
+        for setting in SETTINGS:
+            yield setting.variable
+            if setting.is_secret:
+                yield f"{setting.variable}_FILE"
+
+    def tls_pair(self, values: Mapping[str, Any]) -> None:
+        if (values["tls_cert"] is None) != (values["tls_key"] is None):
+            self.problems.append("SIDECAR_TLS_CERT and SIDECAR_TLS_KEY: expected both or neither")
+
+
+def _secret_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"a readable file, {path}: {getattr(error, 'strerror', 'not UTF-8')}") from None
+
+
+def _toml_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ValueError("a string, a number or a boolean")

@@ -1,0 +1,162 @@
+"""The backup sets: the two built in, what the file says of them, and what may not be."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from sidecar.model import BackupSet
+from sidecar.rules.schedule import Schedule
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_RESERVED = frozenset({"all", "both"})
+_KEYS = ("collections", "exclude", "schedule", "interval_hours", "limit", "retention_days", "prefix", "directory")
+
+
+def build(values: Mapping[str, Any], tables: Mapping[str, Any], problems: list[str]) -> dict[str, BackupSet]:
+    """The sets by name, the built-in ones first. `values` are the parsed settings; what is wrong is added to `problems`."""
+    found: dict[str, BackupSet] = {}
+    for name, base in (
+        _built_in(values) | {name: _base(name, values) for name in tables if name not in ("main", "attendance")}
+    ).items():
+        table = tables.get(name, {})
+        before = len(problems)
+        _check(name, table, problems)
+        if len(problems) == before:
+            found[name] = _made(name, {**base, **table})
+    problems.extend(_collisions(found.values()))
+    return found
+
+
+def _built_in(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    main = {
+        "collections": ["users", "students", "buses", "routes", "stops", "holidays", "device_keys"],
+        "prefix": "seed_backup",
+        "directory": "",
+        "schedule": values["main_schedule"],
+        "interval_hours": values["seed_interval_hours"],
+    }
+    attendance = {
+        "collections": ["attendance", "events", "photo_references"],
+        "prefix": "attendance_backup",
+        "directory": "attendance",
+        "schedule": values["attendance_schedule"],
+        "interval_hours": values["attendance_interval_hours"],
+    }
+    return {"main": _limits(values) | main, "attendance": _limits(values) | attendance}
+
+
+def _base(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return _limits(values) | {
+        "collections": [],
+        "prefix": f"{name}_backup",
+        "directory": name,
+        "schedule": None,
+        "interval_hours": 1.0,
+    }
+
+
+def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"limit": values["backup_limit"], "retention_days": values["backup_retention_days"], "exclude": []}
+
+
+def _made(name: str, table: Mapping[str, Any]) -> BackupSet:
+    return BackupSet(
+        name=name,
+        collections=tuple(table["collections"]),
+        exclude=tuple(table["exclude"]),
+        prefix=table["prefix"],
+        directory=PurePosixPath(table["directory"]),
+        limit=table["limit"],
+        retention_days=table["retention_days"],
+        schedule=table["schedule"],
+        interval_hours=float(table["interval_hours"]),
+    )
+
+
+def _check(name: str, table: Any, problems: list[str]) -> None:
+    where = f"sets.{name}"
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        problems.append(f"{where}: a set's name is of a-z, 0-9, - and _ and neither `all` nor `both`")
+        return
+    if not isinstance(table, Mapping):
+        problems.append(f"{where}: expected a table [sets.{name}]")
+        return
+    problems.extend(f"{where}.{key}: unknown; expected one of {', '.join(_KEYS)}" for key in table if key not in _KEYS)
+    checks = {
+        "collections": _is_collections,
+        "exclude": _is_names,
+        "schedule": _is_schedule,
+        "interval_hours": lambda v: None if _is_number(v) and v > 0 else "a number greater than 0",
+        "limit": lambda v: None if _is_whole(v) and v >= 1 else "a whole number from 1",
+        "retention_days": lambda v: None if _is_whole(v) and v >= 1 else "a whole number from 1",
+        "prefix": lambda v: (
+            None if isinstance(v, str) and _PREFIX.fullmatch(v) else "letters, digits, - and _, not first"
+        ),
+        "directory": _is_directory,
+    }
+    for key, check in checks.items():
+        if key in table and (expected := check(table[key])):
+            problems.append(f"{where}.{key}: expected {expected}")
+    if "collections" not in table and name not in ("main", "attendance"):
+        problems.append(f'{where}.collections: expected a list of names or ["*"]')
+    if table.get("exclude") and table.get("collections") != ["*"]:
+        problems.append(f'{where}.exclude: only goes with collections = ["*"]')
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_collections(value: object) -> str | None:
+    if value == ["*"]:
+        return None
+    return _is_names(value) or (None if value else 'at least one name, or ["*"]')
+
+
+def _is_names(value: object) -> str | None:
+    expected = "a list of different names of collections, none with a $ or NUL, none of system.*"
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        return expected
+    is_bad = any("$" in name or "\0" in name or name == "*" or name.startswith("system.") for name in value)
+    return expected if is_bad or len(set(value)) != len(value) else None
+
+
+def _is_schedule(value: object) -> str | None:
+    if not isinstance(value, str):
+        return "a cron expression"
+    try:
+        Schedule.parse(value)
+    except ValueError as error:
+        return str(error).removeprefix("expected ")
+    return None
+
+
+def _is_directory(value: object) -> str | None:
+    expected = "a path inside BACKUP_DIR without .. and without parts that begin with a dot"
+    if not isinstance(value, str) or "\0" in value:
+        return expected
+    path = PurePosixPath(value)
+    return expected if path.is_absolute() or any(part.startswith(".") for part in path.parts) else None
+
+
+def _collisions(sets: Iterable[BackupSet]) -> list[str]:
+    """Ids would be ambiguous where prefixes are the same; file systems that fold case would mix directories."""
+    problems = []
+    by_prefix: dict[str, BackupSet] = {}
+    by_directory: dict[str, BackupSet] = {}
+    for one in sets:
+        other = by_prefix.setdefault(one.prefix.lower(), one)
+        if other is not one:
+            problems.append(f"sets.{one.name}.prefix: {one.prefix!r} is already that of the set {other.name}")
+        neighbour = by_directory.setdefault(str(one.directory).lower(), one)
+        if neighbour.directory != one.directory:
+            problems.append(
+                f"sets.{one.name}.directory: {str(one.directory)!r} differs from {str(neighbour.directory)!r} only in case"
+            )
+    return problems

@@ -1,0 +1,91 @@
+"""The settings as the rest of the process sees them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sidecar.model import BackupSet
+
+
+class Secret:
+    """A value that shows itself to nobody who does not ask for it by name."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`number` of `parts` equal shares, `1/7`."""
+
+    number: int
+    parts: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.parts}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set; made by `load` only."""
+
+    mongo_url: Secret
+    db_name: str
+    backup_dir: Path
+    backup_limit: int
+    backup_retention_days: int
+    min_storage_mb: float
+    seed_interval_hours: float
+    attendance_interval_hours: float
+    main_schedule: str | None
+    attendance_schedule: str | None
+    timezone: ZoneInfo
+    verify_schedule: str | None
+    drill_schedule: str | None
+    restore_on_empty: bool
+    seed_file: Path | None
+    host: str
+    port: int
+    admin_token: Secret | None
+    read_token: Secret | None
+    tls_cert: Path | None
+    tls_key: Path | None
+    stall_timeout_seconds: float
+    max_read_mb_s: float | None
+    verify_slice: Share
+    log_format: str | None
+    log_level: str
+    sets: Mapping[str, BackupSet]
+
+    @property
+    def min_storage_bytes(self) -> int:
+        return int(self.min_storage_mb * 2**20)
+
+    @property
+    def mongo_host(self) -> str:
+        """Hosts and ports of the connection string, without anything that could be a secret."""
+        return hosts_of(self.mongo_url.reveal())
+
+
+def hosts_of(url: str) -> str:
+    """`host:port[,host:port…]` of a connection string; empty where it has none."""
+    found = re.match(r"mongodb(?:\+srv)?://(?:[^/?]*@)?([^/?@]*)", url)
+    return found[1] if found else ""

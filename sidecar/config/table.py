@@ -1,0 +1,190 @@
+"""The table of settings: what each is called, what it accepts, its default and what it is for. Docs are generated from it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pymongo import uri_parser
+from pymongo.errors import PyMongoError
+
+from sidecar.config.settings import Secret, Share
+from sidecar.rules.schedule import Schedule
+
+PREFIX = "SIDECAR_"
+_DB_NAME = re.compile(r"""[^/\\. "$*<>:|?\0]{1,63}""")
+_SYSTEM_DATABASES = frozenset({"admin", "local", "config"})
+_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row. `parse` raises ValueError with what was expected; `default` is text that `parse` takes, None for not set."""
+
+    variable: str
+    parse: Callable[[str], Any]
+    default: str | None
+    meaning: str
+    is_secret: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name in the TOML file and in Settings."""
+        return self.variable.removeprefix(PREFIX).lower()
+
+
+def _text(value: str) -> str:
+    if not value:
+        raise ValueError("a value")
+    return value
+
+
+def _integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
+    expected = f"a whole number from {lowest}" + (f" to {highest}" if highest else "")
+
+    def parse(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError(expected) from None
+        if number < lowest or (highest is not None and number > highest):
+            raise ValueError(expected)
+        return number
+
+    return parse
+
+
+def _positive(value: str) -> float:
+    return _number(value, "a number greater than 0", lambda number: number > 0)
+
+
+def _at_least_0(value: str) -> float:
+    return _number(value, "a number from 0", lambda number: number >= 0)
+
+
+def _number(value: str, expected: str, is_good: Callable[[float], bool]) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not (is_good(number) and number < float("inf")):
+        raise ValueError(expected)
+    return number
+
+
+def _boolean(value: str) -> bool:
+    try:
+        return _WORDS[value.lower()]
+    except KeyError:
+        raise ValueError("true or false") from None
+
+
+def _schedule(value: str) -> str | None:
+    if not value:
+        return None
+    Schedule.parse(value)
+    return value
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def _timezone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ValueError, OSError):  # also what is no name, "../etc", or a directory of names
+        raise ValueError("a name of the time zone database such as Europe/Berlin") from None
+
+
+def _db_name(value: str) -> str:
+    if not _DB_NAME.fullmatch(value) or len(value.encode()) > 63 or value in _SYSTEM_DATABASES:  # noqa: PLR2004 - MongoDB's limit
+        raise ValueError('the name of a database of the application, without any of / \\ . " $ * < > : | ? and spaces')
+    return value
+
+
+def _mongo_url(value: str) -> Secret:
+    expected = "a connection string mongodb://… or mongodb+srv://…"
+    if not value.startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError(expected)
+    if value.startswith("mongodb://"):  # the other kind cannot be looked at without asking the network
+        try:
+            uri_parser.parse_uri(value, warn=False)
+        except (PyMongoError, ValueError):
+            raise ValueError(f"{expected} that the driver understands") from None
+    return Secret(value)
+
+
+def _token(value: str) -> Secret:
+    if not re.fullmatch(r"[\x21-\x7e]{16,}", value):
+        raise ValueError("at least 16 printable characters without spaces")
+    return Secret(value)
+
+
+def _share(value: str) -> Share:
+    found = re.fullmatch(r"(\d{1,3})/(\d{1,3})", value)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise ValueError("a share such as 1/7")
+    return Share(int(found[1]), int(found[2]))
+
+
+SETTINGS = (
+    Setting("MONGO_URL", _mongo_url, "mongodb://localhost:27017", "Connection string.", is_secret=True),
+    Setting("DB_NAME", _db_name, "bus_tracker", "The database."),
+    Setting("BACKUP_DIR", lambda v: Path(_text(v)), "backups", "Where backups live; made with mode 0700, files 0600."),
+    Setting("BACKUP_LIMIT", _integer(1), "5", "Newest valid backups kept per set."),
+    Setting(
+        "BACKUP_RETENTION_DAYS", _integer(1), "30", "Days after which a backup goes, unless it is the newest valid one."
+    ),
+    Setting(
+        "MIN_STORAGE_MB", _at_least_0, "100", "Free MiB that must remain beside a new backup; no run starts below."
+    ),
+    Setting("SEED_INTERVAL_HOURS", _positive, "1", "Interval of the set `main`."),
+    Setting("ATTENDANCE_INTERVAL_HOURS", _positive, "1", "Interval of the set `attendance`."),
+    Setting("SIDECAR_MAIN_SCHEDULE", _schedule, None, "Cron expression of `main`; wins over the interval."),
+    Setting("SIDECAR_ATTENDANCE_SCHEDULE", _schedule, None, "Cron expression of `attendance`; wins over the interval."),
+    Setting("SIDECAR_TIMEZONE", _timezone, "UTC", "Time zone of the cron expressions."),
+    Setting(
+        "SIDECAR_VERIFY_SCHEDULE", _schedule, "30 3 * * *", "When every stored backup is verified again; empty: never."
+    ),
+    Setting("SIDECAR_DRILL_SCHEDULE", _schedule, "0 4 * * 0", "When a restore is rehearsed; empty: never."),
+    Setting(
+        "SIDECAR_RESTORE_ON_EMPTY",
+        _boolean,
+        "false",
+        "Restore at start-up where the database holds none of a set's data.",
+    ),
+    Setting(
+        "SIDECAR_SEED_FILE",
+        lambda v: Path(_text(v)),
+        None,
+        "Extended JSON to load where there is neither data nor a backup.",
+    ),
+    Setting("SIDECAR_HOST", _text, "0.0.0.0", "Address the server listens on."),  # noqa: S104 - a container's only address
+    Setting("SIDECAR_PORT", _integer(0, 65535), "8001", "Port the server listens on; 0 takes a free one."),
+    Setting(
+        "SIDECAR_ADMIN_TOKEN", _token, None, "Token of the admin API; not set: one is made at start.", is_secret=True
+    ),
+    Setting("SIDECAR_READ_TOKEN", _token, None, "Second token, which may only read.", is_secret=True),
+    Setting(
+        "SIDECAR_TLS_CERT",
+        lambda v: Path(_text(v)),
+        None,
+        "Certificate chain (PEM); serves HTTPS together with the key.",
+    ),
+    Setting("SIDECAR_TLS_KEY", lambda v: Path(_text(v)), None, "Private key (PEM)."),
+    Setting("SIDECAR_STALL_TIMEOUT_SECONDS", _positive, "120", "MongoDB not answering for so long fails the run."),
+    Setting("SIDECAR_MAX_READ_MB_S", _positive, None, "Read MongoDB no faster than this."),
+    Setting("SIDECAR_VERIFY_SLICE", _share, "1/1", "Share of the backups that one scheduled verification covers."),
+    Setting("SIDECAR_LOG_FORMAT", _one_of("json", "console"), None, "Not set: console on a terminal, else JSON."),
+    Setting("SIDECAR_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "Least level that is logged."),
+)
+
+CONFIG_VARIABLE = "SIDECAR_CONFIG"

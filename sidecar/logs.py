@@ -1,0 +1,71 @@
+"""Logging: one event name per fact, as JSON or for people, on stderr, with secrets taken out by key and by value."""
+
+import logging
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+MASK = "***"
+_SECRET_KEYS = re.compile(r"password|passwd|token|secret|authorization|cookie|mongo_url|private_key", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(mongodb(?:\+srv)?://)[^@/\s\"']*@")
+
+
+def configure(log_format: str | None, level: str, secrets: Iterable[str] = ()) -> None:
+    """Set up structlog and the standard library's logging. `log_format` is `json`, `console`, or None to look at stderr."""
+    is_console = log_format == "console" or (log_format is None and sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _Redaction(secrets),
+    ]
+    render: Processor = (
+        structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer(default=str)
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove_meta, render])
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("sidecar").setLevel(level.upper())
+
+
+class _Redaction:
+    """Masks values under keys that name secrets, and secrets wherever in a value they stand."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+
+    def __call__(self, _: object, __: str, event: EventDict) -> EventDict:
+        return {key: self._masked(key, value) for key, value in event.items()}
+
+    def _masked(self, key: str, value: Any) -> Any:
+        if key.startswith("_"):  # structlog's own, removed before anything is written
+            return value
+        if _SECRET_KEYS.search(key):
+            return MASK
+        return self._clean(value)
+
+    def _clean(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: self._masked(str(key), inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._clean(inner) for inner in value]
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        text = str(value)
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return _CREDENTIALS.sub(rf"\g<1>{MASK}@", text)

@@ -1,0 +1,69 @@
+"""Which backups of a set stay and which go. Pure: `now` is passed in.
+
+The newest valid backup and a pinned one always stay. Valid ones go by count, then everything goes by age, but an invalid
+one only while there is a valid one: until then it is all that is left. The order of the input never matters.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sidecar.model import BackupId
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A backup as the rules see it."""
+
+    id: BackupId
+    is_valid: bool
+    is_pinned: bool
+    is_being_read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`limit` newest valid backups are kept, none longer than `retention_days`."""
+
+    limit: int
+    retention_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a backup, why, and when its age will end it (None: never, as things stand)."""
+
+    id: BackupId
+    keep: bool
+    reason: str
+    expires_at: datetime | None
+
+
+def judge(candidates: Iterable[Candidate], policy: Policy, now: datetime) -> list[Decision]:
+    """A decision on each backup, newest first."""
+    newest_first = sorted(candidates, key=lambda one: one.id, reverse=True)
+    counted = [one.id for one in newest_first if one.is_valid and not one.is_pinned]
+    newest_valid = next((one.id for one in newest_first if one.is_valid), None)
+    places = {backup_id: place for place, backup_id in enumerate(counted, 1)}
+    return [_decide(one, places.get(one.id), newest_valid, policy, now) for one in newest_first]
+
+
+def _decide(
+    one: Candidate, place: int | None, newest_valid: BackupId | None, policy: Policy, now: datetime
+) -> Decision:
+    if one.id == newest_valid:
+        return Decision(one.id, keep=True, reason="the newest valid backup", expires_at=None)
+    if one.is_pinned:
+        return Decision(one.id, keep=True, reason="pinned", expires_at=None)
+    if newest_valid is None:
+        return Decision(one.id, keep=True, reason="there is no valid backup", expires_at=None)
+    expires_at = one.id.taken_at + timedelta(days=policy.retention_days)
+    if place is not None and place > policy.limit:
+        reason, keep = f"number {place} of the valid backups, {policy.limit} are kept", False
+    elif now > expires_at:
+        reason, keep = f"older than {policy.retention_days} days", False
+    else:
+        reason, keep = (f"number {place} of {policy.limit}" if place else "invalid, kept until it is too old"), True
+    if not keep and one.is_being_read:
+        return Decision(one.id, keep=True, reason=f"being read; then: {reason}", expires_at=expires_at)
+    return Decision(one.id, keep, reason, expires_at)

@@ -1,0 +1,63 @@
+"""Fixtures of the whole suite: MongoDB servers, databases on them, and PyMongo clients to look at them with."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from support.servers import ServerProcess, exact_server
+from support.servers import secantus as secantus_server
+
+Client = MongoClient[dict[str, Any]]
+
+
+@pytest.fixture
+def exact() -> Iterator[ServerProcess]:
+    """A new, empty exact server that is a replica set: isolated snapshot reads, faults on demand."""
+    with exact_server() as server:
+        yield server
+
+
+@pytest.fixture
+def standalone() -> Iterator[ServerProcess]:
+    """A new, empty exact server without a replica set: it refuses snapshot reads with code 123."""
+    with exact_server("--standalone") as server:
+        yield server
+
+
+@pytest.fixture
+def lying() -> Iterator[ServerProcess]:
+    """A new, empty exact server that accepts snapshot reads and ignores them: no atClusterTime in its replies."""
+    with exact_server("--ignores-snapshot") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def secantus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """The SecantusDB that all tests share; take `dbname` for a database of your own and leave the process alone."""
+    with secantus_server(tmp_path_factory.mktemp("secantus") / "db") as server:
+        yield server
+
+
+@pytest.fixture
+def dbname(secantus: ServerProcess) -> Iterator[str]:
+    """The name of a database that no other test uses, dropped from the shared SecantusDB afterwards."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    yield name
+    with Client(secantus.uri) as client:
+        client.admin.command({"configureFailPoint": "failCommand", "mode": "off"})
+        client.drop_database(name)
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Client]]:
+    """Opens PyMongo clients, `connect(server.uri, **options)`, and closes them after the test."""
+    with ExitStack() as clients:
+
+        def open_client(uri: str, **options: Any) -> Client:
+            return clients.enter_context(Client(uri, **options))
+
+        yield open_client

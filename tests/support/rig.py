@@ -1,0 +1,90 @@
+"""An engine on a real server and a real directory, for tests that drive it without the command line."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bson
+from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
+from pymongo import MongoClient
+from support.servers import ServerProcess
+
+from sidecar.engine import backup, restore
+from sidecar.engine.codec import CheckedBsonjs
+from sidecar.engine.source import Database
+from sidecar.engine.store import LocalStore
+from sidecar.model import BackupId, BackupSet, Manifest
+
+DB = "bus_tracker"
+CODEC = CheckedBsonjs()
+PEOPLE = [{"_id": number, "name": f"pupil {number}"} for number in range(3000)]
+BUSES = [{"_id": number, "seats": 40 + number} for number in range(250)]
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A set of `users` and `buses` of the database that `server` holds."""
+
+    server: ServerProcess
+    store: LocalStore
+    database: Database
+
+    async def back_up(self, **options: Any) -> Manifest:
+        order = backup.Order(
+            database=self.database,
+            store=self.store,
+            codec=CODEC,
+            mongo_host="127.0.0.1",
+            min_free_bytes=0,
+            **options,
+        )
+        return await backup.make_backup(order)
+
+    async def restore(self, manifest: Manifest, target_db: str = DB, **options: Any) -> restore.Restored:
+        return await restore.restore(self.restore_order(manifest, target_db, **options))
+
+    def restore_order(self, manifest: Manifest, target_db: str = DB, **options: Any) -> restore.Order:
+        backup_id = BackupId.parse(manifest.backup_id)
+        assert backup_id is not None
+        return restore.Order(
+            database=self.database,
+            store=self.store,
+            backup_id=backup_id,
+            codec=CODEC,
+            target_db=target_db,
+            **options,
+        )
+
+    def lab(self, **command: Any) -> Mapping[str, Any]:
+        """A command to the test server, `lab(labFault="find", action="error")`."""
+        with MongoClient[dict[str, Any]](self.server.uri) as client:
+            return client[DB].command(command)
+
+    def documents(self, name: str, db: str = DB) -> list[bytes]:
+        """The bytes of every document, in the server's order."""
+        with MongoClient[RawBSONDocument](self.server.uri, document_class=RawBSONDocument) as client:
+            collection = client[db].get_collection(name, codec_options=DEFAULT_RAW_BSON_OPTIONS)
+            return [document.raw for document in collection.find()]
+
+    def names(self, db: str = DB) -> list[str]:
+        with MongoClient[dict[str, Any]](self.server.uri) as client:
+            return sorted(client[db].list_collection_names())
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.store.directory.glob("*") if path.is_file())
+
+
+@asynccontextmanager
+async def rig(
+    server: ServerProcess, directory: Path, collections: Sequence[str] = ("users", "buses"), **limits: Any
+) -> AsyncIterator[Rig]:
+    """`limits` go to the database: `stall_seconds`, `max_read_mb_s`."""
+    backup_set = BackupSet(name="main", collections=tuple(collections), prefix="seed_backup")
+    async with Database(server.uri, DB, **{"stall_seconds": 20.0, **limits}) as database:
+        yield Rig(server, LocalStore(directory / "backups", backup_set), database)
+
+
+def raw(documents: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    return [bson.encode(document) for document in documents]
