@@ -60,7 +60,7 @@ INDEXES: dict[str, list[Document]] = {
         {"name": "facilities", "key": {"facilities.$**": 1}},
     ],
     "holidays": [{"name": "date", "key": {"date": 1}}],
-    "device_keys": [{"name": "bus", "key": {"bus": 1}, "unique": True, "hidden": True}],
+    "device_keys": [{"name": "bus", "key": {"bus_id": 1}, "unique": True, "hidden": True}],
     "attendance": [
         {"name": "student_and_date", "key": {"student_id": 1, "date": -1}, "unique": True},
         {"name": "date_if_late", "key": {"date": -1}, "partialFilterExpression": {"minutes_late": {"$gt": 5}}},

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from bson.binary import Binary, BinaryVectorDtype
 from bson.code import Code
-from bson.dbref import DBRef
 from bson.int64 import Int64
 from bson.max_key import MaxKey
 from bson.min_key import MinKey
@@ -122,7 +121,7 @@ def _device_key(sampler: Sampler, bus: Document) -> Document:
     calibration = [sampler.random.randint(-128, 127) for _ in range(8)]
     return {
         "_id": sampler.uuid(),
-        "bus": DBRef("buses", bus["_id"]),
+        "bus_id": bus["_id"],
         "model": "Raspberry Pi 4B",
         "salt": salt,
         "key_hash": hashlib.sha256(salt + key).digest(),

@@ -90,7 +90,7 @@ def build_events(
 ) -> list[Document]:
     """A scan for each ride and a few heartbeats of each reader, each reader counting its own."""
     tags = {student["_id"]: student["tag"] for student in students}
-    readers = {key["bus"].id: key["_id"] for key in device_keys}
+    readers = {key["bus_id"]: key["_id"] for key in device_keys}
     scans = [
         (
             ride["boarded"]["at"],

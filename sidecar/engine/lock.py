@@ -19,6 +19,14 @@ from sidecar.errors import Busy, StorageError
 DIRECTORY = ".locks"
 
 
+def make_private(root: Path, directory: Path) -> None:
+    """Make `directory` and what is missing between it and `root`, for nobody else to look into. Raises OSError."""
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in reversed([directory, *directory.parents]):
+        if part.is_relative_to(root):
+            part.mkdir(mode=0o700, exist_ok=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Who holds a lock, since when and for what; `unfinished` is a backup id."""
@@ -45,7 +53,7 @@ class SetLock:
 
     def __enter__(self) -> Self:
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._path.parent.parent, self._path.parent)
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise StorageError(f"cannot lock the set {self._set_name}: {self._path}: {error.strerror}") from error

@@ -17,7 +17,7 @@ from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import IO, Self
 
-from sidecar.engine.lock import SetLock
+from sidecar.engine.lock import SetLock, make_private
 from sidecar.errors import BackupNotFound, Busy, StorageError
 from sidecar.model import BackupId, BackupSet
 
@@ -147,7 +147,7 @@ class LocalStore:
     def begin(self, lock: SetLock, moment: datetime) -> "Draft":
         """A new backup's files, under the first second from `moment` on that no file has."""
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.root, self.directory)
         except OSError as error:
             raise StorageError.of(error, f"making {self.directory}") from error
         backup_id = BackupId.at(self.set.prefix, moment)

@@ -11,10 +11,12 @@ from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
 from pymongo import MongoClient
 from support.servers import ServerProcess
 
-from sidecar.engine import backup, restore
+from sidecar.engine import backup
+from sidecar.engine import restore as restoring
 from sidecar.engine.codec import CheckedBsonjs
 from sidecar.engine.source import Database
 from sidecar.engine.store import LocalStore
+from sidecar.engine.verify import read_manifest
 from sidecar.model import BackupId, BackupSet, Manifest
 
 DB = "bus_tracker"
@@ -42,13 +44,13 @@ class Rig:
         )
         return await backup.make_backup(order)
 
-    async def restore(self, manifest: Manifest, target_db: str = DB, **options: Any) -> restore.Restored:
-        return await restore.restore(self.restore_order(manifest, target_db, **options))
+    async def restore(self, manifest: Manifest, target_db: str = DB, **options: Any) -> restoring.Restored:
+        return await restoring.restore(self.restore_order(manifest, target_db, **options))
 
-    def restore_order(self, manifest: Manifest, target_db: str = DB, **options: Any) -> restore.Order:
+    def restore_order(self, manifest: Manifest, target_db: str = DB, **options: Any) -> restoring.Order:
         backup_id = BackupId.parse(manifest.backup_id)
         assert backup_id is not None
-        return restore.Order(
+        return restoring.Order(
             database=self.database,
             store=self.store,
             backup_id=backup_id,
@@ -57,10 +59,18 @@ class Rig:
             **options,
         )
 
+    def manifest(self, backup_id: BackupId) -> Manifest:
+        return read_manifest(self.store, backup_id)
+
     def lab(self, **command: Any) -> Mapping[str, Any]:
         """A command to the test server, `lab(labFault="find", action="error")`."""
         with MongoClient[dict[str, Any]](self.server.uri) as client:
             return client[DB].command(command)
+
+    def commands(self, name: str) -> list[Mapping[str, Any]]:
+        """The commands of this name that the server has seen since it was last asked."""
+        seen = self.lab(labCommands=1)["commands"]
+        return [one["command"] for one in seen if one["name"] == name]
 
     def documents(self, name: str, db: str = DB) -> list[bytes]:
         """The bytes of every document, in the server's order."""

@@ -1,0 +1,211 @@
+"""What a restore brings back and what it leaves alone, over a real socket."""
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+from pymongo import MongoClient
+from support.rig import BUSES, DB, PEOPLE, Rig, raw, rig
+from support.servers import ServerProcess, seed
+
+from sidecar.engine import restore as restoring
+from sidecar.errors import BackupInvalid, RestoreMismatch, SourceError, UsageError, WriteRejected
+from sidecar.model import CollectionKind
+
+
+def element(kind: int, key: bytes, value: bytes) -> bytes:
+    return bytes([kind]) + key + b"\0" + value
+
+
+def document(*elements: bytes) -> bytes:
+    body = b"".join(elements) + b"\0"
+    return struct.pack("<i", len(body) + 4) + body
+
+
+HOSTILE = [
+    document(element(0x10, b"_id", struct.pack("<i", 1)), element(0x10, b"a", b"\1\0\0\0"), element(0x10, b"a", b"\2\0\0\0")),
+    document(element(0x10, b"_id", struct.pack("<i", 2)), element(0x02, b"text", b"\3\0\0\0\xff\xfe\0")),
+    document(element(0x10, b"_id", struct.pack("<i", 3)), element(0x11, b"empty", bytes(8))),
+    document(element(0x10, b"_id", struct.pack("<i", 4)), element(0x09, b"date", struct.pack("<q", -(2**63)))),
+    document(element(0x10, b"_id", struct.pack("<i", 5)), element(0x01, b"nan", struct.pack("<Q", (0x7FF8 << 48) | 1))),
+    bson.encode({"_id": 6, "look": {"$oid": "507f1f77bcf86cd799439011"}, "$date": 5}),
+]
+
+
+async def test_brings_every_document_back_byte_for_byte(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": HOSTILE, "buses": raw(BUSES)})
+    async with rig(exact, tmp_path) as at:
+        manifest = await at.back_up()
+        result = await at.restore(manifest, "copy")
+        assert at.documents("users", "copy") == HOSTILE
+        assert at.documents("buses", "copy") == raw(BUSES)
+        assert {n: d.documents for n, d in result.collections.items()} == manifest.collections
+        assert at.names("copy") == ["buses", "users"]
+
+
+async def test_brings_back_a_document_of_nearly_16_mb(exact: ServerProcess, tmp_path: Path) -> None:
+    huge = [bson.encode({"_id": number, "blob": bytes(15_900_000)}) for number in range(2)]
+    seed(exact.uri, DB, {"users": huge})
+    async with rig(exact, tmp_path) as at:
+        await at.restore(await at.back_up(), "copy")
+        assert at.documents("users", "copy") == huge
+
+
+async def test_replaces_what_the_target_holds(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    async with rig(exact, tmp_path) as at:
+        manifest = await at.back_up()
+        at.lab(delete="users", deletes=[{"q": {"_id": 7}, "limit": 1}])
+        at.lab(insert="users", documents=[{"_id": "new"}])
+        planned = await restoring.plan(at.restore_order(manifest))
+        assert planned == [
+            restoring.Planned("users", CollectionKind.COLLECTION, len(PEOPLE), len(PEOPLE)),
+            restoring.Planned("buses", CollectionKind.COLLECTION, len(BUSES), len(BUSES)),
+        ]
+        await at.restore(manifest)
+        assert at.documents("users") == raw(PEOPLE)
+        assert at.names() == ["buses", "users"]
+
+
+async def test_a_plan_writes_nothing(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    async with rig(exact, tmp_path) as at:
+        manifest = await at.back_up()
+        at.lab(labCommands=1)
+        await restoring.plan(at.restore_order(manifest, "copy"))
+        sent = {one["name"] for one in at.lab(labCommands=1)["commands"]}
+        assert sent.isdisjoint({"insert", "create", "createIndexes", "renameCollection", "drop", "collMod"})
+
+
+async def test_restores_only_the_collections_that_were_chosen(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    async with rig(exact, tmp_path) as at:
+        manifest = await at.back_up()
+        await at.restore(manifest, "copy", collections=("buses",))
+        assert at.names("copy") == ["buses"]
+        with pytest.raises(UsageError, match="does not hold students; it holds users, buses"):
+            await at.restore(manifest, "copy", collections=("students",))
+
+
+DEFINITIONS: dict[str, Mapping[str, Any]] = {
+    "capped": {"capped": True, "size": 1 << 20, "max": 1000},
+    "validated": {"validator": {"name": {"$exists": True}}, "validationLevel": "moderate", "validationAction": "warn"},
+    "collated": {"collation": {"locale": "de", "strength": 2}},
+    "clustered": {"clusteredIndex": {"key": {"_id": 1}, "unique": True, "name": "by id"}},
+}
+INDEXES = [
+    {"key": {"name": 1}, "name": "unique", "unique": True},
+    {"key": {"a": 1, "b": -1}, "name": "compound", "sparse": True},
+    {"key": {"c": 1}, "name": "partial", "partialFilterExpression": {"c": {"$type": 2}}},
+    {"key": {"d": 1}, "name": "expiring", "expireAfterSeconds": 86400},
+    {"key": {"_fts": "text", "_ftsx": 1}, "name": "words", "weights": {"e": 1}, "default_language": "german"},
+    {"key": {"f": "2dsphere"}, "name": "where", "2dsphereIndexVersion": 3},
+    {"key": {"g": "hashed"}, "name": "hashed"},
+    {"key": {"$**": 1}, "name": "wild", "wildcardProjection": {"h": 1}},
+    {"key": {"i": 1}, "name": "hidden", "hidden": True},
+]
+
+
+def definitions(at: Rig, db: str) -> dict[str, Any]:
+    """Options and raw indexes of everything in a database, without the identities that every collection has of its own."""
+    with MongoClient[dict[str, Any]](at.server.uri) as client:
+        found = {}
+        for one in client[db].list_collections():
+            indexes = [] if one["type"] == "view" else client[db][one["name"]].list_indexes()
+            found[one["name"]] = (one["type"], bson.encode(one["options"]), sorted(bson.encode(index) for index in indexes))
+        return found
+
+
+async def test_makes_options_indexes_and_views_again(exact: ServerProcess, tmp_path: Path) -> None:
+    async with rig(exact, tmp_path, ["*"]) as at:
+        for name, options in DEFINITIONS.items():
+            at.lab(create=name, **options)
+        at.lab(create="a view on a view", viewOn="users_view", pipeline=[])
+        at.lab(create="users_view", viewOn="users", pipeline=[{"$match": {}}])
+        at.lab(create="users")
+        at.lab(createIndexes="users", indexes=INDEXES)
+        manifest = await at.back_up()
+        at.lab(labCommands=1)
+        result = await at.restore(manifest, "copy")
+        assert definitions(at, "copy") == definitions(at, DB)
+        assert result.views == ("users_view", "a view on a view")
+
+
+async def test_builds_the_indexes_that_expire_documents_after_everything_else(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE})
+    async with rig(exact, tmp_path, ["users"]) as at:
+        at.lab(createIndexes="users", indexes=INDEXES)
+        manifest = await at.back_up()
+        at.lab(labCommands=1)
+        await at.restore(manifest, "copy")
+        sent = [
+            [index["name"] for index in one["command"]["indexes"]] if one["name"] == "createIndexes" else one["name"]
+            for one in at.lab(labCommands=1)["commands"]
+            if one["name"] in ("createIndexes", "find", "renameCollection")
+        ]
+        assert sent == [*([index["name"]] for index in INDEXES if index["name"] != "expiring"), "find", ["expiring"], "renameCollection"]
+
+
+FAILING: dict[str, dict[str, Any]] = {
+    "an insert that fails": {"labFault": "insert", "action": "error", "code": 9001},
+    "a document that is refused": {"labFault": "insert", "action": "writeError", "code": 121, "index": 1},
+    "a connection that breaks": {"labFault": "insert", "action": "close"},
+    "an index that cannot be built": {"labFault": "createIndexes", "action": "error", "code": 67},
+    "a rename that is refused": {"labFault": "renameCollection", "action": "error", "code": 20},
+    "a collection that cannot be made": {"labFault": "create", "action": "error", "code": 13},
+    "reading back that fails": {"labFault": "find", "action": "error", "code": 43},
+    "reading back less": {"labFault": "find", "action": "end"},
+}
+
+
+@pytest.mark.parametrize("failure", FAILING)
+async def test_a_restore_that_fails_leaves_the_target_as_it_was(
+    failure: str, exact: ServerProcess, tmp_path: Path
+) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    async with rig(exact, tmp_path) as at:
+        at.lab(createIndexes="users", indexes=INDEXES[:2])
+        manifest = await at.back_up()
+        at.lab(delete="users", deletes=[{"q": {"_id": 7}, "limit": 1}])
+        before = (at.documents("users"), at.documents("buses"), definitions(at, DB))
+        at.lab(**FAILING[failure])
+        with pytest.raises((SourceError, RestoreMismatch)):
+            await at.restore(manifest)
+        at.lab(labReset=1)
+        assert (at.documents("users"), at.documents("buses"), definitions(at, DB)) == before
+        await at.restore(manifest)
+        assert at.documents("users") == raw(PEOPLE)
+
+
+async def test_says_which_document_was_refused_and_why(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE})
+    async with rig(exact, tmp_path, ["users"]) as at:
+        manifest = await at.back_up()
+        at.lab(labFault="insert", action="writeError", code=11000, index=5)
+        with pytest.raises(WriteRejected, match=r"users: the server refused 1 documents, the first with _id 5: .*11000"):
+            await at.restore(manifest)
+
+
+async def test_a_damaged_backup_is_refused_before_anything_is_written(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    async with rig(exact, tmp_path) as at:
+        manifest = await at.back_up()
+        path = at.store.directory / manifest.filename
+        path.write_bytes(path.read_bytes().replace(b"pupil 17", b"pupil 71"))
+        at.lab(labCommands=1)
+        with pytest.raises(BackupInvalid, match="SHA-256"):
+            await at.restore(manifest)
+        assert {one["name"] for one in at.lab(labCommands=1)["commands"]} <= {"endSessions"}
+
+
+async def test_documents_that_a_validator_would_refuse_today_come_back(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE})
+    async with rig(exact, tmp_path, ["users"]) as at:
+        at.lab(collMod="users", validator={"address": {"$exists": True}})
+        await at.restore(await at.back_up(), "copy")
+        assert at.documents("users", "copy") == raw(PEOPLE)
