@@ -9,9 +9,10 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
+from sidecar.config.settings import without_credentials
+
 MASK = "***"
 _SECRET_KEYS = re.compile(r"password|passwd|token|secret|authorization|cookie|mongo_url|private_key", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"(mongodb(?:\+srv)?://)[^@/\s\"']*@")
 
 
 def configure(log_format: str | None, level: str, secrets: Iterable[str] = ()) -> None:
@@ -38,8 +39,9 @@ def configure(log_format: str | None, level: str, secrets: Iterable[str] = ()) -
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove_meta, render])
     )
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("sidecar").setLevel(level.upper())
+    least = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)
+    logging.getLogger("sidecar").setLevel(least)
 
 
 class _Redaction:
@@ -60,7 +62,7 @@ class _Redaction:
 
     def _clean(self, value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {key: self._masked(str(key), inner) for key, inner in value.items()}
+            return {self._clean(key): self._masked(str(key), inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):
             return [self._clean(inner) for inner in value]
         if value is None or isinstance(value, bool | int | float):
@@ -68,4 +70,4 @@ class _Redaction:
         text = str(value)
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        return _CREDENTIALS.sub(rf"\g<1>{MASK}@", text)
+        return without_credentials(text)

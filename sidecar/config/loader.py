@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sidecar.config import sets
-from sidecar.config.settings import Secret, Settings, hosts_of
+from sidecar.config.settings import Secret, Settings, hosts_of, without_credentials
 from sidecar.config.table import CONFIG_VARIABLE, PREFIX, SETTINGS, Setting
 from sidecar.errors import ConfigError
 
@@ -21,8 +21,9 @@ def load(environ: Mapping[str, str]) -> Settings:
     values = {setting.key: reading.value(setting) for setting in SETTINGS}
     reading.unknown_names()
     reading.tls_pair(values)
+    reading.two_tokens(values)
     good = {key: value for key, value in values.items() if value is not _BROKEN}
-    found = sets.build(_defaults() | good, reading.tables, reading.problems)
+    found = sets.build(_defaults() | good, reading.tables, environ, reading.problems)
     if reading.problems:
         raise ConfigError(reading.problems)
     return Settings(**values, sets=MappingProxyType(found))
@@ -124,7 +125,7 @@ class _Reading:
         given = ""
         if not setting.is_secret:
             raw = str(self._environ.get(setting.variable, self._file.get(setting.key, "")))
-            given = f", not {raw[:_SHOWN]!r}"
+            given = f", not {without_credentials(raw)[:_SHOWN]!r}"
         return f"{setting.variable}: expected {expected.removeprefix('expected ')}{given}"
 
     def unknown_names(self) -> None:
@@ -151,6 +152,11 @@ class _Reading:
     def tls_pair(self, values: Mapping[str, Any]) -> None:
         if (values["tls_cert"] is None) != (values["tls_key"] is None):
             self.problems.append("SIDECAR_TLS_CERT and SIDECAR_TLS_KEY: expected both or neither")
+
+    def two_tokens(self, values: Mapping[str, Any]) -> None:
+        """With one token for both, whoever may read could also delete."""
+        if isinstance(values["read_token"], Secret) and values["read_token"] == values["admin_token"]:
+            self.problems.append("SIDECAR_READ_TOKEN: expected another token than SIDECAR_ADMIN_TOKEN")
 
 
 def _secret_text(path: Path) -> str:

@@ -1,21 +1,33 @@
 """The backup sets: the two built in, what the file says of them, and what may not be."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from sidecar.config.table import LARGEST
 from sidecar.model import BackupSet
 from sidecar.rules.schedule import Schedule
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _RESERVED = frozenset({"all", "both"})
+_VARIABLES = {
+    ("main", "interval_hours"): "SEED_INTERVAL_HOURS",
+    ("main", "schedule"): "SIDECAR_MAIN_SCHEDULE",
+    ("attendance", "interval_hours"): "ATTENDANCE_INTERVAL_HOURS",
+    ("attendance", "schedule"): "SIDECAR_ATTENDANCE_SCHEDULE",
+}
 _KEYS = ("collections", "exclude", "schedule", "interval_hours", "limit", "retention_days", "prefix", "directory")
 
 
-def build(values: Mapping[str, Any], tables: Mapping[str, Any], problems: list[str]) -> dict[str, BackupSet]:
-    """The sets by name, the built-in ones first. `values` are the parsed settings; what is wrong is added to `problems`."""
+def build(
+    values: Mapping[str, Any], tables: Mapping[str, Any], variables: Container[str], problems: list[str]
+) -> dict[str, BackupSet]:
+    """The sets by name, the built-in ones first. What is wrong is added to `problems`.
+
+    `values` are the parsed settings, `variables` the names in the environment, which win over the tables.
+    """
     found: dict[str, BackupSet] = {}
     for name, base in (
         _built_in(values) | {name: _base(name, values) for name in tables if name not in ("main", "attendance")}
@@ -24,7 +36,8 @@ def build(values: Mapping[str, Any], tables: Mapping[str, Any], problems: list[s
         before = len(problems)
         _check(name, table, problems)
         if len(problems) == before:
-            found[name] = _made(name, {**base, **table})
+            own = {key: value for key, value in table.items() if _VARIABLES.get((name, key)) not in variables}
+            found[name] = _made(name, {**base, **own})
     problems.extend(_collisions(found.values()))
     return found
 
@@ -88,9 +101,9 @@ def _check(name: str, table: Any, problems: list[str]) -> None:
         "collections": _is_collections,
         "exclude": _is_names,
         "schedule": _is_schedule,
-        "interval_hours": lambda v: None if _is_number(v) and v > 0 else "a number greater than 0",
-        "limit": lambda v: None if _is_whole(v) and v >= 1 else "a whole number from 1",
-        "retention_days": lambda v: None if _is_whole(v) and v >= 1 else "a whole number from 1",
+        "interval_hours": _is_interval,
+        "limit": _is_count,
+        "retention_days": _is_count,
         "prefix": lambda v: (
             None if isinstance(v, str) and _PREFIX.fullmatch(v) else "letters, digits, - and _, not first"
         ),
@@ -105,12 +118,16 @@ def _check(name: str, table: Any, problems: list[str]) -> None:
         problems.append(f'{where}.exclude: only goes with collections = ["*"]')
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_count(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST:
+        return None
+    return f"a whole number from 1 to {LARGEST}"
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_interval(value: object) -> str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LARGEST:
+        return None
+    return f"a number greater than 0, up to {LARGEST}"
 
 
 def _is_collections(value: object) -> str | None:

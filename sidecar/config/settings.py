@@ -89,3 +89,8 @@ def hosts_of(url: str) -> str:
     """`host:port[,host:port…]` of a connection string; empty where it has none."""
     found = re.match(r"mongodb(?:\+srv)?://(?:[^/?]*@)?([^/?@]*)", url)
     return found[1] if found else ""
+
+
+def without_credentials(text: str) -> str:
+    """`text` with `***` for the user and password of every connection string in it."""
+    return re.sub(r"(mongodb(?:\+srv)?://)[^\s\"']*@", r"\g<1>***@", text)

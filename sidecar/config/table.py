@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pymongo import uri_parser
 from pymongo.errors import PyMongoError
@@ -14,7 +14,11 @@ from sidecar.config.settings import Secret, Share
 from sidecar.rules.schedule import Schedule
 
 PREFIX = "SIDECAR_"
+LARGEST = 1_000_000  # of any number: far above all use and far below where dates and timers overflow
 _DB_NAME = re.compile(r"""[^/\\. "$*<>:|?\0]{1,63}""")
+_URL = re.compile(  # no @ after the hosts: it would be the end of a password with a raw slash, and its start a "host"
+    r"mongodb(?:(?P<srv>\+srv)://(?:[^\s/?@]*@)?[^\s/?@:,]+|://(?:[^\s/?@]*@)?[^\s/?@]+)(?:/[^\s?@]*)?(?:\?\S*)?"
+)
 _SYSTEM_DATABASES = frozenset({"admin", "local", "config"})
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
@@ -41,37 +45,27 @@ def _text(value: str) -> str:
     return value
 
 
-def _integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
-    expected = f"a whole number from {lowest}" + (f" to {highest}" if highest else "")
-
+def _integer(lowest: int, highest: int = LARGEST) -> Callable[[str], int]:
     def parse(value: str) -> int:
-        try:
-            number = int(value)
-        except ValueError:
-            raise ValueError(expected) from None
-        if number < lowest or (highest is not None and number > highest):
-            raise ValueError(expected)
-        return number
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
+            raise ValueError(f"a whole number from {lowest} to {highest}")
+        return int(value)
 
     return parse
 
 
 def _positive(value: str) -> float:
-    return _number(value, "a number greater than 0", lambda number: number > 0)
+    return _number(value, f"a number greater than 0, up to {LARGEST}", lambda number: 0 < number <= LARGEST)
 
 
 def _at_least_0(value: str) -> float:
-    return _number(value, "a number from 0", lambda number: number >= 0)
+    return _number(value, f"a number from 0 to {LARGEST}", lambda number: 0 <= number <= LARGEST)
 
 
 def _number(value: str, expected: str, is_good: Callable[[float], bool]) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        raise ValueError(expected) from None
-    if not (is_good(number) and number < float("inf")):
+    if not re.fullmatch(r"[0-9]*\.?[0-9]+(e[+-]?[0-9]{1,3})?", value) or not is_good(float(value)):
         raise ValueError(expected)
-    return number
+    return float(value)
 
 
 def _boolean(value: str) -> bool:
@@ -100,7 +94,7 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 def _timezone(value: str) -> ZoneInfo:
     try:
         return ZoneInfo(value)
-    except (ValueError, OSError):  # also what is no name, "../etc", or a directory of names
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the others: what is no name, "../etc", a directory of names
         raise ValueError("a name of the time zone database such as Europe/Berlin") from None
 
 
@@ -111,14 +105,18 @@ def _db_name(value: str) -> str:
 
 
 def _mongo_url(value: str) -> Secret:
-    expected = "a connection string mongodb://… or mongodb+srv://…"
-    if not value.startswith(("mongodb://", "mongodb+srv://")):
-        raise ValueError(expected)
-    if value.startswith("mongodb://"):  # the other kind cannot be looked at without asking the network
+    found = _URL.fullmatch(value)
+    if found is None:
+        raise ValueError(
+            "a connection string mongodb://… or mongodb+srv://host… without blanks, with user and password percent-encoded"
+        )
+    if found["srv"] is None:  # the other kind cannot be looked at without asking the network
         try:
             uri_parser.parse_uri(value, warn=False)
-        except (PyMongoError, ValueError):
-            raise ValueError(f"{expected} that the driver understands") from None
+        except (PyMongoError, ValueError, TypeError):
+            raise ValueError("a connection string mongodb://… that the driver understands") from None
+        except OSError as error:
+            raise ValueError(f"readable files in its TLS options: {error.strerror}") from None
     return Secret(value)
 
 

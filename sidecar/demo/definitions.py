@@ -47,7 +47,6 @@ INDEXES: dict[str, list[Document]] = {
     "students": [
         {"name": "number", "key": {"number": 1}, "unique": True},
         {"name": "active_tag", "key": {"tag": 1}, "unique": True, "partialFilterExpression": {"active": True}},
-        {"name": "home", "key": {"home": "2dsphere"}, "2dsphereIndexVersion": 3},
         {"name": "route_and_stop", "key": {"route_id": 1, "stop_id": 1}},
     ],
     "buses": [{"name": "plate", "key": {"plate": 1}, "unique": True}, {"name": "routes", "key": {"route_ids": 1}}],

@@ -5,10 +5,8 @@ carry exactly is `{"$bson": "<base64 of the document>"}`. Which documents those 
 """
 
 import base64
-import binascii
-import json
+import io
 import re
-from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import bsonjs
@@ -16,7 +14,8 @@ import bsonjs
 from sidecar.engine.digest import fingerprint
 from sidecar.engine.documents import escape_reason, split
 
-_ESCAPE = re.compile(rb'\{\s*"\$bson"\s*:')
+_ESCAPE = re.compile(rb'\{\s*"\$bson"\s*:\s*')
+_ESCAPED = re.compile(_ESCAPE.pattern + rb'"([^"\\]*)"\s*\}')
 
 
 class CodecError(ValueError):
@@ -64,53 +63,56 @@ class CheckedBsonjs:
     name = "bsonjs-checked"
 
     def encode(self, batch: bytes) -> Encoded:
-        documents = list(split(batch))
-        lines = [_exact_text(document) for document in documents]
-        escaped = sum(line.startswith(b'{"$bson"') for line in lines)
-        return Encoded(b",\n".join(lines), len(documents), escaped, fingerprint(documents))
+        lines = []
+        escaped = 0
+        for document in split(batch):
+            text = _exact_text(document)
+            lines.append(_escape(document) if text is None else text)
+            escaped += text is None
+        return Encoded(b",\n".join(lines), len(lines), escaped, fingerprint(split(batch)))
 
     def decode(self, lines: bytes) -> Decoded:
         documents = []
         escaped = 0
-        for number, line in _numbered(lines):
-            is_escape = _ESCAPE.match(line) is not None
+        for number, line in enumerate(io.BytesIO(lines), 1):
+            text = line.rstrip().removesuffix(b",")
+            is_escape = _ESCAPE.match(text) is not None
+            try:
+                documents.append(_unescape(text) if is_escape else _read(text))
+            except ValueError:
+                expected = "the base64 of one BSON document" if is_escape else "one document in Extended JSON"
+                raise CodecError(f"line {number} is not {expected}") from None
             escaped += is_escape
-            documents.append(_unescaped(line, number) if is_escape else _document(line, number))
         return Decoded(b"".join(documents), len(documents), escaped, fingerprint(documents))
 
 
-def _exact_text(document: bytes) -> bytes:
-    """Extended JSON where it is exact, else the escape."""
-    if escape_reason(document) is None:
-        try:
-            text: str = bsonjs.dumps(document, mode=bsonjs.CANONICAL)
-            if bsonjs.loads(text) == document:
-                return text.encode()
-        except (ValueError, UnicodeError):  # libbson refuses it: the escape takes it
-            pass
-    return b'{"$bson": "' + base64.b64encode(document) + b'"}'
-
-
-def _numbered(lines: bytes) -> Iterator[tuple[int, bytes]]:
-    for number, line in enumerate(lines.split(b"\n"), 1):
-        if text := line.rstrip().removesuffix(b","):
-            yield number, text
-
-
-def _document(line: bytes, number: int) -> bytes:
+def _exact_text(document: bytes) -> bytes | None:
+    """Extended JSON from which libbson reads the same bytes; None where the rule or the comparison says there is none."""
+    if escape_reason(document) is not None:
+        return None
     try:
-        document: bytes = bsonjs.loads(line if line.startswith(b"{") else b"")
-    except (ValueError, UnicodeError):
-        raise CodecError(f"line {number}: not Extended JSON") from None
+        text: bytes = bsonjs.dumps(document, mode=bsonjs.CANONICAL).encode()
+        return text if bsonjs.loads(text) == document else None
+    except ValueError:
+        return None
+
+
+def _read(text: bytes) -> bytes:
+    # libbson stops silently at a second document and merges one that a comma sets apart, but not within an array.
+    array: bytes = bsonjs.loads(b"[%b]" % text)
+    [document] = split(array[7:-1])
+    if array[4:7] != b"\x030\0":
+        raise ValueError("not a document")
     return document
 
 
-def _unescaped(line: bytes, number: int) -> bytes:
-    try:
-        value = json.loads(line)
-        document = base64.b64decode(value.pop("$bson"), validate=True)
-    except (ValueError, TypeError, AttributeError, binascii.Error):
-        raise CodecError(f'line {number}: expected {{"$bson": "<base64>"}}') from None
-    if value or document[:4] != len(document).to_bytes(4, "little"):
-        raise CodecError(f"line {number}: $bson is not one whole BSON document")
+def _escape(document: bytes) -> bytes:
+    return b'{"$bson": "%b"}' % base64.b64encode(document)
+
+
+def _unescape(text: bytes) -> bytes:
+    escaped = _ESCAPED.fullmatch(text)
+    if escaped is None:
+        raise ValueError("not an escape")
+    [document] = split(base64.b64decode(escaped[1], validate=True))
     return document

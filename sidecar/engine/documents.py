@@ -22,7 +22,7 @@ _REGEX, _DB_POINTER, _CODE, _SYMBOL, _SCOPED_CODE, _INT32, _TIMESTAMP, _INT64, _
 _MIN_KEY, _MAX_KEY = 0xFF, 0x7F
 
 # Value sizes of the types of which Extended JSON carries every bit pattern.
-_PLAIN_SIZES: Final = {
+_EXACT_SIZES: Final = {
     _UNDEFINED: 0,
     _OBJECT_ID: 12,
     _DATE: 8,
@@ -33,7 +33,7 @@ _PLAIN_SIZES: Final = {
     _MIN_KEY: 0,
     _MAX_KEY: 0,
 }
-_FIXED_SIZES: Final = _PLAIN_SIZES | {_DOUBLE: 8, _BOOL: 1, _DECIMAL: 16}
+_FIXED_SIZES: Final = _EXACT_SIZES | {_DOUBLE: 8, _BOOL: 1, _DECIMAL: 16}
 # Bytes that a value has besides what its leading length counts.
 _UNCOUNTED: Final = {
     _STRING: 4,
@@ -46,12 +46,15 @@ _UNCOUNTED: Final = {
     _SCOPED_CODE: 0,
 }
 
+_OLD_BINARY: Final = 2  # the subtype that counts its bytes a second time
 _SORTED_FLAGS: Final = re.compile(rb"i?l?m?s?u?x?")
-_INFINITIES: Final = (struct.pack("<d", float("inf")), struct.pack("<d", float("-inf")))
-_WRITABLE_NON_FINITE: Final = frozenset({*_INFINITIES, b"\0\0\0\0\0\0\xf8\x7f"})  # the last is the one NaN
-_WRITABLE_NON_FINITE_DECIMALS: Final = frozenset({0x78 << 120, 0xF8 << 120, 0x7C << 120})  # Infinity, -Infinity, NaN
+_EXACT_NON_FINITES: Final = frozenset(
+    bytes(6) + end for end in (b"\xf0\x7f", b"\xf0\xff", b"\xf8\x7f")
+)  # ±Infinity, NaN
+_EXACT_SPECIAL_DECIMALS: Final = frozenset(top << 120 for top in (0x78, 0xF8, 0x7C))  # ±Infinity, NaN
+_SPECIAL: Final = 3 << 125  # both bits set: no number, or a coefficient too long for the format
 _COEFFICIENT: Final = (1 << 113) - 1
-_LARGEST_COEFFICIENT: Final = 10**34 - 1
+_DECIMAL_DIGITS: Final = 34
 
 # Unsigned, so that a negative length is one that no document can hold and a reading position never moves backwards.
 _uint32 = struct.Struct("<I").unpack_from
@@ -119,12 +122,12 @@ def escape_reason(document: bytes) -> str | None:
     json_util would refuse, change, or take for something else when they read the canonical Extended JSON of it.
     """
     try:
-        end = _check_document(document, 0, 0, False)
+        end = _check_document(document, 0, 0)
     except _InexactError as reason:
         return str(reason)
     except UnicodeDecodeError:
         return "text that is not UTF-8"
-    except (IndexError, ValueError, struct.error):
+    except (IndexError, KeyError, ValueError, struct.error):
         return "malformed"
     return None if end == len(document) else "malformed"
 
@@ -133,11 +136,11 @@ class _InexactError(Exception):
     """Ends the walk through a document; its text is the reason."""
 
 
-# The checks return where the value that begins at `at` ends.
+# Each check returns where the value that begins at `at` ends.
 
 
-def _check_document(document: bytes, at: int, depth: int, in_scope: bool) -> int:
-    names, end = _check_elements(document, at, depth, in_scope)
+def _check_document(document: bytes, at: int, depth: int) -> int:
+    names, end = _check_elements(document, at, depth)
     if len(set(names)) != len(names):
         raise _InexactError("a key that stands twice")
     text = b"\0".join(names)
@@ -148,15 +151,15 @@ def _check_document(document: bytes, at: int, depth: int, in_scope: bool) -> int
     return end
 
 
-def _check_array(document: bytes, at: int, depth: int, in_scope: bool) -> int:
-    names, end = _check_elements(document, at, depth, in_scope)
+def _check_array(document: bytes, at: int, depth: int) -> int:
+    names, end = _check_elements(document, at, depth)
     if names != [b"%d" % index for index in range(len(names))]:
         raise _InexactError("array keys other than 0, 1, 2 and so on")
     return end
 
 
-def _check_elements(document: bytes, at: int, depth: int, in_scope: bool) -> tuple[list[bytes], int]:
-    """The names of one level and where it ends, after checking its values."""
+def _check_elements(document: bytes, at: int, depth: int) -> tuple[list[bytes], int]:
+    """Check the values of one level; return its names and where it ends."""
     if depth > MAX_DEPTH:
         raise _InexactError(f"more than {MAX_DEPTH} levels")
     end = at + _uint32(document, at)[0]
@@ -165,14 +168,13 @@ def _check_elements(document: bytes, at: int, depth: int, in_scope: bool) -> tup
     while kind := document[at]:
         name_end = document.index(0, at)
         names.append(document[at + 1 : name_end])
-        if kind in _PLAIN_SIZES:
-            at = name_end + 1 + _PLAIN_SIZES[kind]
-        elif kind in _CHECKS:
-            at = _CHECKS[kind](document, name_end + 1)
-        elif kind in _NESTING_CHECKS:
-            at = _NESTING_CHECKS[kind](document, name_end + 1, depth + 1, in_scope)
+        at = name_end + 1
+        if (size := _EXACT_SIZES.get(kind)) is not None:
+            at += size
+        elif kind in _VALUE_CHECKS:
+            at = _VALUE_CHECKS[kind](document, at)
         else:
-            raise _InexactError(f"type {kind:#04x}")
+            at = _NESTING_CHECKS[kind](document, at, depth + 1)
     if at + 1 != end:
         raise _InexactError("malformed")
     return names, end
@@ -180,13 +182,100 @@ def _check_elements(document: bytes, at: int, depth: int, in_scope: bool) -> tup
 
 def _is_db_ref(document: bytes) -> bool:
     """`{$ref: <string>, $id: …[, $db: <string>]}` and nothing else: what every reader gives back as it was."""
-    fields = list(elements(document))
-    names = [field.name for field in fields]
-    return names in ([b"$ref", b"$id"], [b"$ref", b"$id", b"$db"]) and {fields[0].kind, *(f.kind for f in fields[2:])} == {
-        _STRING
-    }
+    kinds = {name: kind for kind, name, _ in elements(document)}
+    texts = {kind for name, kind in kinds.items() if name != b"$id"}
+    return list(kinds) in ([b"$ref", b"$id"], [b"$ref", b"$id", b"$db"]) and texts == {_STRING}
 
 
-def _check_scoped_code(document: bytes, at: int, depth: int, in_scope: bool) -> int:
-    _check_code(document, at + 4, depth, in_scope)
-    ...
+def _check_scoped_code(document: bytes, at: int, depth: int) -> int:
+    begin = _check_code(document, at + 4)
+    end = _check_document(document, begin, depth)
+    scope = document[begin:end]
+    if end != at + _uint32(document, at)[0]:
+        raise _InexactError("malformed")
+    if _is_db_ref(scope) or _holds_code(scope):
+        raise _InexactError("code with a scope that is a DBRef or holds code")
+    return end
+
+
+def _holds_code(document: bytes) -> bool:
+    return any(
+        kind in {_CODE, _SCOPED_CODE} or (kind in {_DOCUMENT, _ARRAY} and _holds_code(value))
+        for kind, _, value in elements(document)
+    )
+
+
+def _check_string(document: bytes, at: int) -> int:
+    end: int = at + 4 + _uint32(document, at)[0]
+    text = document[at + 4 : end]
+    if text[-1]:
+        raise _InexactError("malformed")
+    if not text.isascii():
+        text.decode()
+    return end
+
+
+def _check_code(document: bytes, at: int) -> int:
+    end = _check_string(document, at)
+    if document.index(0, at + 4) != end - 1:
+        raise _InexactError("a NUL in code or in a collection's name")
+    return end
+
+
+def _check_db_pointer(document: bytes, at: int) -> int:
+    return _check_code(document, at) + 12
+
+
+def _check_double(document: bytes, at: int) -> int:
+    is_finite = document[at + 7] & 0x7F < 0x7F or document[at + 6] < 0xF0  # noqa: PLR2004 - some exponent bit is 0
+    if not is_finite and document[at : at + 8] not in _EXACT_NON_FINITES:
+        raise _InexactError("a NaN with a sign or a payload")
+    return at + 8
+
+
+def _check_bool(document: bytes, at: int) -> int:
+    if document[at] > 1:
+        raise _InexactError("a bool that is neither 0 nor 1")
+    return at + 1
+
+
+def _check_decimal(document: bytes, at: int) -> int:
+    bits = int.from_bytes(document[at : at + 16], "little")
+    is_number = bits & _SPECIAL != _SPECIAL and bits & _COEFFICIENT < 10**_DECIMAL_DIGITS
+    if not is_number and bits not in _EXACT_SPECIAL_DECIMALS:
+        raise _InexactError("a Decimal128 that is not in canonical form")
+    return at + 16
+
+
+def _check_binary(document: bytes, at: int) -> int:
+    size: int = _uint32(document, at)[0]
+    if document[at + 4] == _OLD_BINARY and _uint32(document, at + 5)[0] != size - 4:
+        raise _InexactError("a binary of subtype 2 with another inner length")
+    return at + 5 + size
+
+
+def _check_regex(document: bytes, at: int) -> int:
+    pattern_end = document.index(0, at)
+    flags_end = document.index(0, pattern_end + 1)
+    document[at:pattern_end].decode()
+    if not _SORTED_FLAGS.fullmatch(document, pattern_end + 1, flags_end):
+        raise _InexactError("flags of a regular expression that are unknown or not in order")
+    return flags_end + 1
+
+
+_VALUE_CHECKS: Final[dict[int, Callable[[bytes, int], int]]] = {
+    _DOUBLE: _check_double,
+    _STRING: _check_string,
+    _BINARY: _check_binary,
+    _BOOL: _check_bool,
+    _REGEX: _check_regex,
+    _DB_POINTER: _check_db_pointer,
+    _CODE: _check_code,
+    _SYMBOL: _check_string,
+    _DECIMAL: _check_decimal,
+}
+_NESTING_CHECKS: Final[dict[int, Callable[[bytes, int, int], int]]] = {
+    _DOCUMENT: _check_document,
+    _ARRAY: _check_array,
+    _SCOPED_CODE: _check_scoped_code,
+}

@@ -57,13 +57,20 @@ def _decide(
         return Decision(one.id, keep=True, reason="pinned", expires_at=None)
     if newest_valid is None:
         return Decision(one.id, keep=True, reason="there is no valid backup", expires_at=None)
-    expires_at = one.id.taken_at + timedelta(days=policy.retention_days)
+    expires_at = _expiry(one.id, policy)
     if place is not None and place > policy.limit:
-        reason, keep = f"number {place} of the valid backups, {policy.limit} are kept", False
-    elif now > expires_at:
+        reason, keep, expires_at = f"number {place} of the valid backups, {policy.limit} are kept", False, None
+    elif expires_at is not None and now > expires_at:
         reason, keep = f"older than {policy.retention_days} days", False
     else:
         reason, keep = (f"number {place} of {policy.limit}" if place else "invalid, kept until it is too old"), True
     if not keep and one.is_being_read:
         return Decision(one.id, keep=True, reason=f"being read; then: {reason}", expires_at=expires_at)
     return Decision(one.id, keep, reason, expires_at)
+
+
+def _expiry(backup_id: BackupId, policy: Policy) -> datetime | None:
+    try:
+        return backup_id.taken_at + timedelta(days=policy.retention_days)
+    except OverflowError:  # past the year 9999
+        return None

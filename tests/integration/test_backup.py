@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.rig import BUSES, CODEC, DB, PEOPLE, Rig, raw, rig
-from support.servers import ServerProcess, seed
 
 from sidecar.engine import backup, source
 from sidecar.engine.verify import verify_deep
@@ -22,6 +20,8 @@ from sidecar.errors import (
     StorageFull,
 )
 from sidecar.model import VERIFIED, BackupId, Consistency, Manifest
+from support.rig import BUSES, CODEC, DB, PEOPLE, Rig, raw, rig
+from support.servers import ServerProcess, seed
 
 FAULTS = ("error", "close", "garbage", "end", "repeat")
 
@@ -68,7 +68,15 @@ async def test_is_one_json_document_with_a_document_a_line(exact: ServerProcess,
     async with rig(exact, tmp_path) as at:
         manifest = await at.back_up()
         content = stored(at, manifest)
-        assert list(content) == ["backup_id", "backup_type", "format", "format_version", "db_name", "definitions", "collections"]
+        assert list(content) == [
+            "backup_id",
+            "backup_type",
+            "format",
+            "format_version",
+            "db_name",
+            "definitions",
+            "collections",
+        ]
         assert content["collections"]["buses"][3] == {"_id": {"$numberInt": "3"}, "seats": {"$numberInt": "43"}}
         lines = (at.store.directory / manifest.filename).read_text().count("\n")
         assert lines == 3 + len(PEOPLE) + 1 + len(BUSES) + 1
@@ -108,7 +116,9 @@ async def test_does_not_believe_a_snapshot_without_a_cluster_time(lying: ServerP
     async with rig(lying, tmp_path) as at:
         manifest = await at.back_up()
         assert manifest.consistency is Consistency.PER_COLLECTION
-        assert manifest.notes == ("no snapshot: the server accepts snapshot reads but its replies carry no atClusterTime",)
+        assert manifest.notes == (
+            "no snapshot: the server accepts snapshot reads but its replies carry no atClusterTime",
+        )
         assert_honest(at, manifest)
 
 
@@ -264,9 +274,7 @@ async def test_starts_no_backup_that_has_no_room(exact: ServerProcess, tmp_path:
     async with rig(exact, tmp_path) as at:
         with pytest.raises(StorageFull, match="MB are needed"):
             await backup.make_backup(
-                backup.Order(
-                    database=at.database, store=at.store, codec=CODEC, mongo_host="h", min_free_bytes=1 << 60
-                )
+                backup.Order(database=at.database, store=at.store, codec=CODEC, mongo_host="h", min_free_bytes=1 << 60)
             )
         assert at.files() == []
 

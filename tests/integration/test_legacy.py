@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.rig import CODEC, rig
-from support.servers import ServerProcess
 
 from sidecar.engine.verify import verify, verify_deep
 from sidecar.errors import BackupInvalid
 from sidecar.model import VERIFIED, BackupId
+from support.rig import CODEC, rig
+from support.servers import ServerProcess
 
 ID = "seed_backup_20251117_150530"
-USERS = [{"_id": "u1", "name": "Ada", "created": {"$date": "2025-11-17T15:05:30Z"}}, {"_id": {"$oid": "507f1f77bcf86cd799439011"}}]
+USERS = [
+    {"_id": "u1", "name": "Ada", "created": {"$date": "2025-11-17T15:05:30Z"}},
+    {"_id": {"$oid": "507f1f77bcf86cd799439011"}},
+]
 
 
 def write_legacy(directory: Path, content: dict[str, Any], counts: dict[str, int]) -> BackupId:

@@ -8,12 +8,12 @@ from typing import Any
 import bson
 import pytest
 from pymongo import MongoClient
-from support.rig import BUSES, DB, PEOPLE, Rig, raw, rig
-from support.servers import ServerProcess, seed
 
 from sidecar.engine import restore as restoring
 from sidecar.errors import BackupInvalid, RestoreMismatch, SourceError, UsageError, WriteRejected
 from sidecar.model import CollectionKind
+from support.rig import BUSES, DB, PEOPLE, Rig, raw, rig
+from support.servers import ServerProcess, seed
 
 
 def element(kind: int, key: bytes, value: bytes) -> bytes:
@@ -26,7 +26,9 @@ def document(*elements: bytes) -> bytes:
 
 
 HOSTILE = [
-    document(element(0x10, b"_id", struct.pack("<i", 1)), element(0x10, b"a", b"\1\0\0\0"), element(0x10, b"a", b"\2\0\0\0")),
+    document(
+        element(0x10, b"_id", struct.pack("<i", 1)), element(0x10, b"a", b"\1\0\0\0"), element(0x10, b"a", b"\2\0\0\0")
+    ),
     document(element(0x10, b"_id", struct.pack("<i", 2)), element(0x02, b"text", b"\3\0\0\0\xff\xfe\0")),
     document(element(0x10, b"_id", struct.pack("<i", 3)), element(0x11, b"empty", bytes(8))),
     document(element(0x10, b"_id", struct.pack("<i", 4)), element(0x09, b"date", struct.pack("<q", -(2**63)))),
@@ -115,7 +117,11 @@ def definitions(at: Rig, db: str) -> dict[str, Any]:
         found = {}
         for one in client[db].list_collections():
             indexes = [] if one["type"] == "view" else client[db][one["name"]].list_indexes()
-            found[one["name"]] = (one["type"], bson.encode(one["options"]), sorted(bson.encode(index) for index in indexes))
+            found[one["name"]] = (
+                one["type"],
+                bson.encode(one["options"]),
+                sorted(bson.encode(index) for index in indexes),
+            )
         return found
 
 
@@ -148,7 +154,12 @@ async def test_builds_the_indexes_that_expire_documents_after_everything_else(
             for one in at.lab(labCommands=1)["commands"]
             if one["name"] in ("createIndexes", "find", "renameCollection")
         ]
-        assert sent == [*([index["name"]] for index in INDEXES if index["name"] != "expiring"), "find", ["expiring"], "renameCollection"]
+        assert sent == [
+            *([index["name"]] for index in INDEXES if index["name"] != "expiring"),
+            "find",
+            ["expiring"],
+            "renameCollection",
+        ]
 
 
 FAILING: dict[str, dict[str, Any]] = {
@@ -187,7 +198,9 @@ async def test_says_which_document_was_refused_and_why(exact: ServerProcess, tmp
     async with rig(exact, tmp_path, ["users"]) as at:
         manifest = await at.back_up()
         at.lab(labFault="insert", action="writeError", code=11000, index=5)
-        with pytest.raises(WriteRejected, match=r"users: the server refused 1 documents, the first with _id 5: .*11000"):
+        with pytest.raises(
+            WriteRejected, match=r"users: the server refused 1 documents, the first with _id 5: .*11000"
+        ):
             await at.restore(manifest)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import bson
 from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
 from pymongo import MongoClient
-from support.servers import ServerProcess
 
 from sidecar.engine import backup
 from sidecar.engine import restore as restoring
@@ -18,6 +17,7 @@ from sidecar.engine.source import Database
 from sidecar.engine.store import LocalStore
 from sidecar.engine.verify import read_manifest
 from sidecar.model import BackupId, BackupSet, Manifest
+from support.servers import ServerProcess
 
 DB = "bus_tracker"
 CODEC = CheckedBsonjs()

@@ -97,13 +97,14 @@ class ExactServer:
         if action == "stall":
             await reader.read()  # ends when the client gives up
             return False
-        reply = wire.op_msg(self._answer(Call(self, request, fault)), header.request_id)
+        reply = wire.op_msg(self.answer(Call(self, request, fault)), header.request_id)
         if request.expects_reply:
             writer.write(_damaged(reply, action))
             await writer.drain()
         return action != "cut"
 
-    def _answer(self, call: Call) -> bytes:
+    def answer(self, call: Call) -> bytes:
+        """The reply document, whatever happens to it on the way."""
         try:
             result = self.execute(call)
             for hooked in self.lab.due_hooks(call.request):

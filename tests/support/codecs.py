@@ -1,0 +1,9 @@
+"""Every implementation of the codec; the contract suite holds each of them to the same tests."""
+
+import pytest
+
+from sidecar.engine.codec import CheckedBsonjs, Codec
+
+CODECS: tuple[Codec, ...] = (CheckedBsonjs(),)
+
+each_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)

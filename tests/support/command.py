@@ -1,0 +1,108 @@
+"""The `sidecar` command as its users run it, and what they hold it to afterwards."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sidecar.catalog import Catalog
+from sidecar.engine.store import LocalStore
+from sidecar.engine.verify import verify_deep
+from sidecar.model import VERIFIED, BackupSet, StoredBackup
+from support.rig import CODEC, DB
+from support.servers import ServerProcess
+
+Files = Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Command:
+    """Runs `sidecar` against a server and a backup directory, with the configuration of one set `main` of two collections."""
+
+    server: ServerProcess
+    directory: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        ours = {
+            "MONGO_URL": self.server.uri,
+            "DB_NAME": DB,
+            "BACKUP_DIR": str(self.directory),
+            "MIN_STORAGE_MB": "0",
+            "SIDECAR_LOG_LEVEL": "error",
+        }
+        return inherited | ours | dict(self.variables)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "sidecar", *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments) as process:
+            out, err = process.communicate(timeout=120)
+            return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def json(self, *arguments: str) -> Any:
+        """What a reading command prints with `--json`; it must have ended well."""
+        ended = self.run(*arguments, "--json")
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
+    def stored(self) -> list[StoredBackup]:
+        """What `sidecar list main` shows, without the second that starting a process takes."""
+        return Catalog({"main": self.store}).backups("main")
+
+    def valid(self) -> list[str]:
+        return [str(one.id) for one in self.stored() if one.verdict.is_valid]
+
+    @property
+    def store(self) -> LocalStore:
+        return LocalStore(self.directory, BackupSet(name="main", collections=("users", "buses"), prefix="seed_backup"))
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    """Every file below a directory but the locks, by its path, with its content; a link shows where it leads."""
+    return {
+        str(path.relative_to(directory)): str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if (path.is_file() or path.is_symlink()) and ".locks" not in path.parts
+    }
+
+
+def assert_promise_kept(command: Command, good: Files) -> None:
+    """Nothing good is lost, nothing listed as valid is bad, and the next run works and leaves nothing of the fault behind."""
+    there = files(command.directory)
+    assert {name: there.get(name) for name in good} == dict(good)
+    for one in command.stored():
+        assert not one.verdict.is_valid or verify_deep(command.store, one.id, CODEC) == VERIFIED
+    again = command.run("backup", "main")
+    assert again.returncode == 0, again.stderr
+    listed = command.stored()
+    assert {one.verdict for one in listed} == {VERIFIED}
+    assert set(files(command.directory)) == {
+        name for one in listed for name in (one.id.data_name, one.id.metadata_name)
+    }
+
+
+@contextmanager
+def small_disk(directory: Path, size: str) -> Iterator[Path]:
+    """A file system of its own, `size` as tmpfs takes it (`512k`)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(directory)], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)

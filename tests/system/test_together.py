@@ -1,0 +1,103 @@
+"""Two processes at once, and two runs within one second."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from sidecar.model import BackupId
+from support.command import Command, assert_promise_kept, files
+from support.rig import BUSES, DB, PEOPLE
+from support.servers import ServerProcess, seed
+
+
+@pytest.fixture
+def command(exact: ServerProcess, tmp_path: Path) -> Command:
+    seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES, "attendance": BUSES})
+    return Command(exact, tmp_path / "backups")
+
+
+def stall(command: Command, collection: str) -> None:
+    with MongoClient[dict[str, Any]](command.server.uri) as client:
+        client[DB].command({"labFault": "find", "collection": collection, "action": "stall", "times": -1})
+
+
+def reset(command: Command) -> None:
+    with MongoClient[dict[str, Any]](command.server.uri) as client:
+        client[DB].command({"labReset": 1})
+
+
+def wait_for_temporary_file(command: Command, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 30
+    while not any(name.endswith(".tmp") for name in files(command.directory)):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+
+
+def test_the_second_on_a_set_is_told_who_the_first_is(command: Command) -> None:
+    stall(command, "users")
+    with command.start("backup", "main") as first:
+        wait_for_temporary_file(command, first)
+        during = files(command.directory)
+        second = command.run("backup", "main")
+        assert second.returncode == 4
+        assert f"process {first.pid} " in second.stderr
+        assert files(command.directory) == during
+        first.send_signal(signal.SIGKILL)
+    reset(command)
+    assert_promise_kept(command, {})
+
+
+def test_another_set_is_not_in_the_way(command: Command) -> None:
+    stall(command, "users")
+    with command.start("backup", "main") as first:
+        wait_for_temporary_file(command, first)
+        assert command.run("backup", "attendance").returncode == 0
+        first.kill()
+
+
+def test_readers_are_not_in_the_way_of_a_run(command: Command) -> None:
+    assert command.run("backup", "main").returncode == 0
+    stall(command, "users")
+    with command.start("backup", "main") as first:
+        wait_for_temporary_file(command, first)
+        assert [one["is_valid"] for one in command.json("list", "main")] == [True]
+        first.kill()
+
+
+def test_two_runs_in_one_second_get_two_seconds(command: Command) -> None:
+    processes = [command.start("backup", "main") for _ in range(3)]
+    codes = []
+    for process in processes:
+        with process:
+            process.communicate(timeout=60)
+            codes.append(process.returncode)
+    assert set(codes) <= {0, 4}
+    assert len(command.valid()) == codes.count(0)
+    assert all(BackupId.parse(one) for one in command.valid())
+
+
+def test_a_backup_that_is_being_read_is_not_deleted(command: Command) -> None:
+    strict = Command(command.server, command.directory, {"BACKUP_LIMIT": "1"})
+    assert strict.run("backup", "main").returncode == 0
+    (oldest,) = strict.stored()
+    with strict.store.open_data(oldest.id):
+        assert strict.run("backup", "main").returncode == 0
+        assert str(oldest.id) in strict.valid()
+    assert strict.run("prune", "main").returncode == 0
+    assert str(oldest.id) not in strict.valid()
+
+
+def test_a_pinned_backup_is_not_deleted(command: Command) -> None:
+    strict = Command(command.server, command.directory, {"BACKUP_LIMIT": "1"})
+    assert strict.run("backup", "main").returncode == 0
+    (oldest,) = strict.stored()
+    with strict.store.locked("test") as lock:
+        strict.store.pin(lock, oldest.id)
+    for _ in range(3):
+        assert strict.run("backup", "main").returncode == 0
+    assert [one.is_pinned for one in strict.stored()] == [False, True]

@@ -1,0 +1,199 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.model import BackupId
+from sidecar.rules.retention import Candidate, Decision, Policy, judge
+
+NOW = datetime(2025, 11, 17, 15, 0, tzinfo=UTC)
+DEFAULT = Policy(limit=5, retention_days=30)
+
+
+def an_id(age: timedelta) -> BackupId:
+    return BackupId.at("seed_backup", NOW - age)
+
+
+def a_backup(
+    age: timedelta, *, is_valid: bool = True, is_pinned: bool = False, is_being_read: bool = False
+) -> Candidate:
+    return Candidate(an_id(age), is_valid=is_valid, is_pinned=is_pinned, is_being_read=is_being_read)
+
+
+def valid_one(backup_id: BackupId) -> Candidate:
+    return Candidate(backup_id, is_valid=True, is_pinned=False, is_being_read=False)
+
+
+def hours(count: float) -> timedelta:
+    return timedelta(hours=count)
+
+
+def days(count: float) -> timedelta:
+    return timedelta(days=count)
+
+
+def kept(decisions: Sequence[Decision]) -> list[BackupId]:
+    return [one.id for one in decisions if one.keep]
+
+
+def test_the_sixth_newest_goes_where_five_are_kept() -> None:
+    decisions = judge([a_backup(hours(age)) for age in range(6)], DEFAULT, NOW)
+
+    assert decisions == [
+        Decision(an_id(hours(0)), keep=True, reason="the newest valid backup", expires_at=None),
+        *(
+            Decision(
+                an_id(hours(age)), keep=True, reason=f"number {age + 1} of 5", expires_at=NOW - hours(age) + days(30)
+            )
+            for age in range(1, 5)
+        ),
+        Decision(an_id(hours(5)), keep=False, reason="number 6 of the valid backups, 5 are kept", expires_at=None),
+    ]
+
+
+def test_the_newest_valid_backup_stays_however_old_it_is() -> None:
+    ancient = a_backup(days(400))
+    broken = a_backup(hours(1), is_valid=False)
+
+    assert judge([ancient, broken], DEFAULT, NOW) == [
+        Decision(
+            broken.id, keep=True, reason="invalid, kept until it is too old", expires_at=NOW - hours(1) + days(30)
+        ),
+        Decision(ancient.id, keep=True, reason="the newest valid backup", expires_at=None),
+    ]
+
+
+def test_a_backup_goes_once_it_is_older_than_the_retention_and_not_a_second_before() -> None:
+    newest, on_the_day, over = a_backup(hours(1)), a_backup(days(30)), a_backup(days(30) + timedelta(seconds=1))
+
+    assert judge([newest, on_the_day, over], DEFAULT, NOW)[1:] == [
+        Decision(on_the_day.id, keep=True, reason="number 2 of 5", expires_at=NOW),
+        Decision(over.id, keep=False, reason="older than 30 days", expires_at=NOW - timedelta(seconds=1)),
+    ]
+
+
+def test_a_pinned_backup_stays_and_takes_no_place() -> None:
+    pinned = a_backup(days(99), is_pinned=True)
+    pinned_broken = a_backup(days(98), is_valid=False, is_pinned=True)
+    middle_pinned = a_backup(hours(2), is_pinned=True)
+    plain = [a_backup(hours(1)), a_backup(hours(3))]
+
+    assert judge([pinned, pinned_broken, middle_pinned, *plain], Policy(limit=2, retention_days=30), NOW) == [
+        Decision(plain[0].id, keep=True, reason="the newest valid backup", expires_at=None),
+        Decision(middle_pinned.id, keep=True, reason="pinned", expires_at=None),
+        Decision(plain[1].id, keep=True, reason="number 2 of 2", expires_at=NOW - hours(3) + days(30)),
+        Decision(pinned_broken.id, keep=True, reason="pinned", expires_at=None),
+        Decision(pinned.id, keep=True, reason="pinned", expires_at=None),
+    ]
+
+
+def test_a_backup_that_is_being_read_waits_and_says_what_comes_then() -> None:
+    newest = a_backup(hours(1))
+    over_the_limit = a_backup(hours(2), is_being_read=True)
+    too_old = a_backup(days(31), is_valid=False, is_being_read=True)
+
+    assert judge([newest, over_the_limit, too_old], Policy(limit=1, retention_days=30), NOW)[1:] == [
+        Decision(
+            over_the_limit.id,
+            keep=True,
+            reason="being read; then: number 2 of the valid backups, 1 are kept",
+            expires_at=None,
+        ),
+        Decision(too_old.id, keep=True, reason="being read; then: older than 30 days", expires_at=NOW - days(1)),
+    ]
+
+
+def test_an_invalid_backup_takes_no_place_and_goes_by_age() -> None:
+    broken = [a_backup(hours(age), is_valid=False) for age in (1, 3, 5)]
+    valid = [a_backup(hours(age)) for age in (2, 4)]
+    old_and_broken = a_backup(days(31), is_valid=False)
+
+    decisions = judge([*broken, *valid, old_and_broken], Policy(limit=2, retention_days=30), NOW)
+
+    assert [one.id for one in decisions if not one.keep] == [old_and_broken.id]
+
+
+def test_invalid_backups_stay_at_any_age_while_nothing_valid_exists() -> None:
+    broken = a_backup(days(400), is_valid=False)
+
+    assert judge([broken], DEFAULT, NOW) == [
+        Decision(broken.id, keep=True, reason="there is no valid backup", expires_at=None)
+    ]
+
+
+def test_a_clock_that_went_back_makes_nothing_expire() -> None:
+    assert len(kept(judge([a_backup(-days(age)) for age in range(1, 6)], DEFAULT, NOW))) == 5
+
+
+def test_a_date_past_the_end_of_the_calendar_never_expires() -> None:
+    late = [valid_one(BackupId(datetime(9999, 12, day, tzinfo=UTC), "seed_backup")) for day in (30, 31)]
+
+    assert judge(late, DEFAULT, NOW)[1] == Decision(late[0].id, keep=True, reason="number 2 of 5", expires_at=None)
+
+
+def test_backups_of_one_second_are_told_apart_by_their_prefix() -> None:
+    first, second = (valid_one(BackupId(NOW, prefix)) for prefix in ("a", "b"))
+
+    assert kept(judge([first, second], Policy(limit=1, retention_days=30), NOW)) == [second.id]
+
+
+def test_nothing_to_judge_is_no_decision() -> None:
+    assert judge([], DEFAULT, NOW) == []
+
+
+candidates = st.lists(
+    st.builds(
+        Candidate,
+        id=st.builds(an_id, st.integers(-100, 2000).map(hours)),
+        is_valid=st.booleans(),
+        is_pinned=st.booleans(),
+        is_being_read=st.booleans(),
+    ),
+    max_size=20,
+    unique_by=lambda one: one.id,
+)
+policies = st.builds(Policy, limit=st.integers(1, 8), retention_days=st.integers(1, 60))
+
+
+@given(candidates, policies)
+def test_the_newest_valid_one_and_whatever_is_pinned_or_being_read_always_stay(
+    stored: list[Candidate], policy: Policy
+) -> None:
+    newest_valid = {max(one.id for one in stored if one.is_valid)} if any(one.is_valid for one in stored) else set()
+    held = {one.id for one in stored if one.is_pinned or one.is_being_read}
+
+    assert newest_valid | held <= set(kept(judge(stored, policy, NOW)))
+
+
+@given(candidates, policies, st.randoms(use_true_random=False))
+def test_the_order_of_the_input_makes_no_difference(stored: list[Candidate], policy: Policy, random: Random) -> None:
+    shuffled = stored.copy()
+    random.shuffle(shuffled)
+
+    assert judge(shuffled, policy, NOW) == judge(stored, policy, NOW)
+
+
+@given(candidates, policies)
+def test_judging_the_survivors_again_removes_nothing_more(stored: list[Candidate], policy: Policy) -> None:
+    survivors = kept(judge(stored, policy, NOW))
+
+    assert kept(judge([one for one in stored if one.id in survivors], policy, NOW)) == survivors
+
+
+@given(candidates, policies)
+def test_no_more_valid_backups_stay_than_the_limit_unless_pinned_or_being_read(
+    stored: list[Candidate], policy: Policy
+) -> None:
+    survivors = set(kept(judge(stored, policy, NOW)))
+    counted = [one for one in stored if one.is_valid and not one.is_pinned and not one.is_being_read]
+
+    assert sum(one.id in survivors for one in counted) <= policy.limit
+
+
+@given(candidates, policies)
+def test_a_higher_limit_removes_nothing_that_a_lower_one_keeps(stored: list[Candidate], policy: Policy) -> None:
+    wider = Policy(policy.limit + 1, policy.retention_days)
+
+    assert set(kept(judge(stored, policy, NOW))) <= set(kept(judge(stored, wider, NOW)))
