@@ -1,10 +1,9 @@
 """Making a backup: read `make_backup` as the list of its steps. The metadata comes last."""
 
-import asyncio
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, aclosing
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -12,42 +11,33 @@ import structlog
 from sidecar import __version__
 from sidecar.engine import format as framing
 from sidecar.engine.codec import Codec
-from sidecar.engine.documents import document_id, split
+from sidecar.engine.copying import copy_collection
+from sidecar.engine.draft import Draft
 from sidecar.engine.manifest import to_bytes
-from sidecar.engine.seen_ids import SeenIds
-from sidecar.engine.source import Collection, Database, Reader
-from sidecar.engine.store import Draft, LocalStore
-from sidecar.engine.tally import Tally
-from sidecar.engine.threads import in_thread, read_ahead
+from sidecar.engine.source import Collection, Database
+from sidecar.engine.store import LocalStore
+from sidecar.engine.threads import in_thread
 from sidecar.errors import (
     CollectionsChanged,
-    CountMismatch,
-    CursorFailed,
-    DuplicateIds,
     NothingToBackUp,
     SnapshotTooOld,
     SnapshotUnavailable,
     StorageFull,
 )
-from sidecar.events import Listener, Progressed, nobody
+from sidecar.events import Listener, nobody
 from sidecar.model import (
     FORMAT_VERSION,
     METADATA_VERSION,
     BackupSet,
     CollectionDetails,
-    CollectionKind,
     Consistency,
     Manifest,
     Trigger,
 )
 
-READS_PER_COLLECTION = 3
 SNAPSHOTS_PER_SET = 2
 READS_PER_CHANGED_SET = 2
-RETRY_SECONDS = 0.5  # times the number of the attempt
 TEXT_PER_BSON = 2.5  # Extended JSON bytes per BSON byte, where no earlier backup of the set tells
-RUNAWAY_FACTOR = 2  # a cursor that gave so many times the documents the server counts is checked for repeats at once
-RUNAWAY_DOCUMENTS = 10_000  # and so many more, because a collection may grow while it is read
 
 log = structlog.get_logger(__name__)
 
@@ -111,8 +101,8 @@ async def _require_space(order: Order) -> None:
     free, needed = order.store.free_bytes(), order.min_free_bytes + predicted
     if free < needed:
         raise StorageFull(
-            f"{free / 1e6:.0f} MB are free in {order.store.directory}, {needed / 1e6:.0f} MB are needed: "
-            f"{order.min_free_bytes / 1e6:.0f} MB that must stay free and {predicted / 1e6:.0f} MB for the backup",
+            f"{free / 1e6:.1f} MB are free in {order.store.directory}, {needed / 1e6:.1f} MB are needed: "
+            f"{order.min_free_bytes / 1e6:.1f} MB that must stay free and {predicted / 1e6:.1f} MB for the backup",
             free_bytes=free,
             needed_bytes=needed,
         )
@@ -156,7 +146,7 @@ async def _write_set_once(order: Order, draft: Draft, notes: list[str], *, snaps
         for item in items.values():
             if item.holds_documents:
                 draft.write(framing.opening(item.name, is_first=not details))
-                details[item.name] = await _write_collection(order, draft, reader, item)
+                details[item.name] = await copy_collection(reader, item, draft, order.codec, order.listener)
                 draft.write(framing.CLOSING)
     draft.write(framing.FOOTER)
     _require_unchanged(order.set, before, await order.database.collections())
@@ -193,106 +183,6 @@ def _require_unchanged(
 
 def _identity(item: Collection | None) -> tuple[object, ...] | None:
     return (item.kind, item.uuid) if item else None
-
-
-# -- one collection ----------------------------------------------------------------------------------------------------
-
-
-async def _write_collection(order: Order, draft: Draft, reader: Reader, item: Collection) -> CollectionDetails:
-    """Read a collection, from its start again if its cursor fails: nothing half-read is ever kept."""
-    start = draft.mark()
-    by_id = False
-    for attempt in range(1, READS_PER_COLLECTION + 1):
-        try:
-            return await _write_collection_once(order, draft, reader, item, by_id=by_id)
-        except CursorFailed as error:
-            if attempt == READS_PER_COLLECTION:
-                raise
-            by_id = by_id or isinstance(error, DuplicateIds)
-            log.warning(
-                "backup.collection_read_again", collection=item.name, attempt=attempt, by_id=by_id, error=str(error)
-            )
-        await in_thread(draft.rewind, start)
-        await asyncio.sleep(RETRY_SECONDS * attempt)
-    raise AssertionError("the last attempt returns or raises")
-
-
-async def _write_collection_once(
-    order: Order, draft: Draft, reader: Reader, item: Collection, *, by_id: bool
-) -> CollectionDetails:
-    expected = await reader.count(item)
-    checks_ids = item.kind is CollectionKind.COLLECTION and not reader.is_snapshot
-    with ExitStack() as stack:
-        seen = stack.enter_context(SeenIds(order.store.directory)) if checks_ids else None
-        section = _Section(draft, order.codec, item.name, expected, seen)
-        async with aclosing(read_ahead(reader.batches(item, by_id=by_id))) as batches:
-            async for batch in batches:
-                await in_thread(section.write, batch)
-                order.listener(
-                    Progressed("backup", item.name, section.tally.documents, section.tally.bson_bytes, expected)
-                )
-        await in_thread(section.end)
-    await _require_complete(reader, item, section.tally.documents, expected)
-    return section.tally.details()
-
-
-async def _require_complete(reader: Reader, item: Collection, documents: int, counted_before: int) -> None:
-    """At one cluster time the count is exact; else no fewer than the server counted both before and after."""
-    if documents == counted_before or (
-        not reader.is_snapshot and documents >= min(counted_before, await reader.count(item))
-    ):
-        return
-    raise CountMismatch(
-        f"reading {item.name}: the cursor ended after {documents} documents, the server counts {counted_before}"
-    )
-
-
-@dataclass(slots=True)
-class _Section:
-    """The documents of one collection on their way into a draft."""
-
-    draft: Draft
-    codec: Codec
-    name: str
-    expected: int
-    seen: SeenIds | None
-    tally: Tally = field(default_factory=Tally)
-    check_at: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.check_at = self.expected if self.seen is None else RUNAWAY_FACTOR * self.expected + RUNAWAY_DOCUMENTS
-
-    def write(self, batch: bytes) -> None:
-        encoded = self.codec.encode(batch)
-        if self.tally.documents and encoded.documents:
-            self.draft.write(b",\n")
-        self.draft.write(encoded.text)
-        self.tally.add(encoded.documents, len(batch), encoded.fingerprint, encoded.escaped)
-        if self.seen is not None:
-            self.seen.add(found for document in split(batch) if (found := document_id(document)) is not None)
-        if self.tally.documents > self.check_at:
-            self._check_runaway()
-
-    def _check_runaway(self) -> None:
-        if self.seen is None:
-            documents = self.tally.documents
-            raise CountMismatch(
-                f"reading {self.name}: {documents} documents and no end, the server counts {self.expected}"
-            )
-        self._require_no_repeats(self.seen)
-        self.check_at = RUNAWAY_FACTOR * self.tally.documents
-
-    def end(self) -> None:
-        if self.seen is not None:
-            self._require_no_repeats(self.seen)
-        if self.tally.documents:
-            self.draft.write(b"\n")
-
-    def _require_no_repeats(self, seen: SeenIds) -> None:
-        if seen.has_repeats():
-            raise DuplicateIds(
-                f"reading {self.name}: the cursor returned an _id twice within {self.tally.documents} documents"
-            )
 
 
 def _describe(order: Order, draft: Draft, content: _Content, began: datetime, seconds: float) -> Manifest:

@@ -63,6 +63,17 @@ def _id_index(item: Collection, indexes: list[dict[str, Any]]) -> dict[str, Any]
     return {"idIndex": {key: value for key, value in unusual[0].items() if key != "ns"}} if unusual else {}
 
 
+def differences(wanted: Collection, held: Collection) -> list[str]:
+    """The options and indexes of `wanted` that `held` lacks or has otherwise, by name."""
+    if wanted.kind is not held.kind:
+        return [f"the kind {wanted.kind}"]
+    has = bson.decode(held.options)
+    lost = [f"the option {key}" for key, value in bson.decode(wanted.options).items() if has.get(key) != value]
+    indexes = {index["name"]: _clean(index) for index in map(bson.decode, held.indexes)}
+    wanted_indexes = [_clean(index) for index in map(bson.decode, wanted.indexes)]
+    return lost + [f"the index {index['name']}" for index in wanted_indexes if indexes.get(index["name"]) != index]
+
+
 def sources_first(views: Mapping[str, Collection]) -> list[Collection]:
     """Views in an order in which each comes after the view it looks at."""
     ordered: dict[str, Collection] = {}

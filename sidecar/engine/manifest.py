@@ -22,6 +22,8 @@ def to_bytes(manifest: Manifest) -> bytes:
 def from_bytes(content: bytes, backup_id: BackupId, set_name: str) -> Manifest:
     """The metadata of `backup_id`. Raises BackupInvalid with the reason for whatever is wrong with it."""
     values = _parsed(content)
+    if _CHECKSUM in values and not content.endswith(b"\n"):
+        raise BackupInvalid("metadata: cut short")
     _require_readable_version(values)
     _require_intact(values)
     values["timestamp"] = _with_offset(values.get("timestamp"))

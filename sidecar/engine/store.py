@@ -5,25 +5,23 @@ exists when its metadata does, so the metadata is always the last to come and th
 """
 
 import fcntl
-import hashlib
 import os
 import shutil
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from io import BufferedRandom, BufferedReader
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
+from sidecar.engine.draft import PIN, Draft
+from sidecar.engine.durable import TEMPORARY, publish, remove, sync_directory
 from sidecar.engine.lock import SetLock, make_private
 from sidecar.errors import BackupNotFound, Busy, StorageError
 from sidecar.model import BackupId, BackupSet
 
-READ_BYTES = 1 << 20
 _METADATA_BYTES = 1 << 26  # a metadata file larger than this is not one
-_TEMPORARY = ".tmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +133,16 @@ class LocalStore:
     def _sweep(self, lock: SetLock) -> None:
         names = self._regular_files()
         for name in names:
-            if name.startswith(".") and name.endswith(_TEMPORARY) and self._id_of(name[1 : -len(_TEMPORARY)]):
-                self._unlink(name)
+            if name.startswith(".") and name.endswith(TEMPORARY) and self._id_of(name[1 : -len(TEMPORARY)]):
+                self._remove(name)
         unfinished = BackupId.parse(lock.left_unfinished or "")
         if unfinished is not None and unfinished.prefix == self.set.prefix and unfinished.metadata_name not in names:
-            self._unlink(unfinished.data_name)
-            self._unlink(unfinished.pin_name)
+            self._remove(unfinished.data_name)
+            self._remove(unfinished.pin_name)
         if lock.left_unfinished:
             lock.note_unfinished(None)
 
-    def begin(self, lock: SetLock, moment: datetime) -> "Draft":
+    def begin(self, lock: SetLock, moment: datetime) -> Draft:
         """A new backup's files, under the first second from `moment` on that no file has."""
         try:
             make_private(self.root, self.directory)
@@ -157,7 +155,7 @@ class LocalStore:
         ):
             backup_id = backup_id.next_second()
         lock.note_unfinished(str(backup_id))
-        return Draft(self, lock, backup_id)
+        return Draft(self.directory, lock, backup_id)
 
     def delete(self, lock: SetLock, backup_id: BackupId) -> None:
         """Remove a backup, metadata first. The caller has made sure that it may go. Raises Busy while somebody reads it."""
@@ -166,134 +164,17 @@ class LocalStore:
                 _claim(stack.enter_context(self._open(backup_id.data_name)), backup_id)
             lock.note_unfinished(str(backup_id))
             for name in (backup_id.metadata_name, backup_id.data_name, backup_id.pin_name):
-                self._unlink(name)
-            self.sync_directory()
+                self._remove(name)
+            sync_directory(self.directory)
             lock.note_unfinished(None)
+
+    def _remove(self, name: str) -> None:
+        remove(self.directory / name)
 
     def pin(self, lock: SetLock, backup_id: BackupId) -> None:
         """Keep a backup whatever the retention rules say."""
         del lock
-        self.publish(backup_id.pin_name, b"{}\n")
-
-    def publish(self, name: str, content: bytes) -> None:
-        """Write a small file so that it is there whole or not at all, then read it back."""
-        temporary = self.directory / f".{name}{_TEMPORARY}"
-        try:
-            with _created(temporary) as file:
-                file.write(content)
-                _to_disk(file)
-            temporary.rename(self.directory / name)
-            self.sync_directory()
-            with self._open(name) as file:
-                stored = file.read(len(content) + 1)
-        except OSError as error:
-            self._unlink(temporary.name)
-            raise StorageError.of(error, f"writing {name}") from error
-        if stored != content:
-            raise StorageError(f"{name} reads back differently from what was written")
-
-    def sync_directory(self) -> None:
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _unlink(self, name: str) -> None:
-        """Remove a regular file of ours; anything else under that name stays."""
-        path = self.directory / name
-        try:
-            if stat.S_ISREG(path.lstat().st_mode):
-                path.unlink()
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise StorageError.of(error, f"removing {name}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A place in a draft to come back to: the offset and the state of the digest there."""
-
-    offset: int
-    digest: "hashlib._Hash"
-
-
-class Draft:
-    """A backup being written: hashed as it passes, invisible until `commit`. Leaving `with` without one leaves nothing behind."""
-
-    def __init__(self, store: LocalStore, lock: SetLock, backup_id: BackupId) -> None:
-        self.id = backup_id
-        self.size_bytes = 0
-        self._store = store
-        self._lock = lock
-        self._digest = hashlib.sha256()
-        self._temporary = store.directory / f".{backup_id.data_name}{_TEMPORARY}"
-        self._file = _created(self._temporary)
-        self._is_committed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(
-            OSError
-        ):  # what a full disk could not take is being thrown away, or was flushed before the commit
-            self._file.close()
-        if not self._is_committed:
-            self._discard()
-
-    @property
-    def checksum(self) -> str:
-        return self._digest.hexdigest()
-
-    def write(self, content: bytes) -> None:
-        try:
-            self._file.write(content)
-        except OSError as error:
-            raise StorageError.of(error, f"writing {self.id.data_name}") from error
-        self._digest.update(content)
-        self.size_bytes += len(content)
-
-    def mark(self) -> Mark:
-        return Mark(self.size_bytes, self._digest.copy())
-
-    def rewind(self, mark: Mark) -> None:
-        """Forget everything written since `mark`."""
-        try:
-            self._file.seek(mark.offset)
-            self._file.truncate()
-        except OSError as error:
-            raise StorageError.of(error, f"rewinding {self.id.data_name}") from error
-        self._digest = mark.digest.copy()
-        self.size_bytes = mark.offset
-
-    def commit_data(self) -> None:
-        """Make the data durable under its name and read it back from the disk."""
-        try:
-            _to_disk(self._file)
-            self._temporary.rename(self._store.directory / self.id.data_name)
-            self._store.sync_directory()
-            with self._store.open_data(self.id) as file:
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-                stored = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise StorageError.of(error, f"committing {self.id.data_name}") from error
-        if stored != self.checksum:
-            raise StorageError(f"{self.id.data_name} reads back with SHA-256 {stored}, {self.checksum} was written")
-
-    def commit(self, metadata: bytes, *, is_pinned: bool = False) -> None:
-        """Write the metadata: from now on the backup exists."""
-        if is_pinned:
-            self._store.pin(self._lock, self.id)
-        self._store.publish(self.id.metadata_name, metadata)
-        self._is_committed = True
-        self._lock.note_unfinished(None)
-
-    def _discard(self) -> None:
-        for name in (self.id.metadata_name, self._temporary.name, self.id.data_name, self.id.pin_name):
-            self._store._unlink(name)  # noqa: SLF001 - a draft is the store's own other half
-        self._lock.note_unfinished(None)
+        publish(self.directory / backup_id.pin_name, PIN)
 
 
 def _claim(file: IO[bytes], backup_id: BackupId) -> None:
@@ -302,16 +183,3 @@ def _claim(file: IO[bytes], backup_id: BackupId) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise Busy(f"{backup_id} is being read") from None
-
-
-def _created(path: Path) -> BufferedRandom:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise StorageError.of(error, f"creating {path.name}") from error
-    return os.fdopen(descriptor, "w+b")
-
-
-def _to_disk(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -9,15 +9,15 @@ import bson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from sidecar.engine.codec import Codec, CodecError, Decoded, Encoded
+from sidecar.engine.documents import escape_reason
 from support import bson_corpus
 from support.bson_bytes import NULL, element
 from support.bson_strategies import any_documents, exact_documents
 from support.codecs import each_codec
 from support.exact_server.raw_bson import document
 from support.hostile_documents import CARRIED, ESCAPED, large_carried, large_escaped
-
-from sidecar.engine.codec import Codec, CodecError, Decoded, Encoded
-from sidecar.engine.documents import escape_reason
 
 SMALL = bson.encode({"a": 1})
 

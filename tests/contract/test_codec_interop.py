@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 import bson
@@ -11,13 +12,13 @@ from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 from hypothesis import given
 from hypothesis import strategies as st
+
+from sidecar.engine.codec import Codec
+from sidecar.engine.documents import escape_reason
 from support.bson_strategies import any_documents, current_documents
 from support.codecs import each_codec
 from support.exact_server.raw_bson import document, named_document
 from support.hostile_documents import CARRIED
-
-from sidecar.engine.codec import Codec
-from sidecar.engine.documents import escape_reason
 
 _READING = json_util.JSONOptions(
     json_mode=json_util.JSONMode.CANONICAL,
@@ -25,7 +26,7 @@ _READING = json_util.JSONOptions(
     datetime_conversion=DatetimeConversion.DATETIME_MS,
     uuid_representation=UuidRepresentation.UNSPECIFIED,
 )
-_BSON: CodecOptions[dict[str, Any]] = CodecOptions(
+_BSON: CodecOptions[Mapping[str, Any]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_MS, uuid_representation=UuidRepresentation.UNSPECIFIED
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.engine import backup, source
+from sidecar.engine import backup, copying, source
 from sidecar.engine.verify import verify_deep
 from sidecar.errors import (
     CollectionsChanged,
@@ -29,7 +29,7 @@ FAULTS = ("error", "close", "garbage", "end", "repeat")
 @pytest.fixture(autouse=True)
 def many_small_batches_and_no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "BATCH_BYTES", 20_000)
-    monkeypatch.setattr(backup, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(copying, "RETRY_SECONDS", 0.01)
 
 
 def fill(server: ServerProcess) -> None:

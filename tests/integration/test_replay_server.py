@@ -25,7 +25,9 @@ def test_what_is_restored_into_another_process_reads_back_equal(flags: tuple[str
         Client(target.uri, document_class=RawBSONDocument) as writer,
     ):
         dumped = dump(reader, "bench", "attendance", batch_size=7000)
-        writer.restored.staged.insert_many(map(RawBSONDocument, dumped.elements()))
+        documents = [RawBSONDocument(raw) for raw in dumped.elements()]
+        writer.restored.staged.insert_many(documents[:1000])
+        writer.restored.staged.insert_many(documents[1000:])
         writer.restored.staged.rename("attendance")
         assert dumped.total() == writer.restored.attendance.count_documents({})
         assert sum(map(len, dumped.elements())) == pytest.approx(5_000_000, rel=0.01)

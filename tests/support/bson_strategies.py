@@ -1,7 +1,6 @@
 """Hypothesis strategies for raw BSON documents, from such as every reader agrees on to bytes that are hardly BSON at all."""
 
 import struct
-from collections.abc import Iterable
 
 from hypothesis import strategies as st
 
@@ -68,34 +67,34 @@ _odd_values = st.one_of(
 )
 
 
-def _whole(elements: Iterable[tuple[bytes, Value]]) -> bytes:
-    return document(*(element(name, value) for name, value in elements))
+@st.composite
+def _fields(
+    draw: st.DrawFn, names: st.SearchStrategy[bytes], values: st.SearchStrategy[Value], *, unique: bool
+) -> bytes:
+    chosen = draw(st.lists(names, max_size=5, unique=unique))
+    return document(*(element(name, draw(values)) for name in chosen))
 
 
 def _documents(
     leaves: st.SearchStrategy[Value], names: st.SearchStrategy[bytes], *, unique: bool
 ) -> st.SearchStrategy[bytes]:
-    def elements(values: st.SearchStrategy[Value]) -> st.SearchStrategy[bytes]:
-        unique_by = (lambda one: one[0]) if unique else None
-        return st.lists(st.tuples(names, values), max_size=5, unique_by=unique_by).map(_whole)
-
     def nesting(values: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
         return st.one_of(
-            st.tuples(st.just(raw.DOCUMENT), elements(values)),
+            st.tuples(st.just(raw.DOCUMENT), _fields(names, values, unique=unique)),
             st.tuples(st.just(raw.ARRAY), st.lists(values, max_size=5).map(lambda items: array(*items))),
             st.builds(_db_ref, _texts, values, st.none() | _texts),
         )
 
-    plain = st.recursive(leaves.filter(lambda value: value[0] != raw.CODE), nesting, max_leaves=6)
-    scoped = st.builds(scoped_code, _c_strings, elements(plain))
-    return elements(st.recursive(leaves | scoped, nesting, max_leaves=12))
+    not_code = st.recursive(leaves.filter(lambda value: value[0] != raw.CODE), nesting, max_leaves=6)
+    scoped = st.builds(scoped_code, _c_strings, _fields(names, not_code, unique=unique))
+    return _fields(names, st.recursive(leaves | scoped, nesting, max_leaves=12), unique=unique)
 
 
 def _db_ref(collection: bytes, identity: Value, database: bytes | None) -> Value:
-    fields = [(b"$ref", (raw.STRING, text(collection))), (b"$id", identity)]
+    fields = [element(b"$ref", (raw.STRING, text(collection))), element(b"$id", identity)]
     if database is not None:
-        fields.append((b"$db", (raw.STRING, text(database))))
-    return raw.DOCUMENT, _whole(fields)
+        fields.append(element(b"$db", (raw.STRING, text(database))))
+    return raw.DOCUMENT, document(*fields)
 
 
 def _bitten(whole: bytes, bites: list[tuple[int, int]]) -> bytes:

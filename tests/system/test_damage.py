@@ -22,7 +22,7 @@ FLIPS = 500
 
 @pytest.fixture
 def command(exact: ServerProcess, tmp_path: Path) -> Command:
-    seed(exact.uri, DB, {"users": PEOPLE[:60], "buses": BUSES[:20]})
+    seed(exact.uri, DB, {"users": PEOPLE[:20], "buses": BUSES[:3]})
     command = Command(exact, tmp_path / "backups")
     assert command.run("backup", "main").returncode == 0
     return command

@@ -292,7 +292,6 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
         "sets.all",
         "sets.logs.color",
         "sets.logs.collections",
-        "sets.logs.exclude",
         "sets.logs.schedule",
         "sets.logs.interval_hours",
         "sets.logs.limit",

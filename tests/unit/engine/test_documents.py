@@ -5,13 +5,13 @@ import bsonjs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from sidecar.engine.documents import document_id, elements, escape_reason, split
 from support import bson_bytes as raw
 from support.bson_bytes import element, int64, nested
 from support.bson_strategies import any_documents, exact_documents
 from support.exact_server.raw_bson import document
 from support.hostile_documents import CARRIED, ESCAPED
-
-from sidecar.engine.documents import document_id, elements, escape_reason, split
 
 SMALL = bson.encode({"a": 1})
 RESERVED = "a key that Extended JSON reserves"
@@ -70,7 +70,7 @@ def test_a_document_without_an_id_has_none() -> None:
     "value", [(raw.STRING, b"\x40\0\0\0x\0"), (raw.INT64, b"\0"), (0x20, b""), (raw.DOCUMENT, b"\5")]
 )
 def test_an_id_that_does_not_end_is_an_error(value: raw.Value) -> None:
-    with pytest.raises(ValueError, match="byte|unknown BSON type"):
+    with pytest.raises(ValueError, match=r"at byte \d+ of \d+|unknown BSON type 0x20"):
         document_id(document(element(b"_id", value)))
 
 
@@ -121,7 +121,7 @@ def test_says_why_a_document_is_escaped() -> None:
         "bool 255": "a bool that is neither 0 nor 1",
         "old binary with a larger inner length": "a binary of subtype 2 with another inner length",
         "old binary with a negative inner length": "a binary of subtype 2 with another inner length",
-        "old binary without an inner length": "a binary of subtype 2 with another inner length",
+        "old binary without an inner length": "malformed",
         "binary of a negative length": "malformed",
         "array that begins at 5": "array keys other than 0, 1, 2 and so on",
         "array with a leading zero": "array keys other than 0, 1, 2 and so on",
