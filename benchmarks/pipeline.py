@@ -20,6 +20,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
 STAGES = Path(__file__).with_name("stages.py")
+TABLE_WIDTH = 120  # also where the output is a file
 
 READ, INSERT = "plain-read", "insert-many"  # the peers
 WHOLE = (READ, "backup", INSERT, "restore")  # in an order in which each finds what it reads
@@ -52,7 +53,7 @@ Costs = Mapping[str, Cost]
 
 def main() -> None:
     options = _options()
-    console = Console()
+    console = Console(width=TABLE_WIDTH)
     for number, size_gb in enumerate(options.sizes_gb):
         whole = WHOLE[:2] if options.backup_only else WHOLE
         names = whole if number else (*whole, *PARTS)
@@ -110,7 +111,7 @@ def _run(name: str, uri: str, directory: str) -> Cost:
 
 def _table(title: str, costs: Costs) -> Table:
     table = Table(title=title, title_justify="left")
-    table.add_column("stage")
+    table.add_column("stage", no_wrap=True)
     for column in ("seconds", "MB/s", "CPU s/GB", "wall ÷ plain read", "wall ÷ insert_many", "peak RSS MB"):
         table.add_column(column, justify="right")
     for name in (name for name in NAMES if name in costs):

@@ -66,10 +66,10 @@ INDEXES: dict[str, list[Document]] = {
     ],
     "events": [
         {"name": "reader_and_time", "key": {"reader_id": 1, "at": -1}},
-        {"name": "expiry", "key": {"at": 1}, "expireAfterSeconds": 2 * _YEAR_SECONDS},
+        {"name": "expiry", "key": {"at": 1}, "expireAfterSeconds": 10 * _YEAR_SECONDS},
     ],
     "photo_references": [
         {"name": "event", "key": {"event_id": 1}, "unique": True},
-        {"name": "expiry", "key": {"taken_at": 1}, "expireAfterSeconds": _YEAR_SECONDS},
+        {"name": "expiry", "key": {"taken_at": 1}, "expireAfterSeconds": 10 * _YEAR_SECONDS},
     ],
 }

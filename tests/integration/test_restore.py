@@ -98,7 +98,7 @@ DEFINITIONS: dict[str, Mapping[str, Any]] = {
     "collated": {"collation": {"locale": "de", "strength": 2}},
     "clustered": {"clusteredIndex": {"key": {"_id": 1}, "unique": True, "name": "by id"}},
 }
-INDEXES = [
+INDEXES: list[dict[str, Any]] = [
     {"key": {"name": 1}, "name": "unique", "unique": True},
     {"key": {"a": 1, "b": -1}, "name": "compound", "sparse": True},
     {"key": {"c": 1}, "name": "partial", "partialFilterExpression": {"c": {"$type": 2}}},

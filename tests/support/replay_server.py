@@ -72,7 +72,7 @@ class Pool:
     """The sequence that repeats: its documents as elements of a BSON array, twice over, so that any run is one slice."""
 
     def __init__(self, make: Callable[[random.Random], Mapping[str, Any]]) -> None:
-        dice = random.Random(1)  # noqa: S311 - made-up data, the same every time
+        dice = random.Random(1)
         documents: list[bytes] = []
         used = 0
         while used < _POOL_BYTES:

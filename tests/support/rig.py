@@ -76,7 +76,7 @@ class Rig:
         """The bytes of every document, in the server's order."""
         with MongoClient[RawBSONDocument](self.server.uri, document_class=RawBSONDocument) as client:
             collection = client[db].get_collection(name, codec_options=DEFAULT_RAW_BSON_OPTIONS)
-            return [document.raw for document in collection.find()]
+            return [bytes(document.raw) for document in collection.find()]
 
     def names(self, db: str = DB) -> list[str]:
         with MongoClient[dict[str, Any]](self.server.uri) as client:

@@ -1,0 +1,20 @@
+"""A TOML file beside the environment, and what the loader has against both."""
+
+from pathlib import Path
+
+import pytest
+
+from sidecar.config import load
+from sidecar.errors import ConfigError
+
+
+def problems(environ: dict[str, str]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(environ)
+    return list(caught.value.problems)
+
+
+def with_file(folder: Path, text: str, **environ: str) -> dict[str, str]:
+    path = folder / "sidecar.toml"
+    path.write_text(text, encoding="utf-8")
+    return {"SIDECAR_CONFIG": str(path), **environ}
