@@ -1,5 +1,6 @@
 """Logging: one event name per fact, as JSON or for people, on stderr, with secrets taken out by key and by value."""
 
+import json
 import logging
 import re
 import sys
@@ -42,13 +43,16 @@ def configure(log_format: str | None, level: str, secrets: Iterable[str] = ()) -
     least = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)
     logging.getLogger("sidecar").setLevel(least)
+    logging.captureWarnings(capture=True)
 
 
 class _Redaction:
     """Masks values under keys that name secrets, and secrets wherever in a value they stand."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+        known = [secret for secret in secrets if secret]
+        escaped = [form(secret)[1:-1] for secret in known for form in (repr, json.dumps)]  # as other texts quote them
+        self._secrets = sorted({*known, *escaped}, key=len, reverse=True)
 
     def __call__(self, _: object, __: str, event: EventDict) -> EventDict:
         return {key: self._masked(key, value) for key, value in event.items()}

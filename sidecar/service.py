@@ -12,6 +12,7 @@ from sidecar.catalog import Catalog
 from sidecar.config import Settings
 from sidecar.engine import backup, restore, verify
 from sidecar.engine.codec import Codec
+from sidecar.engine.lock import SetLock
 from sidecar.engine.source import Database
 from sidecar.engine.store import LocalStore
 from sidecar.engine.threads import in_thread
@@ -67,12 +68,13 @@ class Service:
             text_per_bson=self._text_per_bson(set_name),
             listener=listener,
         )
-        manifest = await backup.make_backup(order)
-        try:
-            await in_thread(self.prune, set_name)
-        except SidecarError as error:
-            log.exception("retention.failed", set=set_name)
-            return Made(manifest, error)
+        with order.store.locked(f"backup ({trigger})") as lock:
+            manifest = await backup.make_backup(order, lock)
+            try:
+                await in_thread(self._prune, lock, order.store, BackupId.parse(manifest.backup_id))
+            except SidecarError as error:
+                log.exception("retention.failed", set=set_name)
+                return Made(manifest, error)
         return Made(manifest)
 
     def _text_per_bson(self, set_name: str) -> float:
@@ -86,12 +88,17 @@ class Service:
                 return SIZE_MARGIN * manifest.file_size_bytes / bson_bytes
         return backup.TEXT_PER_BSON
 
-    def decisions(self, set_name: str) -> list[retention.Decision]:
-        """What would become of each backup of a set now, and why."""
+    def decisions(self, set_name: str, just_made: BackupId | None = None) -> list[retention.Decision]:
+        """What would become of each backup of a set now, and why.
+
+        The one just made stays even where a clock that was set back makes it the oldest.
+        """
         rules = self.settings.sets[set_name]
         store = self.stores[set_name]
         candidates = [
-            retention.Candidate(one.id, one.verdict.is_valid, one.is_pinned, store.is_being_read(one.id))
+            retention.Candidate(
+                one.id, one.verdict.is_valid, one.is_pinned, one.id == just_made or store.is_being_read(one.id)
+            )
             for one in self.catalog.backups(set_name)
             if one.verdict.state is not BackupState.ORPHAN  # never ours to delete: its metadata may only be lost
         ]
@@ -101,18 +108,14 @@ class Service:
         """Delete what the rules let go and return all decisions. Raises Busy, StorageError."""
         store = self.stores[set_name]
         with store.locked("retention") as lock:
-            decisions = self.decisions(set_name)
-            for decision in decisions:
-                if not decision.keep:
-                    self._delete(store, lock, decision)
-        return decisions
+            return self._prune(lock, store)
 
-    def _delete(self, store: LocalStore, lock: object, decision: retention.Decision) -> None:
-        try:
-            store.delete(lock, decision.id)  # type: ignore[arg-type]
-            log.info("backup.deleted", backup_id=str(decision.id), reason=decision.reason)
-        except Busy:  # somebody began to read it just now: the next run will find it again
-            log.info("backup.delete_deferred", backup_id=str(decision.id))
+    def _prune(self, lock: SetLock, store: LocalStore, just_made: BackupId | None = None) -> list[retention.Decision]:
+        decisions = self.decisions(store.set.name, just_made)
+        for decision in decisions:
+            if not decision.keep:
+                _delete(lock, store, decision)
+        return decisions
 
     # -- verification --------------------------------------------------------------------------------------------------
 
@@ -151,6 +154,14 @@ class Service:
             return _beside(chosen)
         found = self.catalog.find(chosen)
         return self.stores[found.set_name], found.id
+
+
+def _delete(lock: SetLock, store: LocalStore, decision: retention.Decision) -> None:
+    try:
+        store.delete(lock, decision.id)
+        log.info("backup.deleted", backup_id=str(decision.id), reason=decision.reason)
+    except Busy:  # somebody began to read it just now: the next run will find it again
+        log.info("backup.delete_deferred", backup_id=str(decision.id))
 
 
 def _beside(path: Path) -> tuple[LocalStore, BackupId]:

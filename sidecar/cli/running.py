@@ -44,8 +44,7 @@ def run(use: Callable[[Service], Awaitable[int | None]], *, writes: bool = False
     SIGTERM and SIGINT end a command that `writes` only after it has cleaned up; a reading one they end at once.
     """
     settings = config.load(os.environ)
-    secrets = [one.reveal() for one in (settings.mongo_url, settings.admin_token, settings.read_token) if one]
-    logs.configure(settings.log_format, settings.log_level, secrets)
+    logs.configure(settings.log_format, settings.log_level, settings.secrets())
 
     async def opened() -> int:
         if writes:

@@ -163,7 +163,10 @@ def _secret_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"a readable file, {path}: {getattr(error, 'strerror', 'not UTF-8')}") from None
+        # Not the path: a secret that was put into the wrong variable would be shown.
+        raise ValueError(
+            f"that its _FILE names a file that can be read: {getattr(error, 'strerror', 'not UTF-8')}"
+        ) from None
 
 
 def _toml_text(value: object) -> str:

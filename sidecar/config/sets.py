@@ -10,7 +10,7 @@ from sidecar.model import BackupSet
 from sidecar.rules.schedule import Schedule
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")  # file names end at 255 bytes
 _RESERVED = frozenset({"all", "both"})
 _VARIABLES = {
     ("main", "interval_hours"): "SEED_INTERVAL_HOURS",
@@ -105,7 +105,9 @@ def _check(name: str, table: Any, problems: list[str]) -> None:
         "limit": _is_count,
         "retention_days": _is_count,
         "prefix": lambda v: (
-            None if isinstance(v, str) and _PREFIX.fullmatch(v) else "letters, digits, - and _, not first"
+            None
+            if isinstance(v, str) and _PREFIX.fullmatch(v)
+            else "up to 100 letters, digits, - and _, the latter not first"
         ),
         "directory": _is_directory,
     }

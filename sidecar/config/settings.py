@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
 from sidecar.model import BackupSet
@@ -79,6 +80,12 @@ class Settings:
     def min_storage_bytes(self) -> int:
         return int(self.min_storage_mb * 2**20)
 
+    def secrets(self) -> list[str]:
+        """Every text that must not be shown: tokens, the connection string, and its password as it is written and meant."""
+        found = [one.reveal() for one in (self.mongo_url, self.admin_token, self.read_token) if one]
+        password = re.match(r"mongodb(?:\+srv)?://[^:/?@]*:([^/?@]+)@", self.mongo_url.reveal())
+        return [*found, password[1], unquote_plus(password[1])] if password else found
+
     @property
     def mongo_host(self) -> str:
         """Hosts and ports of the connection string, without anything that could be a secret."""
@@ -86,11 +93,13 @@ class Settings:
 
 
 def hosts_of(url: str) -> str:
-    """`host:port[,host:port…]` of a connection string; empty where it has none."""
-    found = re.match(r"mongodb(?:\+srv)?://(?:[^/?]*@)?([^/?@]*)", url)
-    return found[1] if found else ""
+    """`host:port[,host:port…]` of a connection string, the one name of an SRV record; empty where it has none."""
+    found = re.match(r"mongodb(\+srv)?://(?:[^/?]*@)?([^/?@]*)", url)
+    if found is None or found[1]:
+        return found[2] if found else ""
+    return ",".join(host if re.search(r":\d+$|\.sock$", host) else f"{host}:27017" for host in found[2].split(","))
 
 
 def without_credentials(text: str) -> str:
     """`text` with `***` for the user and password of every connection string in it."""
-    return re.sub(r"(mongodb(?:\+srv)?://)[^\s\"']*@", r"\g<1>***@", text)
+    return re.sub(r"(mongodb(?:\+srv)?:/+)\S*@", r"\g<1>***@", text, flags=re.IGNORECASE)

@@ -1,6 +1,7 @@
 """The table of settings: what each is called, what it accepts, its default and what it is for. Docs are generated from it."""
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from sidecar.rules.schedule import Schedule
 
 PREFIX = "SIDECAR_"
 LARGEST = 1_000_000  # of any number: far above all use and far below where dates and timers overflow
+SHORTEST_INTERVAL_HOURS = 0.0002  # a little less than a second
 _DB_NAME = re.compile(r"""[^/\\. "$*<>:|?\0]{1,63}""")
 _URL = re.compile(  # no @ after the hosts: it would be the end of a password with a raw slash, and its start a "host"
     r"mongodb(?:(?P<srv>\+srv)://(?:[^\s/?@]*@)?[^\s/?@:,]+|://(?:[^\s/?@]*@)?[^\s/?@]+)(?:/[^\s?@]*)?(?:\?\S*)?"
@@ -54,12 +56,10 @@ def _integer(lowest: int, highest: int = LARGEST) -> Callable[[str], int]:
     return parse
 
 
-def _positive(value: str) -> float:
-    return _number(value, f"a number greater than 0, up to {LARGEST}", lambda number: 0 < number <= LARGEST)
-
-
-def _at_least_0(value: str) -> float:
-    return _number(value, f"a number from 0 to {LARGEST}", lambda number: 0 <= number <= LARGEST)
+def _at_least(lowest: float) -> Callable[[str], float]:
+    return lambda value: _number(
+        value, f"a number from {lowest:g} to {LARGEST}", lambda number: lowest <= number <= LARGEST
+    )
 
 
 def _number(value: str, expected: str, is_good: Callable[[float], bool]) -> float:
@@ -112,7 +112,10 @@ def _mongo_url(value: str) -> Secret:
         )
     if found["srv"] is None:  # the other kind cannot be looked at without asking the network
         try:
-            uri_parser.parse_uri(value, warn=False)
+            with warnings.catch_warnings(
+                action="ignore"
+            ):  # what the driver only warns of, it also says when it connects
+                uri_parser.parse_uri(value, warn=False)
         except (PyMongoError, ValueError, TypeError):
             raise ValueError("a connection string mongodb://… that the driver understands") from None
         except OSError as error:
@@ -142,10 +145,10 @@ SETTINGS = (
         "BACKUP_RETENTION_DAYS", _integer(1), "30", "Days after which a backup goes, unless it is the newest valid one."
     ),
     Setting(
-        "MIN_STORAGE_MB", _at_least_0, "100", "Free MiB that must remain beside a new backup; no run starts below."
+        "MIN_STORAGE_MB", _at_least(0), "100", "Free MiB that must remain beside a new backup; no run starts below."
     ),
-    Setting("SEED_INTERVAL_HOURS", _positive, "1", "Interval of the set `main`."),
-    Setting("ATTENDANCE_INTERVAL_HOURS", _positive, "1", "Interval of the set `attendance`."),
+    Setting("SEED_INTERVAL_HOURS", _at_least(SHORTEST_INTERVAL_HOURS), "1", "Interval of the set `main`."),
+    Setting("ATTENDANCE_INTERVAL_HOURS", _at_least(SHORTEST_INTERVAL_HOURS), "1", "Interval of the set `attendance`."),
     Setting("SIDECAR_MAIN_SCHEDULE", _schedule, None, "Cron expression of `main`; wins over the interval."),
     Setting("SIDECAR_ATTENDANCE_SCHEDULE", _schedule, None, "Cron expression of `attendance`; wins over the interval."),
     Setting("SIDECAR_TIMEZONE", _timezone, "UTC", "Time zone of the cron expressions."),
@@ -168,7 +171,11 @@ SETTINGS = (
     Setting("SIDECAR_HOST", _text, "0.0.0.0", "Address the server listens on."),  # noqa: S104 - a container's only address
     Setting("SIDECAR_PORT", _integer(0, 65535), "8001", "Port the server listens on; 0 takes a free one."),
     Setting(
-        "SIDECAR_ADMIN_TOKEN", _token, None, "Token of the admin API; not set: one is made at start.", is_secret=True
+        "SIDECAR_ADMIN_TOKEN",
+        _token,
+        None,
+        "Token of the admin API, at least 16 characters; not set: one is made at start.",
+        is_secret=True,
     ),
     Setting("SIDECAR_READ_TOKEN", _token, None, "Second token, which may only read.", is_secret=True),
     Setting(
@@ -178,8 +185,8 @@ SETTINGS = (
         "Certificate chain (PEM); serves HTTPS together with the key.",
     ),
     Setting("SIDECAR_TLS_KEY", lambda v: Path(_text(v)), None, "Private key (PEM)."),
-    Setting("SIDECAR_STALL_TIMEOUT_SECONDS", _positive, "120", "MongoDB not answering for so long fails the run."),
-    Setting("SIDECAR_MAX_READ_MB_S", _positive, None, "Read MongoDB no faster than this."),
+    Setting("SIDECAR_STALL_TIMEOUT_SECONDS", _at_least(1), "120", "MongoDB not answering for so long fails the run."),
+    Setting("SIDECAR_MAX_READ_MB_S", _at_least(0.1), None, "Read MongoDB no faster than this."),
     Setting("SIDECAR_VERIFY_SLICE", _share, "1/1", "Share of the backups that one scheduled verification covers."),
     Setting("SIDECAR_LOG_FORMAT", _one_of("json", "console"), None, "Not set: console on a terminal, else JSON."),
     Setting("SIDECAR_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "Least level that is logged."),

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +12,7 @@ from sidecar.engine import format as framing
 from sidecar.engine.codec import Codec
 from sidecar.engine.copying import copy_collection
 from sidecar.engine.draft import Draft
+from sidecar.engine.lock import SetLock
 from sidecar.engine.manifest import to_bytes
 from sidecar.engine.source import Collection, Database
 from sidecar.engine.store import LocalStore
@@ -72,16 +72,15 @@ class _Content:
     notes: tuple[str, ...]
 
 
-async def make_backup(order: Order) -> Manifest:
+async def make_backup(order: Order, lock: SetLock) -> Manifest:
     """Back up one set and return its metadata, which is on the disk by then.
 
-    Raises Busy, StorageError, SourceError; then nothing of the attempt is left and everything that was there before still is.
+    The caller holds the set's lock. Raises StorageError, SourceError; then nothing of the attempt is left and everything
+    that was there before still is.
     """
     began, clock = datetime.now(UTC), time.monotonic()
-    with ExitStack() as stack:
-        lock = stack.enter_context(order.store.locked(f"backup ({order.trigger})"))
-        await _require_space(order)
-        draft = stack.enter_context(order.store.begin(lock, began))
+    await _require_space(order)
+    with order.store.begin(lock, began) as draft:
         content = await _write_set(order, draft)
         await in_thread(draft.commit_data)
         manifest = _describe(order, draft, content, began, time.monotonic() - clock)

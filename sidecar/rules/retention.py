@@ -18,7 +18,7 @@ class Candidate:
     id: BackupId
     is_valid: bool
     is_pinned: bool
-    is_being_read: bool
+    is_in_use: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def _decide(
         reason, keep = f"older than {policy.retention_days} days", False
     else:
         reason, keep = (f"number {place} of {policy.limit}" if place else "invalid, kept until it is too old"), True
-    if not keep and one.is_being_read:
-        return Decision(one.id, keep=True, reason=f"being read; then: {reason}", expires_at=expires_at)
+    if not keep and one.is_in_use:
+        return Decision(one.id, keep=True, reason=f"in use; then: {reason}", expires_at=expires_at)
     return Decision(one.id, keep, reason, expires_at)
 
 

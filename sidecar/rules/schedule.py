@@ -8,6 +8,7 @@ from croniter import CroniterBadDateError, CroniterError, croniter
 
 ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 _FIELDS = 5
+_ANY_MOMENT = 0.0  # whether a date ever comes does not depend on when one asks
 _RANDOM = re.compile(r"(^| )r")  # croniter draws R afresh at each reading: no due time would stay the same
 _RANGE = re.compile(r"(\w+)-(\w+)")
 
@@ -28,7 +29,7 @@ class Schedule:
             raise ValueError("expected a cron expression of five fields without R, which is random")
         try:
             croniter.expand(expression, strict=True)
-            croniter(expression).get_next()  # croniter accepts the 31st of February until it is asked for it
+            croniter(expression, _ANY_MOMENT).get_next()  # dates such as a fifth Sunday the 7th are only found out so
         except CroniterBadDateError:
             raise ValueError("expected a date that comes, this one never does") from None
         except (CroniterError, ValueError) as error:

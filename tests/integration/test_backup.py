@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.engine import backup, copying, source
+from sidecar.engine import copying, source
 from sidecar.engine.verify import verify_deep
 from sidecar.errors import (
     CollectionsChanged,
@@ -273,9 +273,7 @@ async def test_starts_no_backup_that_has_no_room(exact: ServerProcess, tmp_path:
     fill(exact)
     async with rig(exact, tmp_path) as at:
         with pytest.raises(StorageFull, match="MB are needed"):
-            await backup.make_backup(
-                backup.Order(database=at.database, store=at.store, codec=CODEC, mongo_host="h", min_free_bytes=1 << 60)
-            )
+            await at.back_up(min_free_bytes=1 << 60)
         assert at.files() == []
 
 

@@ -116,12 +116,9 @@ def definitions(at: Rig, db: str) -> dict[str, Any]:
     with MongoClient[dict[str, Any]](at.server.uri) as client:
         found = {}
         for one in client[db].list_collections():
-            indexes = [] if one["type"] == "view" else client[db][one["name"]].list_indexes()
-            found[one["name"]] = (
-                one["type"],
-                bson.encode(one["options"]),
-                sorted(bson.encode(index) for index in indexes),
-            )
+            has_indexes = one["type"] != "view"
+            indexes = sorted(map(bson.encode, client[db][one["name"]].list_indexes())) if has_indexes else []
+            found[one["name"]] = (one["type"], bson.encode(one["options"]), indexes)
         return found
 
 

@@ -120,9 +120,9 @@ odd_documents = _documents(
 """Every kind of thing that a server may hold."""
 
 damaged_documents = st.builds(
-    _bitten, odd_documents, st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), min_size=1, max_size=3)
+    _bitten, exact_documents, st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), min_size=1, max_size=3)
 )
 framed_noise = st.binary(max_size=60).map(document)
 
-any_documents = odd_documents | damaged_documents | framed_noise
+any_documents = exact_documents | odd_documents | damaged_documents | framed_noise
 """Anything with the length of a document in front and a NUL at its end."""

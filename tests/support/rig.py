@@ -39,10 +39,10 @@ class Rig:
             store=self.store,
             codec=CODEC,
             mongo_host="127.0.0.1",
-            min_free_bytes=0,
-            **options,
+            **{"min_free_bytes": 0, **options},
         )
-        return await backup.make_backup(order)
+        with self.store.locked("test") as lock:
+            return await backup.make_backup(order, lock)
 
     async def restore(self, manifest: Manifest, target_db: str = DB, **options: Any) -> restoring.Restored:
         return await restoring.restore(self.restore_order(manifest, target_db, **options))

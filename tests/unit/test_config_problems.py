@@ -96,7 +96,7 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
         ("BACKUP_LIMIT", "5  # kept", "BACKUP_LIMIT: expected a whole number from 1 to 1000000, not '5  # kept'"),
         ("BACKUP_LIMIT", "1_000", "BACKUP_LIMIT: expected a whole number from 1 to 1000000, not '1_000'"),
         ("BACKUP_RETENTION_DAYS", "9999999", "BACKUP_RETENTION_DAYS: expected a whole number from 1 to 1000000, not '9999999'"),
-        ("SEED_INTERVAL_HOURS", "0", "SEED_INTERVAL_HOURS: expected a number greater than 0, up to 1000000, not '0'"),
+        ("SEED_INTERVAL_HOURS", "0", "SEED_INTERVAL_HOURS: expected a number from 0.0002 to 1000000, not '0'"),
         ("SIDECAR_TIMEZONE", "Mars/Phobos", f"SIDECAR_TIMEZONE: expected {A_ZONE}, not 'Mars/Phobos'"),
         ("SIDECAR_TIMEZONE", "../etc", f"SIDECAR_TIMEZONE: expected {A_ZONE}, not '../etc'"),
         ("SIDECAR_SEED_FILE", "", "SIDECAR_SEED_FILE: expected a value, not ''"),
@@ -154,8 +154,8 @@ def test_a_secret_given_twice_or_in_an_unreadable_file_is_a_problem(tmp_path: Pa
         }
     ) == [
         "MONGO_URL: expected only one of MONGO_URL and MONGO_URL_FILE",
-        f"SIDECAR_ADMIN_TOKEN: expected a readable file, {tmp_path / 'absent'}: No such file or directory",
-        f"SIDECAR_READ_TOKEN: expected a readable file, {tmp_path / 'binary'}: not UTF-8",
+        "SIDECAR_ADMIN_TOKEN: expected that its _FILE names a file that can be read: No such file or directory",
+        "SIDECAR_READ_TOKEN: expected that its _FILE names a file that can be read: not UTF-8",
     ]
 
 

@@ -16,14 +16,12 @@ def an_id(age: timedelta) -> BackupId:
     return BackupId.at("seed_backup", NOW - age)
 
 
-def a_backup(
-    age: timedelta, *, is_valid: bool = True, is_pinned: bool = False, is_being_read: bool = False
-) -> Candidate:
-    return Candidate(an_id(age), is_valid=is_valid, is_pinned=is_pinned, is_being_read=is_being_read)
+def a_backup(age: timedelta, *, is_valid: bool = True, is_pinned: bool = False, is_in_use: bool = False) -> Candidate:
+    return Candidate(an_id(age), is_valid=is_valid, is_pinned=is_pinned, is_in_use=is_in_use)
 
 
 def valid_one(backup_id: BackupId) -> Candidate:
-    return Candidate(backup_id, is_valid=True, is_pinned=False, is_being_read=False)
+    return Candidate(backup_id, is_valid=True, is_pinned=False, is_in_use=False)
 
 
 def hours(count: float) -> timedelta:
@@ -89,19 +87,19 @@ def test_a_pinned_backup_stays_and_takes_no_place() -> None:
     ]
 
 
-def test_a_backup_that_is_being_read_waits_and_says_what_comes_then() -> None:
+def test_a_backup_that_is_in_use_waits_and_says_what_comes_then() -> None:
     newest = a_backup(hours(1))
-    over_the_limit = a_backup(hours(2), is_being_read=True)
-    too_old = a_backup(days(31), is_valid=False, is_being_read=True)
+    over_the_limit = a_backup(hours(2), is_in_use=True)
+    too_old = a_backup(days(31), is_valid=False, is_in_use=True)
 
     assert judge([newest, over_the_limit, too_old], Policy(limit=1, retention_days=30), NOW)[1:] == [
         Decision(
             over_the_limit.id,
             keep=True,
-            reason="being read; then: number 2 of the valid backups, 1 are kept",
+            reason="in use; then: number 2 of the valid backups, 1 are kept",
             expires_at=None,
         ),
-        Decision(too_old.id, keep=True, reason="being read; then: older than 30 days", expires_at=NOW - days(1)),
+        Decision(too_old.id, keep=True, reason="in use; then: older than 30 days", expires_at=NOW - days(1)),
     ]
 
 
@@ -149,7 +147,7 @@ candidates = st.lists(
         id=st.builds(an_id, st.integers(-100, 2000).map(hours)),
         is_valid=st.booleans(),
         is_pinned=st.booleans(),
-        is_being_read=st.booleans(),
+        is_in_use=st.booleans(),
     ),
     max_size=20,
     unique_by=lambda one: one.id,
@@ -162,7 +160,7 @@ def test_the_newest_valid_one_and_whatever_is_pinned_or_being_read_always_stay(
     stored: list[Candidate], policy: Policy
 ) -> None:
     newest_valid = {max(one.id for one in stored if one.is_valid)} if any(one.is_valid for one in stored) else set()
-    held = {one.id for one in stored if one.is_pinned or one.is_being_read}
+    held = {one.id for one in stored if one.is_pinned or one.is_in_use}
 
     assert newest_valid | held <= set(kept(judge(stored, policy, NOW)))
 
@@ -187,7 +185,7 @@ def test_no_more_valid_backups_stay_than_the_limit_unless_pinned_or_being_read(
     stored: list[Candidate], policy: Policy
 ) -> None:
     survivors = set(kept(judge(stored, policy, NOW)))
-    counted = [one for one in stored if one.is_valid and not one.is_pinned and not one.is_being_read]
+    counted = [one for one in stored if one.is_valid and not one.is_pinned and not one.is_in_use]
 
     assert sum(one.id in survivors for one in counted) <= policy.limit
 
