@@ -6,12 +6,17 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
 
 from support.servers import ServerProcess, exact_server
 from support.servers import secantus as secantus_server
 
 Client = MongoClient[dict[str, Any]]
+
+# Property tests judge results, not the speed of a busy machine or of a clone whose caches are still empty.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture

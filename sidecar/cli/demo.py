@@ -68,7 +68,12 @@ def _load(uri: str) -> dict[str, int]:
 def _environment(directory: Path, uri: str) -> Mapping[str, str]:
     configuration = directory / "sidecar.toml"
     configuration.write_text(_CONFIGURATION)
-    ours = {"SIDECAR_CONFIG": str(configuration), "MONGO_URL": uri, "BACKUP_DIR": str(directory / "backups")}
+    ours = {
+        "SIDECAR_CONFIG": str(configuration),
+        "SIDECAR_LOG_LEVEL": "error",
+        "MONGO_URL": uri,
+        "BACKUP_DIR": str(directory / "backups"),
+    }
     return {name: value for name, value in os.environ.items() if not name.startswith("SIDECAR_")} | ours
 
 

@@ -138,10 +138,8 @@ def plan(lines: Iterable[Planned], target_db: str) -> None:
 
 
 def restored(result: Restored) -> None:
-    table = Table(
-        title=f"Restored {result.backup_id} into {result.target_db}: counts and fingerprints equal",
-        title_justify="left",
-    )
+    say(f"Restored {result.backup_id} into {result.target_db}: counts and fingerprints are equal.")
+    table = Table()
     table.add_column("Collection")
     table.add_column("Documents", justify="right")
     table.add_column("Fingerprint")

@@ -36,7 +36,7 @@ def build(
         before = len(problems)
         _check(name, table, problems)
         if len(problems) == before:
-            own = {key: value for key, value in table.items() if _VARIABLES.get((name, key)) not in variables}
+            own = {key: value for key, value in table.items() if _VARIABLES.get((name, key), "") not in variables}
             found[name] = _made(name, {**base, **own})
     problems.extend(_collisions(found.values()))
     return found

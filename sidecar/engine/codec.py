@@ -7,6 +7,8 @@ carry exactly is `{"$bson": "<base64 of the document>"}`. Which documents those 
 import base64
 import io
 import re
+import secrets
+import struct
 from typing import NamedTuple, Protocol
 
 import bsonjs
@@ -16,6 +18,8 @@ from sidecar.engine.documents import escape_reason, split
 
 _ESCAPE = re.compile(rb'\{\s*"\$bson"\s*:\s*')
 _ESCAPED = re.compile(_ESCAPE.pattern + rb'"([^"\\]*)"\s*\}')
+_SEAL = secrets.token_hex(8).encode()  # another one in every process, so that no line can bring it along
+_SEALED = b"\x021\0%b%b\0\0" % (struct.pack("<i", len(_SEAL) + 1), _SEAL)
 
 
 class CodecError(ValueError):
@@ -98,11 +102,12 @@ def _exact_text(document: bytes) -> bytes | None:
 
 
 def _read(text: bytes) -> bytes:
-    # libbson stops silently at a second document and merges one that a comma sets apart, but not within an array.
-    array: bytes = bsonjs.loads(b"[%b]" % text)
-    [document] = split(array[7:-1])
-    if array[4:7] != b"\x030\0":
-        raise ValueError("not a document")
+    # libbson stops silently where a second value begins and merges one that a comma sets apart: an array keeps them apart,
+    # and only a line that ends where its document ends lets it come to the seal.
+    array: bytes = bsonjs.loads(b'[%b,"%b"]' % (text, _SEAL))
+    if not (array.startswith(b"\x030\0", 4) and array.endswith(_SEALED)):
+        raise ValueError("not one document")
+    [document] = split(array[7 : -len(_SEALED)])
     return document
 
 

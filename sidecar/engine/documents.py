@@ -3,6 +3,8 @@
 Source of the layout: https://bsonspec.org/spec.html (version 1.1).
 """
 
+import itertools
+import operator
 import re
 import struct
 from collections.abc import Callable, Iterator
@@ -153,7 +155,7 @@ def _check_document(document: bytes, at: int, depth: int) -> int:
 
 def _check_array(document: bytes, at: int, depth: int) -> int:
     names, end = _check_elements(document, at, depth)
-    if names != [b"%d" % index for index in range(len(names))]:
+    if not all(map(operator.eq, names, map(b"%d".__mod__, itertools.count()))):
         raise _InexactError("array keys other than 0, 1, 2 and so on")
     return end
 

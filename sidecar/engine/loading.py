@@ -87,6 +87,8 @@ class Loading:
 
     async def load(self, items: Mapping[str, Collection], *, is_staged: bool = True) -> None:
         """Create, fill, index and compare these collections, each under its staging name or in place."""
+        if not items:  # filling nothing would still decode the whole backup
+            return
         names = {name: f"{name}.restoring_{self._run_id}" if is_staged else name for name in items}
         for name, item in items.items():
             if is_staged:

@@ -27,6 +27,14 @@ def test_does_not_depend_on_the_order(orders: tuple[list[bytes], list[bytes]]) -
     assert fingerprint(orders[0]) == fingerprint(orders[1])
 
 
+@given(st.binary(min_size=1, max_size=60), st.data())
+def test_differs_when_any_bit_differs(document: bytes, data: st.DataObject) -> None:
+    bit = 1 << data.draw(st.integers(0, 8 * len(document) - 1))
+    changed = (int.from_bytes(document) ^ bit).to_bytes(len(document))
+
+    assert fingerprint([b"other", changed]) != fingerprint([b"other", document])
+
+
 @given(documents, documents)
 def test_of_two_parts_add_up_to_that_of_the_whole(one: list[bytes], other: list[bytes]) -> None:
     assert fingerprint(one + other) == (fingerprint(one) + fingerprint(other)) % MODULUS

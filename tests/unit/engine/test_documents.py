@@ -157,6 +157,6 @@ def test_judges_any_bytes_without_an_error(noise: bytes) -> None:
     assert escape_reason(noise) is None or escape_reason(noise)
 
 
-@pytest.mark.parametrize("size", [0, 1, 3, 4])
-def test_bytes_too_few_for_a_document_are_malformed(size: int) -> None:
-    assert escape_reason(bytes(size)) == "malformed"
+@pytest.mark.parametrize("whole", [b"", b"\0", bytes(4), SMALL[:-1], SMALL + b"\0", SMALL + SMALL])
+def test_bytes_that_are_not_one_document_are_malformed(whole: bytes) -> None:
+    assert escape_reason(whole) == "malformed"
