@@ -91,12 +91,12 @@ class CheckedBsonjs:
 
 
 def _exact_text(document: bytes) -> bytes | None:
-    """Extended JSON from which libbson reads the same bytes; None where the rule or the comparison says there is none."""
+    """Extended JSON that `decode` turns into the same bytes; None where the rule or this comparison says there is none."""
     if escape_reason(document) is not None:
         return None
     try:
         text: bytes = bsonjs.dumps(document, mode=bsonjs.CANONICAL).encode()
-        return text if bsonjs.loads(text) == document else None
+        return text if _ESCAPE.match(text) is None and _read(text) == document else None
     except ValueError:
         return None
 

@@ -238,7 +238,7 @@ def test_names_the_line_that_is_no_document_and_not_what_stands_in_it(codec: Cod
         codec.decode(b'{"a": 1},\n%b\n{"a": 1}' % line)
 
     assert str(caught.value) == "line 2 is not one document in Extended JSON"
-    assert caught.value.__suppress_context__
+    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
 
 
 @each_codec
@@ -266,7 +266,7 @@ def test_names_the_line_whose_escape_holds_no_whole_document(codec: Codec, line:
         codec.decode(b'{"a": 1},\n{"a": 1},\n%b,\n' % line)
 
     assert str(caught.value) == "line 3 is not the base64 of one BSON document"
-    assert caught.value.__suppress_context__
+    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
 
 
 @each_codec

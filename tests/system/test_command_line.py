@@ -1,0 +1,222 @@
+"""The commands as people and scripts use them."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+
+from support.command import Command, files
+from support.rig import BUSES, DB, PEOPLE, Rig, raw
+from support.servers import ServerProcess, seed
+
+HOSTILE = bson.encode({"_id": "odd", "$date": "a key that only looks like one of Extended JSON's"})
+
+
+@pytest.fixture
+def command(exact: ServerProcess, tmp_path: Path) -> Command:
+    seed(exact.uri, DB, {"users": PEOPLE[:50], "buses": [*raw(BUSES[:5]), HOSTILE]})
+    command = Command(exact, tmp_path / "backups")
+    assert command.run("backup", "main").returncode == 0
+    return command
+
+
+def newest(command: Command) -> str:
+    return command.valid()[0]
+
+
+def documents(command: Command, name: str, db: str) -> list[bytes]:
+    return Rig.documents(Rig(command.server, command.store, None), name, db)  # type: ignore[arg-type] # reads only
+
+
+def test_list_shows_the_entries_of_the_api(command: Command) -> None:
+    (entry,) = command.json("list", "main")
+    missing = ["students", "routes", "stops", "holidays", "device_keys"]
+    metadata = json.loads((command.directory / f"{newest(command)}.meta.json").read_text())
+    assert entry == {
+        "backup_id": newest(command),
+        "backup_type": "main",
+        "filename": f"{newest(command)}.json",
+        "timestamp": entry["timestamp"],
+        "size_mb": round(metadata["file_size_bytes"] / 2**20, 2),
+        "size_bytes": metadata["file_size_bytes"],
+        "checksum": metadata["checksum"],
+        "collections": {"users": 50, "buses": 6},
+        "is_valid": True,
+        "state": "valid",
+        "verify_message": "Integrity verified",
+        "age_days": 0,
+        "is_pinned": False,
+        "trigger": "manual",
+        "consistency": "snapshot",
+        "missing_collections": missing,
+    }
+    assert metadata["mongo_url"] == f"127.0.0.1:{command.server.port}"
+
+
+def test_status_says_how_old_the_newest_backup_is(command: Command) -> None:
+    status = command.json("status", "main")["main"]
+    assert (status["status"], status["health"], status["backup_count"]) == ("current", "healthy", 1)
+    assert status["message"].startswith("Latest backup is ")
+
+
+def test_backup_all_goes_on_after_a_set_that_fails(command: Command) -> None:
+    ended = command.run("backup", "both", "--json")
+    assert ended.returncode == 1
+    body = json.loads(ended.stdout)
+    assert (body["main"]["success"], body["attendance"]["success"]) == (True, False)
+    assert body["attendance"]["code"] == "nothing_to_back_up"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("backup", "nonsense"), 2, "unknown backup set 'nonsense': expected main, attendance, both or all"),
+        (("verify",), 2, "expected either a backup id or --all"),
+        (("verify", "seed_backup_20200101_000000"), 1, "there is no backup 'seed_backup_20200101_000000'"),
+        (("restore",), 2, "expected either a backup id or --backup-file"),
+        (
+            ("restore", "--backup-file", "/nowhere/seed_backup_20200101_000000.json", "--yes"),
+            1,
+            "expected an existing file",
+        ),
+        (("list", "--no-such-option"), 2, "No such option"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_its_exit_code_and_says_why(
+    arguments: tuple[str, ...], code: int, said: str, command: Command
+) -> None:
+    ended = command.run(*arguments)
+    assert (ended.returncode, said in ended.stderr) == (code, True), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_bad_configuration_names_every_problem_and_no_secret(command: Command) -> None:
+    bad = {"BACKUP_LIMIT": "none", "SIDECAR_TYPO": "1", "MONGO_URL": "mongo://admin:hunter2@db"}
+    ended = Command(command.server, command.directory, bad).run("list")
+    assert ended.returncode == 2
+    assert [name for name in bad if name not in ended.stderr] == []
+    assert "hunter2" not in ended.stderr + ended.stdout
+
+
+def test_no_secret_of_a_server_that_refuses_us_is_shown(command: Command) -> None:
+    unreachable = {
+        "MONGO_URL": "mongodb://admin:hunter2@127.0.0.1:1/?serverSelectionTimeoutMS=200",
+        "SIDECAR_LOG_LEVEL": "debug",
+    }
+    ended = Command(command.server, command.directory, unreachable).run("backup", "main")
+    assert ended.returncode == 1
+    assert "127.0.0.1:1" in ended.stderr
+    assert "hunter2" not in ended.stderr + ended.stdout
+
+
+def test_restore_asks_where_somebody_can_be_asked_and_refuses_where_not(command: Command) -> None:
+    before = documents(command, "users", DB)
+    refused = command.run("restore", newest(command))
+    assert refused.returncode == 2
+    assert "say --yes where nobody can be asked" in refused.stderr
+    assert _on_a_terminal(command, ["restore", newest(command), "--target-db", "asked"], answer=b"n\n")[0] == 1
+    assert documents(command, "users", "asked") == []
+    assert _on_a_terminal(command, ["restore", newest(command), "--target-db", "asked"], answer=b"y\n")[0] == 0
+    assert documents(command, "users", "asked") == before
+
+
+def test_a_terminal_gets_a_progress_bar(command: Command) -> None:
+    code, shown = _on_a_terminal(command, ["backup", "main"])
+    assert code == 0
+    assert "backup users" in shown
+    assert "50 documents" in shown
+
+
+def test_restores_by_file_after_it_was_carried_elsewhere(command: Command, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    command.directory.rename(elsewhere)
+    file = next(path for path in elsewhere.glob("*.json") if ".meta" not in path.name)
+    ended = command.run("restore", "--backup-file", str(file), "--target-db", "copy", "--yes", "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert documents(command, "buses", "copy") == [*raw(BUSES[:5]), HOSTILE]
+    file.with_suffix(".meta.json").unlink()
+    refused = command.run("restore", "--backup-file", str(file), "--target-db", "copy", "--yes")
+    assert refused.returncode == 3
+    assert "without its checksum" in refused.stderr
+
+
+def test_extract_writes_what_jq_and_mongoimport_read(command: Command) -> None:
+    array = command.run("extract", newest(command), "-c", "buses")
+    assert array.returncode == 0
+    assert "1 documents are written as $bson" in array.stderr
+    by_jq = subprocess.run(
+        ["jq", "-c", ".collections.buses", str(command.directory / f"{newest(command)}.json")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(array.stdout) == json.loads(by_jq.stdout)
+    lines = command.run("extract", newest(command), "-c", "users", "--lines", "--relaxed").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [{"_id": n, "name": f"pupil {n}"} for n in range(50)]
+
+
+def test_diff_names_what_was_added_removed_and_changed(command: Command) -> None:
+    first = newest(command)
+    seed(command.server.uri, DB, {"users": [{"_id": "new"}]})
+    with MongoClient[dict[str, Any]](command.server.uri) as client:
+        client[DB]["users"].delete_one({"_id": 3})
+        client[DB]["users"].delete_one({"_id": 4})
+        client[DB]["users"].insert_one({"_id": 4, "name": "renamed"})
+        client[DB]["buses"].create_index("seats", name="seats")
+    assert command.run("backup", "main").returncode == 0
+    between = command.run("diff", first, newest(command), "--json")
+    live = command.run("diff", first, "--live", "--json")
+    assert (between.returncode, live.returncode) == (1, 1)
+    assert json.loads(between.stdout) == json.loads(live.stdout)
+    found = json.loads(between.stdout)
+    assert found["users"] == {
+        "left_documents": 50,
+        "right_documents": 50,
+        "removed": 1,
+        "added": 1,
+        "changed": 1,
+        "definition_changed": False,
+        "ids": {"added": ["'new'"], "changed": ["4"], "removed": ["3"]},
+    }
+    assert (found["buses"]["definition_changed"], found["buses"]["changed"]) == (True, 0)
+    assert command.run("diff", newest(command), "--live").returncode == 0
+
+
+def test_prune_shows_every_verdict_with_its_reason_and_deletes_only_without_dry_run(command: Command) -> None:
+    assert command.run("backup", "main").returncode == 0
+    strict = Command(command.server, command.directory, {"BACKUP_LIMIT": "1"})
+    before = files(command.directory)
+    planned = strict.json("prune", "main", "--dry-run")
+    assert [(one["keep"], one["reason"]) for one in planned] == [
+        (True, "the newest valid backup"),
+        (False, "number 2 of the valid backups, 1 are kept"),
+    ]
+    assert files(command.directory) == before
+    assert strict.json("prune", "main") == planned
+    assert [one["backup_id"] for one in strict.json("list", "main")] == [planned[0]["backup_id"]]
+
+
+def _on_a_terminal(command: Command, arguments: list[str], answer: bytes = b"") -> tuple[int, str]:
+    """Run with a terminal on all three streams; returns the exit code and what it showed."""
+    ours, theirs = pty.openpty()
+    environment = command.environment | {"TERM": "xterm", "COLUMNS": "200"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "sidecar", *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        os.write(ours, answer)
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:  # the other end is closed
+            pass
+        finally:
+            os.close(ours)
+    return process.returncode, shown.decode(errors="replace")
