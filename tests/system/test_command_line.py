@@ -10,6 +10,7 @@ from typing import Any
 
 import bson
 import pytest
+from pymongo import MongoClient
 
 from support.command import Command, files
 from support.rig import BUSES, DB, PEOPLE, Rig, raw
