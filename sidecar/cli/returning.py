@@ -1,6 +1,7 @@
 """`restore`: the way back."""
 
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,38 +32,31 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
 
     async def use(service: Service) -> int:
         names = [name.strip() for name in collections.split(",")] if collections else None
-        with terminal.progress() as listener:
-            order = service.restore_order(chosen, target_db=target_db, collections=names, listener=listener)
-            planned = await restoring.plan(order)
-        if dry_run and as_json:
-            terminal.say_json(
-                [
-                    {"collection": p.collection, "documents": p.documents, "replaces_documents": p.replaces_documents}
-                    for p in planned
-                ]
-            )
-        elif not as_json:
-            terminal.plan(planned, order.target_db)
-        if dry_run:
-            return exits.OK
-        _require_consent(order.target_db, yes=yes)
-        with terminal.progress() as listener:
-            result = await restoring.restore(
-                service.restore_order(chosen, target_db=target_db, collections=names, listener=listener)
-            )
-        if as_json:
-            terminal.say_json(
-                {
-                    "backup_id": result.backup_id,
-                    "target_db": result.target_db,
-                    "collections": {n: d.model_dump() for n, d in result.collections.items()},
-                }
-            )
-        else:
-            terminal.restored(result)
+        order = service.restore_order(chosen, target_db=target_db, collections=names)
+        _show_plan(await restoring.plan(order), order.target_db, as_json=as_json and dry_run, is_quiet=as_json)
+        if not dry_run:
+            _require_consent(order.target_db, yes=yes)
+            with terminal.progress() as listener:
+                result = await restoring.restore(replace(order, listener=listener))
+            _show_result(result, as_json=as_json)
         return exits.OK
 
     run(use, writes=True)
+
+
+def _show_plan(planned: list[restoring.Planned], target_db: str, *, as_json: bool, is_quiet: bool) -> None:
+    if as_json:
+        terminal.say_json([asdict(one) for one in planned])
+    elif not is_quiet:
+        terminal.plan(planned, target_db)
+
+
+def _show_result(result: restoring.Restored, *, as_json: bool) -> None:
+    if as_json:
+        held = {name: details.model_dump() for name, details in result.collections.items()}
+        terminal.say_json({"backup_id": result.backup_id, "target_db": result.target_db, "collections": held})
+    else:
+        terminal.restored(result)
 
 
 def _require_consent(target_db: str, *, yes: bool) -> None:

@@ -66,7 +66,7 @@ class EmbeddedServer:
         try:
             process = self._process = self._launch(self._data)
             self._wait_until_ready(process)
-        except BaseException:
+        except BaseException:  # whatever it was, no server stays behind
             self._end()
             raise
         return self
