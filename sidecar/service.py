@@ -129,12 +129,7 @@ class Service:
     # -- the way back --------------------------------------------------------------------------------------------------
 
     def restore_order(
-        self,
-        chosen: str | Path,
-        *,
-        target_db: str | None,
-        collections: Sequence[str] | None,
-        listener: Listener = nobody,
+        self, chosen: str | Path, *, target_db: str | None, collections: Sequence[str] | None
     ) -> restore.Order:
         """What to restore: a backup by its id, or a data file anywhere. Raises BackupNotFound, BackupInvalid."""
         store, backup_id = self.locate(chosen)
@@ -145,7 +140,6 @@ class Service:
             codec=self.codec,
             target_db=target_db or self.settings.db_name,
             collections=tuple(collections) if collections else None,
-            listener=listener,
         )
 
     def locate(self, chosen: str | Path) -> tuple[LocalStore, BackupId]:
