@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-MAX_DEPTH: Final = 90  # levels below the top; libbson's reader gives up from 97 on, servers at 100
+MAX_DEPTH: Final = 90  # levels below the top; libbson's reader gives up at 94 to 97, by what is inside, servers at 100
 
 # Keys that some reader of Extended JSON takes for a wrapper of its own, or for a DBRef ($ref, $id, $db).
 RESERVED_KEYS: Final = frozenset(
