@@ -8,13 +8,14 @@ import fcntl
 import json
 import os
 import platform
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sidecar.errors import Busy, StorageError
+from sidecar.errors import Busy, StorageError, StorageFull
 
 DIRECTORY = ".locks"
 
@@ -65,6 +66,8 @@ class SetLock:
             raise Busy(f"the set {self._set_name} is in use: {owner or 'its owner is just starting'}") from None
         previous = self._read()
         self.left_unfinished = previous.unfinished if previous else None
+        with suppress(StorageFull):  # who holds it is only for people; a full disk must not keep anybody from deleting
+            self.note_unfinished(self.left_unfinished)
         return self
 
     def __exit__(

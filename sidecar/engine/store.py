@@ -18,7 +18,7 @@ from typing import IO
 from sidecar.engine.draft import PIN, Draft
 from sidecar.engine.durable import TEMPORARY, publish, remove, sync_directory
 from sidecar.engine.lock import SetLock, make_private
-from sidecar.errors import BackupNotFound, Busy, StorageError
+from sidecar.errors import BackupNotFound, Busy, StorageError, StorageFull
 from sidecar.model import BackupId, BackupSet
 
 _METADATA_BYTES = 1 << 26  # a metadata file larger than this is not one
@@ -162,7 +162,10 @@ class LocalStore:
         with ExitStack() as stack:
             with suppress(BackupNotFound):
                 _claim(stack.enter_context(self._open(backup_id.data_name)), backup_id)
-            lock.note_unfinished(str(backup_id))
+            with suppress(
+                StorageFull
+            ):  # deleting is what makes room; a killed deletion then leaves an orphan, which is seen
+                lock.note_unfinished(str(backup_id))
             for name in (backup_id.metadata_name, backup_id.data_name, backup_id.pin_name):
                 self._remove(name)
             sync_directory(self.directory)

@@ -73,6 +73,7 @@ def test_two_hundred_runs_killed_at_random_moments_lose_nothing(command: Command
 def test_a_run_killed_while_it_waits_for_the_server_loses_nothing(moment: str, command: Command) -> None:
     good = dict(list(files(command.directory).items())[2:])
     lab(command, labFault=moment, action="stall", times=-1)
+    lab(command, labCommands=1)  # forget what the fixture's own runs sent
     with command.start("backup", "main") as process:
         wait_for(lambda: any(one["name"] == moment for one in lab(command, labCommands=1)["commands"]))
         process.kill()

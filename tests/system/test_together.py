@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from sidecar.engine.manifest import to_bytes
 from sidecar.model import BackupId
 from support.command import Command, assert_promise_kept, files
 from support.rig import BUSES, DB, PEOPLE
@@ -101,3 +102,18 @@ def test_a_pinned_backup_is_not_deleted(command: Command) -> None:
     for _ in range(3):
         assert strict.run("backup", "main").returncode == 0
     assert [one.is_pinned for one in strict.stored()] == [False, True]
+
+
+def test_a_clock_that_was_set_back_does_not_cost_the_backup_just_made(command: Command) -> None:
+    """To the rules it is the oldest; it is also all there is of today."""
+    assert command.run("backup", "main").returncode == 0
+    (made,) = command.stored()
+    future = BackupId(made.id.taken_at.replace(year=2099), made.id.prefix)
+    assert made.manifest is not None
+    renamed = made.manifest.model_copy(update={"backup_id": str(future), "filename": future.data_name})
+    (command.directory / made.id.data_name).rename(command.directory / future.data_name)
+    (command.directory / made.id.metadata_name).unlink()
+    (command.directory / future.metadata_name).write_bytes(to_bytes(renamed))
+    strict = Command(command.server, command.directory, {"BACKUP_LIMIT": "1"})
+    assert strict.run("backup", "main").returncode == 0
+    assert [one.verdict.is_valid for one in strict.stored()] == [True, True]
