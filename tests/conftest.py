@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: MongoDB servers, databases on them, and PyMongo clients to look at them with."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,8 +15,11 @@ from support.servers import secantus as secantus_server
 
 Client = MongoClient[dict[str, Any]]
 
-# Property tests judge results, not the speed of a busy machine or of a clone whose caches are still empty.
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Property tests judge results, not the speed of a busy machine or of a clone whose caches are still empty. CI always tries the
+# same examples, so that a change is judged by what it changed; people try new ones with every run.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
 settings.load_profile("suite")
 
 

@@ -1,0 +1,80 @@
+"""Whatever a server can hold comes back byte for byte: over a real socket, through a stored backup, into another database."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymongo import MongoClient
+
+from sidecar.engine.documents import document_id, elements
+from support import bson_bytes, bson_corpus, hostile_documents
+from support.bson_strategies import odd_documents
+from support.rig import DB, rig
+from support.servers import ServerProcess, exact_server, seed
+
+
+def with_id(number: int, document: bytes) -> bytes:
+    """The document as a server would store it, which insists on an `_id`."""
+    if document_id(document) is not None:
+        return document
+    identity = bson_bytes.element(b"_id", (bson_bytes.INT32, number.to_bytes(4, "little")))
+    return (len(document) + len(identity)).to_bytes(4, "little") + identity + document[4:]
+
+
+async def assert_round_trip(server: ServerProcess, stored: list[bytes], directory: Path) -> None:
+    with MongoClient[dict[str, Any]](server.uri) as client:
+        client.drop_database(DB)
+    seed(server.uri, DB, {"users": stored})
+    async with rig(server, directory, ["users"]) as at:
+        manifest = await at.back_up()
+        await at.restore(manifest, "copy")
+        assert at.documents("users", "copy") == stored
+
+
+def storable(found: Iterable[bytes]) -> list[bytes]:
+    """As a collection holds them: well-formed, each with an `_id` of its own."""
+    whole = [with_id(number, one) for number, one in enumerate(found) if is_well_formed(one)]
+    return list({document_id(one): one for one in whole}.values())
+
+
+def is_well_formed(document: bytes) -> bool:
+    try:
+        return all(elements(document))
+    except ValueError:
+        return False
+
+
+async def test_the_bson_corpus(exact: ServerProcess, tmp_path: Path) -> None:
+    cases = [case.bson for case in bson_corpus.valid_cases()]
+    await assert_round_trip(exact, storable(cases), tmp_path)
+
+
+@pytest.mark.parametrize("table", ["ESCAPED", "CARRIED"])
+async def test_hostile_documents(table: str, exact: ServerProcess, tmp_path: Path) -> None:
+    hostile = getattr(hostile_documents, table).values()
+    await assert_round_trip(exact, storable(hostile), tmp_path)
+
+
+async def test_documents_of_the_largest_size(exact: ServerProcess, tmp_path: Path) -> None:
+    large = [hostile_documents.large_carried(), hostile_documents.large_escaped()]
+    await assert_round_trip(exact, storable(large), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    with exact_server() as running:
+        yield running
+
+
+@settings(max_examples=25)
+@given(generated=st.lists(odd_documents, max_size=8))
+def test_generated_documents(server: ServerProcess, generated: list[bytes]) -> None:
+    stored = storable(generated)
+    if stored:
+        with TemporaryDirectory() as directory:
+            asyncio.run(assert_round_trip(server, stored, Path(directory)))
