@@ -55,7 +55,7 @@ def run(use: Callable[[Service], Awaitable[int | None]], *, writes: bool = False
     try:
         code = asyncio.run(opened())
     except asyncio.CancelledError:
-        terminal.err.print("interrupted: nothing of the attempt was kept", style="red")
+        terminal.err.print("interrupted: what was not finished is gone", style="red")
         code = exits.FAILED
     raise typer.Exit(code)
 

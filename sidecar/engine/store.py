@@ -7,6 +7,7 @@ exists when its metadata does, so the metadata is always the last to come and th
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -103,11 +104,15 @@ class LocalStore:
     @contextmanager
     def _open(self, name: str) -> Iterator[BufferedReader]:
         try:
-            descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            # Non-blocking, because a named pipe would else be waited for.
+            descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             raise BackupNotFound(f"there is no file {name} in {self.directory}") from None
         except OSError as error:
             raise StorageError.of(error, f"opening {name}") from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise BackupNotFound(f"{name} in {self.directory} is not a file")
         with os.fdopen(descriptor, "rb") as file:
             yield file
 

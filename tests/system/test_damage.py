@@ -158,6 +158,7 @@ def test_an_unreadable_file_is_invalid_and_not_a_crash(command: Command) -> None
     os.mkfifo(data)
     (listed,) = command.json("list", "main")
     assert listed["state"] == "missing"
+    assert command.run("verify", listed["backup_id"]).returncode == 3
 
 
 def test_a_good_backup_survives_everything_that_happens_to_another(command: Command) -> None:
