@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +220,22 @@ async def test_documents_that_a_validator_would_refuse_today_come_back(exact: Se
         at.lab(collMod="users", validator={"address": {"$exists": True}})
         await at.restore(await at.back_up(), "copy")
         assert at.documents("users", "copy") == raw(PEOPLE)
+
+
+async def test_a_time_series_is_made_again_in_place_and_replaced(exact: ServerProcess, tmp_path: Path) -> None:
+    """It cannot be renamed, its `_id`s need not be unique, and inserts into it may not bypass validation."""
+    measured = [
+        bson.encode({"at": datetime(2026, 11, n + 1, tzinfo=UTC), "_id": n // 2, "speed": n}) for n in range(20)
+    ]
+    async with rig(exact, tmp_path, ["speeds"]) as at:
+        at.lab(create="speeds", timeseries={"timeField": "at", "granularity": "minutes"}, expireAfterSeconds=10**9)
+        seed(exact.uri, DB, {"speeds": measured})
+        manifest = await at.back_up()
+        at.lab(labCommands=1)
+        for _ in range(2):
+            await at.restore(manifest, "copy")
+            assert at.documents("speeds", "copy") == measured
+        assert definitions(at, "copy")["speeds"][0] == "timeseries"
+        sent = [one["command"] for one in at.lab(labCommands=1)["commands"]]
+        assert not any("bypassDocumentValidation" in one for one in sent if one.get("insert") == "speeds")
+        assert [one["expireAfterSeconds"] for one in sent if "collMod" in one] == [10**9, 10**9]

@@ -17,7 +17,9 @@ _NOT_OPTIONS: Final = (
     *(b"create", b"idIndex", b"comment", b"writeConcern"),
     *(b"$db", b"lsid", b"txnNumber", b"$clusterTime", b"$readPreference", b"apiVersion"),
 )
-_MODIFIABLE: Final = frozenset({b"validator", b"validationLevel", b"validationAction", b"viewOn", b"pipeline"})
+_MODIFIABLE: Final = frozenset(
+    {b"validator", b"validationLevel", b"validationAction", b"viewOn", b"pipeline", b"expireAfterSeconds"}
+)
 
 
 def _list_databases(call: Call) -> Mapping[str, Any]:
