@@ -184,3 +184,44 @@ class StoredBackup:
     size_bytes: int
     verdict: Verdict
     is_pinned: bool = False
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """What a run does."""
+
+    BACKUP = "backup"
+    VERIFY = "verify"
+    PRUNE = "prune"
+    RESTORE = "restore"
+    DRILL = "drill"
+
+
+class Outcome(StrEnum):
+    """How a run, or a due time that had none, ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # on purpose: the schedule was paused, or the set's previous run was still under way
+    MISSED = "missed"  # nobody was there to run it
+    ABORTED = "aborted"  # ended from outside: cancelled, stopped, or its process died
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One piece of work on one set, or the outcome of a due time for which there was none."""
+
+    job_id: str  # runs that were asked for together share it
+    kind: Kind
+    set_name: str
+    trigger: Trigger
+    started_at: datetime
+    due_at: datetime | None = None  # the scheduled time it answers to, None where somebody asked for it
+    ended_at: datetime | None = None
+    outcome: Outcome | None = None  # None while it is under way
+    code: str | None = None  # the code of the error that ended it
+    message: str = ""
+    backup_id: str | None = None
+    log: tuple[str, ...] = ()  # its log lines as JSON, kept where it did not succeed
