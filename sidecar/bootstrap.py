@@ -1,12 +1,45 @@
-"""The one place where objects meet."""
+"""The one place where objects meet: for the one-shot commands, and for the server."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
-from sidecar.config import Settings
+import structlog
+from aiohttp import web
+
+from sidecar import __version__
+from sidecar.api import backups, download, jobs, process, retention, schedule, session
+from sidecar.api.application import application
+from sidecar.api.auth import Gate, audit
+from sidecar.api.context import SIDECAR, Sidecar
+from sidecar.api.listener import Certificate, Listening, listening, renewing
+from sidecar.api.sessions import Tokens
+from sidecar.clock import SystemClock
+from sidecar.config import Secret, Settings
 from sidecar.engine.codec import CheckedBsonjs
+from sidecar.engine.lock import SetLock
 from sidecar.engine.source import Database
+from sidecar.engine.threads import in_thread
+from sidecar.engine.verify import read_manifest
+from sidecar.errors import BackupInvalid, BackupNotFound, StorageError
+from sidecar.history import History
+from sidecar.jobs import Jobs
+from sidecar.metrics import State, Telemetry
+from sidecar.model import BackupSet, Kind, Manifest
+from sidecar.operations import Operations
+from sidecar.overview import Overview
+from sidecar.rules.schedule import Cron, Every, Schedule, Shifted, Timetable, interval_seconds, jitter
+from sidecar.scheduler import Entry, Scheduler
 from sidecar.service import Service
+
+THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
+HISTORY = ".history"
+ROUTES = (backups, download, retention, jobs, schedule, session, process)
+
+log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -20,3 +53,137 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     )
     async with database:
         yield Service(settings, database, CheckedBsonjs())
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, admin_token: Secret, telemetry: Telemetry, hear: Callable[[Jobs], None]
+) -> AsyncIterator[Listening]:
+    """The whole server, which listens inside the `with` block; everything is known before the first request.
+
+    `hear` is given the jobs, which keep what they log. Leaving the block ends what is under way first, so that those who wait
+    for it hear of it. Raises Busy where another server uses the directory, CannotListen, StorageError.
+    """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="work"))
+    async with AsyncExitStack() as stack:
+        service = await stack.enter_async_context(open_service(settings))
+        stack.enter_context(_only_server(settings))
+        history = stack.enter_context(
+            await in_thread(History, settings.backup_dir / HISTORY, lambda: _stored(service), datetime.now(UTC))
+        )
+        gate = Gate(Tokens(admin_token, settings.read_token))
+        sidecar = _assembled(settings, gate, telemetry, service, history)
+        hear(sidecar.jobs)
+        service.catalog.findings.update(await in_thread(history.findings))
+        await sidecar.overview.refresh()
+        await sidecar.scheduler.load()
+        telemetry.register(_state(sidecar))
+        certificate = _certificate(settings)
+        listener = await stack.enter_async_context(listening(_app(sidecar), settings.host, settings.port, certificate))
+        if certificate is not None:
+            await stack.enter_async_context(renewing(certificate).running())
+        stack.push_async_callback(sidecar.jobs.stop)
+        await stack.enter_async_context(sidecar.overview.task.running())
+        await stack.enter_async_context(sidecar.scheduler.task.running())
+        log.info(
+            "sidecar.started", url=listener.url, version=__version__, codec=service.codec.name, sets=list(settings.sets)
+        )
+        yield listener
+        log.info("sidecar.stopping")
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    return Certificate(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
+
+
+def _only_server(settings: Settings) -> SetLock:
+    return SetLock(settings.backup_dir, ".server", "serve")
+
+
+def _assembled(settings: Settings, gate: Gate, telemetry: Telemetry, service: Service, history: History) -> Sidecar:
+    clock = SystemClock()
+    overview = Overview(service, history, clock)
+    jobs_ = Jobs(history, overview.after)
+    operations = Operations(service, jobs_, overview)
+    return Sidecar(
+        settings=settings,
+        clock=clock,
+        service=service,
+        history=history,
+        jobs=jobs_,
+        overview=overview,
+        operations=operations,
+        scheduler=Scheduler(entries(settings, clock.now()), history, operations.begin_scheduled, clock),
+        telemetry=telemetry,
+        gate=gate,
+    )
+
+
+def _app(sidecar: Sidecar) -> web.Application:
+    routes = [route for module in ROUTES for route in module.routes]
+    hide = _hiding_paths(sidecar.settings)
+    app = application(routes, sidecar.gate.authorise, observe=sidecar.telemetry.observe, hide=hide)
+    app.middlewares.append(audit)
+    app[SIDECAR] = sidecar
+    jobs.prepare(app)
+    return app
+
+
+def _hiding_paths(settings: Settings) -> Callable[[str], str]:
+    """Paths outside the backup directory are nobody's business."""
+    root = str(settings.backup_dir)
+
+    def hide(text: str) -> str:
+        return re.sub(
+            r"(?<![\w.:/`])/[^\s:;,'\"`)]+", lambda found: found[0] if found[0].startswith(root) else "(a path)", text
+        )
+
+    return hide
+
+
+def _state(sidecar: Sidecar) -> State:
+    return State(
+        overview=sidecar.overview,
+        jobs=sidecar.jobs,
+        scheduler=sidecar.scheduler,
+        history=sidecar.history,
+        clock=sidecar.clock,
+        sets=sidecar.settings.sets,
+        build=(sidecar.service.codec.name, __version__),
+        login_failures=sidecar.gate.failures,
+    )
+
+
+def _stored(service: Service) -> Iterator[Manifest]:
+    """The metadata of everything there is, for a record that was lost."""
+    for store in service.stores.values():
+        for files in store.scan():
+            try:
+                yield read_manifest(store, files.id)
+            except (BackupNotFound, BackupInvalid, StorageError) as error:
+                log.warning("history.backup_left_out", backup_id=str(files.id), error=str(error))
+
+
+# -- schedules ---------------------------------------------------------------------------------------------------------
+
+
+def entries(settings: Settings, now: datetime) -> list[Entry]:
+    """Everything that runs by itself: a backup of each set, and the verification of what is stored of it."""
+    found = [_entry(Kind.BACKUP, one.name, *_timetable(one, settings), now) for one in settings.sets.values()]
+    if settings.verify_schedule is not None:
+        verification = Cron(Schedule.parse(settings.verify_schedule), settings.timezone)
+        found += [_entry(Kind.VERIFY, name, verification, settings.verify_schedule, now) for name in settings.sets]
+    return found
+
+
+def _timetable(one: BackupSet, settings: Settings) -> tuple[Timetable, str]:
+    timetable: Timetable
+    if one.schedule is not None:
+        timetable, description = Cron(Schedule.parse(one.schedule), settings.timezone), one.schedule
+    else:
+        timetable, description = Every(timedelta(hours=one.interval_hours)), f"every {one.interval_hours:g} h"
+    return Shifted(timetable, jitter(one.name, one.jitter_seconds)) if one.jitter_seconds else timetable, description
+
+
+def _entry(kind: Kind, name: str, timetable: Timetable, description: str, now: datetime) -> Entry:
+    return Entry(kind, name, timetable, description, interval_seconds(timetable, now))

@@ -143,6 +143,19 @@ class Busy(SidecarError):
     cure = "Wait for it to end; the lock is free as soon as its owner ends, however it ends."
 
 
+class Cancelled(SidecarError):
+    """The work was called off, by somebody or because the process is stopping."""
+
+    code = "cancelled"
+
+
+class JobNotFound(SidecarError):
+    """No job has this id."""
+
+    code = "job_not_found"
+    cure = "`GET /api/admin/jobs` lists those that there are."
+
+
 # -- the backups -------------------------------------------------------------------------------------------------------
 
 
@@ -160,8 +173,24 @@ class BackupInvalid(SidecarError):
     cure = "Do not use it. `sidecar list` shows which backups are valid; make a new one and look for disk errors."
 
 
+class BackupProtected(SidecarError):
+    """A backup that is pinned or the last valid one of its set is not deleted just so."""
+
+    code = "backup_protected"
+    cure = "Unpin it, or say `force` if it is really to go."
+
+
 class RestoreMismatch(SidecarError):
     """What the server holds after a restore is not what the backup holds."""
 
     code = "restore_mismatch"
     cure = "The message says which collection differs; the target was left as it was unless it says otherwise."
+
+
+def every_code() -> tuple[str, ...]:
+    """The codes of this tree in alphabetical order, and that of a run whose process died."""
+
+    def below(kind: type[SidecarError]) -> set[str]:
+        return {kind.code}.union(*(below(one) for one in kind.__subclasses__() if one.__module__ == __name__))
+
+    return tuple(sorted(below(SidecarError) | {"process_died"}))

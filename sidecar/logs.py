@@ -4,7 +4,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -16,8 +16,15 @@ MASK = "***"
 _SECRET_KEYS = re.compile(r"password|passwd|token|secret|authorization|cookie|mongo_url|private_key", re.IGNORECASE)
 
 
-def configure(log_format: str | None, level: str, secrets: Iterable[str] = ()) -> None:
-    """Set up structlog and the standard library's logging. `log_format` is `json`, `console`, or None to look at stderr."""
+Event = Mapping[str, Any]
+Tap = Callable[[Event], None]
+
+
+def configure(log_format: str | None, level: str, secrets: Iterable[str] = (), taps: Iterable[Tap] = ()) -> None:
+    """Set up structlog and the standard library's logging. `log_format` is `json`, `console`, or None to look at stderr.
+
+    Each of `taps` is given every event that is logged, with the secrets already taken out.
+    """
     is_console = log_format == "console" or (log_format is None and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -25,6 +32,7 @@ def configure(log_format: str | None, level: str, secrets: Iterable[str] = ()) -
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _Redaction(secrets),
+        *[_tapped(tap) for tap in taps],
     ]
     render: Processor = (
         structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer(default=str)
@@ -44,6 +52,14 @@ def configure(log_format: str | None, level: str, secrets: Iterable[str] = ()) -
     logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)
     logging.getLogger("sidecar").setLevel(least)
     logging.captureWarnings(capture=True)
+
+
+def _tapped(tap: Tap) -> Processor:
+    def pass_on(_: object, __: str, event: EventDict) -> EventDict:
+        tap(event)
+        return event
+
+    return pass_on
 
 
 class _Redaction:

@@ -95,6 +95,7 @@ class BackupSet:
     retention_days: int = 30
     schedule: str | None = None  # five-field cron expression or @alias; wins over the interval
     interval_hours: float = 1.0
+    jitter_seconds: float = 0.0  # everything begins later by a share of this that is the set's own
 
     @property
     def takes_all(self) -> bool:
@@ -174,6 +175,17 @@ class Verdict:
 VERIFIED = Verdict(BackupState.VALID, "Integrity verified")
 
 
+class Pin(BaseModel):
+    """Keeps a backup from the retention rules, for ever where `until` is None (`<id>.pin.json`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    until: AwareDatetime | None = None
+
+    def holds_at(self, moment: datetime) -> bool:
+        return self.until is None or moment < self.until
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBackup:
     """One backup as the catalogue shows it."""
@@ -184,6 +196,7 @@ class StoredBackup:
     size_bytes: int
     verdict: Verdict
     is_pinned: bool = False
+    pinned_until: datetime | None = None  # None where it is pinned for ever, or not at all
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from sidecar.engine.lock import SetLock
 from sidecar.engine.source import Database
 from sidecar.engine.store import LocalStore
 from sidecar.engine.threads import in_thread
-from sidecar.errors import BackupInvalid, BackupNotFound, Busy, SidecarError, StorageError, UsageError
+from sidecar.errors import BackupInvalid, BackupNotFound, BackupProtected, Busy, SidecarError, StorageError, UsageError
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, BackupSet, BackupState, Manifest, StoredBackup, Trigger, Verdict
 from sidecar.rules import retention
@@ -34,6 +35,7 @@ class Made:
 
     manifest: Manifest
     retention_error: SidecarError | None = None
+    deleted: tuple[BackupId, ...] = ()
 
 
 class Service:
@@ -71,11 +73,11 @@ class Service:
         with order.store.locked(f"backup ({trigger})") as lock:
             manifest = await backup.make_backup(order, lock)
             try:
-                await in_thread(self._prune, lock, order.store, BackupId.parse(manifest.backup_id))
+                decisions = await in_thread(self._prune, lock, order.store, BackupId.parse(manifest.backup_id))
             except SidecarError as error:
                 log.exception("retention.failed", set=set_name)
                 return Made(manifest, error)
-        return Made(manifest)
+        return Made(manifest, deleted=tuple(decision.id for decision in decisions if not decision.keep))
 
     def _text_per_bson(self, set_name: str) -> float:
         store = self.stores[set_name]
@@ -124,7 +126,60 @@ class Service:
         store = self.stores[stored.set_name]
         if stored.verdict.state is BackupState.ORPHAN:
             return stored.verdict
-        return verify.verify_deep(store, stored.id, self.codec, listener) if deep else verify.verify(store, stored.id)
+        if deep:
+            verdict = verify.verify_deep(store, stored.id, self.codec, listener)
+        else:
+            verdict = verify.verify(store, stored.id, listener)
+        with suppress(BackupNotFound):  # deleted meanwhile: nothing to believe of it any more
+            self.catalog.note(stored.id, verdict, is_deep=deep)
+        return verdict
+
+    def verify_set(self, set_name: str, *, deep: bool, listener: Listener = nobody) -> dict[BackupId, Verdict]:
+        """Read every backup of a set again. Raises StorageError where the directory cannot be listed."""
+        stored = [
+            one for one in self.catalog.backups(set_name, listener) if one.verdict.state is not BackupState.ORPHAN
+        ]
+        verdicts = {one.id: self.verify(one, deep=deep, listener=listener) for one in stored}
+        there = {files.id for files in self.stores[set_name].scan()}  # what was deleted meanwhile is not missing
+        return {backup_id: verdict for backup_id, verdict in verdicts.items() if backup_id in there}
+
+    # -- single backups ------------------------------------------------------------------------------------------------
+
+    def delete(self, backup_id: str, *, force: bool) -> StoredBackup:
+        """Delete one backup. Raises BackupNotFound, BackupProtected without `force`, Busy while it or its set is in use."""
+        found = self.catalog.find(backup_id)
+        store = self.stores[found.set_name]
+        with store.locked(f"deletion of {found.id}") as lock:
+            if not force:
+                self._require_expendable(self.catalog.find(backup_id))
+            store.delete(lock, found.id)
+        log.info("backup.deleted", backup_id=str(found.id), reason="asked for")
+        return found
+
+    def _require_expendable(self, found: StoredBackup) -> None:
+        if found.is_pinned:
+            raise BackupProtected(f"{found.id} is pinned")
+        others = [one for one in self.catalog.backups(found.set_name) if one.verdict.is_valid and one.id != found.id]
+        if found.verdict.is_valid and not others:
+            raise BackupProtected(f"{found.id} is the last valid backup of the set {found.set_name}")
+
+    def pin(self, backup_id: str, until: datetime | None) -> StoredBackup:
+        """Keep a backup whatever the retention rules say, for ever or until then. Raises BackupNotFound, Busy."""
+        found = self.catalog.find(backup_id)
+        store = self.stores[found.set_name]
+        with store.locked(f"pinning {found.id}") as lock:
+            store.pin(lock, found.id, until)
+        log.info("backup.pinned", backup_id=backup_id, until=until and until.isoformat())
+        return self.catalog.find(backup_id)
+
+    def unpin(self, backup_id: str) -> StoredBackup:
+        """Leave a backup to the retention rules again. Raises BackupNotFound, Busy."""
+        found = self.catalog.find(backup_id)
+        store = self.stores[found.set_name]
+        with store.locked(f"unpinning {found.id}") as lock:
+            store.unpin(lock, found.id)
+        log.info("backup.unpinned", backup_id=backup_id)
+        return self.catalog.find(backup_id)
 
     # -- the way back --------------------------------------------------------------------------------------------------
 

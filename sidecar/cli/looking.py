@@ -24,7 +24,9 @@ def list_backups(set_name: SetName = "all", *, as_json: Json = False) -> None:
     async def use(service: Service) -> None:
         now = datetime.now(UTC)
         stored = [backup for one in service.sets(set_name) for backup in service.catalog.backups(one.name)]
-        terminal.say_json([reports.entry(one, now) for one in stored]) if as_json else terminal.backups(stored, now)
+        terminal.say_json(
+            [reports.entry(one, now).model_dump(mode="json") for one in stored]
+        ) if as_json else terminal.backups(stored, now)
 
     run(use)
 
@@ -38,7 +40,10 @@ def status(set_name: SetName = "all", *, as_json: Json = False) -> None:
         body = {
             one.name: reports.set_status(one, service.catalog.backups(one.name), now) for one in service.sets(set_name)
         }
-        terminal.say_json(body) if as_json else terminal.status(body)
+        if as_json:
+            terminal.say_json({name: one.model_dump(mode="json") for name, one in body.items()})
+        else:
+            terminal.status(body)
 
     run(use)
 

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -86,31 +85,31 @@ def backups(stored: Iterable[StoredBackup], now: datetime) -> None:
         age = age_in_words(max(now - reports.taken_at(one), now - now))
         pin = " (pinned)" if one.is_pinned else ""
         table.add_row(
-            row["backup_id"],
+            row.backup_id,
             one.set_name,
             f"{reports.taken_at(one):%Y-%m-%d %H:%M:%S}",
             age,
-            f"{sum(row['collections'].values()):,}",
-            f"{row['size_mb']:.2f}",
+            f"{sum(row.collections.values()):,}",
+            f"{row.size_mb:.2f}",
             _STATE[one.verdict.state] + pin,
             "" if one.verdict.is_valid else one.verdict.message,
         )
     out.print(table)
 
 
-def status(body: dict[str, dict[str, Any]]) -> None:
+def status(body: Mapping[str, reports.SetStatus]) -> None:
     table = Table(title="Status", title_justify="left")
     for heading in ("Set", "Health", "Message", "Newest backup", "Valid backups"):
         table.add_column(heading)
     for name, one in body.items():
-        colour = _HEALTH[one["health"]]
-        newest = one["last_backup"]["backup_id"] if one["last_backup"] else "–"
+        colour = _HEALTH[one.health]
+        newest = one.last_backup.backup_id if one.last_backup else "–"
         table.add_row(
             name,
-            f"[{colour}]{one['health']}[/]",
-            one["message"],
+            f"[{colour}]{one.health}[/]",
+            one.message,
             newest,
-            f"{one['backup_count']} of {one['retention_limit']}",
+            f"{one.backup_count} of {one.retention_limit}",
         )
     out.print(table)
 

@@ -11,6 +11,7 @@ from sidecar.rules.schedule import Schedule
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")  # file names end at 255 bytes
+HOUR = 3600
 _RESERVED = frozenset({"all", "both"})
 _VARIABLES = {
     ("main", "interval_hours"): "SEED_INTERVAL_HOURS",
@@ -18,7 +19,17 @@ _VARIABLES = {
     ("attendance", "interval_hours"): "ATTENDANCE_INTERVAL_HOURS",
     ("attendance", "schedule"): "SIDECAR_ATTENDANCE_SCHEDULE",
 }
-_KEYS = ("collections", "exclude", "schedule", "interval_hours", "limit", "retention_days", "prefix", "directory")
+_KEYS = (
+    "collections",
+    "exclude",
+    "schedule",
+    "interval_hours",
+    "jitter_seconds",
+    "limit",
+    "retention_days",
+    "prefix",
+    "directory",
+)
 
 
 def build(
@@ -71,7 +82,8 @@ def _base(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {"limit": values["backup_limit"], "retention_days": values["backup_retention_days"], "exclude": []}
+    kept = {"limit": values["backup_limit"], "retention_days": values["backup_retention_days"]}
+    return kept | {"exclude": [], "jitter_seconds": 0.0}
 
 
 def _made(name: str, table: Mapping[str, Any]) -> BackupSet:
@@ -85,6 +97,7 @@ def _made(name: str, table: Mapping[str, Any]) -> BackupSet:
         retention_days=table["retention_days"],
         schedule=table["schedule"],
         interval_hours=float(table["interval_hours"]),
+        jitter_seconds=float(table["jitter_seconds"]),
     )
 
 
@@ -102,6 +115,7 @@ def _check(name: str, table: Any, problems: list[str]) -> None:
         "exclude": _is_names,
         "schedule": _is_schedule,
         "interval_hours": _is_interval,
+        "jitter_seconds": _is_jitter,
         "limit": _is_count,
         "retention_days": _is_count,
         "prefix": lambda v: (
@@ -130,6 +144,12 @@ def _is_interval(value: object) -> str | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LARGEST:
         return None
     return f"a number greater than 0, up to {LARGEST}"
+
+
+def _is_jitter(value: object) -> str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= HOUR:
+        return None
+    return f"a number from 0 to {HOUR}"
 
 
 def _is_collections(value: object) -> str | None:

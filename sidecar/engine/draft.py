@@ -10,9 +10,7 @@ from typing import Self
 from sidecar.engine.durable import create, move, publish, remove, temporary_of, to_disk
 from sidecar.engine.lock import SetLock
 from sidecar.errors import StorageError
-from sidecar.model import BackupId
-
-PIN = b"{}\n"
+from sidecar.model import BackupId, Pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class Draft:
     def commit(self, metadata: bytes, *, is_pinned: bool = False) -> None:
         """Write the metadata: from now on the backup exists."""
         if is_pinned:
-            publish(self.directory / self.id.pin_name, PIN)
+            publish(self.directory / self.id.pin_name, Pin().model_dump_json(exclude_none=True).encode())
         publish(self.directory / self.id.metadata_name, metadata)
         self._is_committed = True
         self._lock.note_unfinished(None)

@@ -78,6 +78,10 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         self.close()
 
+    async def ping(self) -> None:
+        """Raises SourceError where no server answers."""
+        await self.command({"ping": 1})
+
     async def server_version(self) -> str:
         """The version that buildInfo reports. Raises SourceUnavailable where no server answers."""
         return str((await self.command({"buildInfo": 1}))["version"])

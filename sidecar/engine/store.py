@@ -16,13 +16,19 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
-from sidecar.engine.draft import PIN, Draft
+from pydantic import ValidationError
+
+from sidecar.engine.draft import Draft
 from sidecar.engine.durable import TEMPORARY, publish, remove, sync_directory
 from sidecar.engine.lock import SetLock, make_private
 from sidecar.errors import BackupNotFound, Busy, StorageError, StorageFull
-from sidecar.model import BackupId, BackupSet
+from sidecar.model import BackupId, BackupSet, Pin
 
+_PIN_BYTES = 4096
 _METADATA_BYTES = 1 << 26  # a metadata file larger than this is not one
+
+
+Identity = tuple[int, int, int]  # size, mtime in ns, inode
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,16 @@ class Files:
     has_metadata: bool
     has_pin: bool
     size_bytes: int = 0
-    identity: tuple[int, int, int] | None = None  # size, mtime in ns, inode: a verdict on the data is bound to it
+    identity: Identity | None = None  # of the data file: a verdict on the data is bound to it
+    metadata_identity: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The file system below the backups, in bytes."""
+
+    free: int
+    capacity: int
 
 
 class LocalStore:
@@ -69,23 +84,29 @@ class LocalStore:
 
     @staticmethod
     def _files(backup_id: BackupId, names: Mapping[str, os.stat_result]) -> Files:
-        data = names.get(backup_id.data_name)
+        data, metadata = names.get(backup_id.data_name), names.get(backup_id.metadata_name)
         return Files(
             backup_id,
             has_data=data is not None,
-            has_metadata=backup_id.metadata_name in names,
+            has_metadata=metadata is not None,
             has_pin=backup_id.pin_name in names,
             size_bytes=data.st_size if data else 0,
-            identity=(data.st_size, data.st_mtime_ns, data.st_ino) if data else None,
+            identity=_identity(data),
+            metadata_identity=_identity(metadata),
         )
 
     def free_bytes(self) -> int:
-        """What an ordinary user may still write; asked of the nearest directory that exists."""
+        """What an ordinary user may still write."""
+        return self.space().free
+
+    def space(self) -> Space:
+        """Asked of the nearest directory that exists. Raises StorageError."""
         directory = self.directory
         while not directory.exists() and directory != directory.parent:
             directory = directory.parent
         try:
-            return shutil.disk_usage(directory).free
+            usage = shutil.disk_usage(directory)
+            return Space(usage.free, usage.total)
         except OSError as error:
             raise StorageError.of(error, f"asking for the free space of {directory}") from error
 
@@ -179,10 +200,29 @@ class LocalStore:
     def _remove(self, name: str) -> None:
         remove(self.directory / name)
 
-    def pin(self, lock: SetLock, backup_id: BackupId) -> None:
-        """Keep a backup whatever the retention rules say."""
+    def pin(self, lock: SetLock, backup_id: BackupId, until: datetime | None = None) -> None:
+        """Keep a backup whatever the retention rules say, for ever or until then. Raises StorageError."""
         del lock
-        publish(self.directory / backup_id.pin_name, PIN)
+        publish(self.directory / backup_id.pin_name, Pin(until=until).model_dump_json(exclude_none=True).encode())
+
+    def unpin(self, lock: SetLock, backup_id: BackupId) -> None:
+        del lock
+        self._remove(backup_id.pin_name)
+        sync_directory(self.directory)
+
+    def read_pin(self, backup_id: BackupId) -> Pin | None:
+        """The pin of a backup. One that cannot be read holds for ever."""
+        try:
+            with self._open(backup_id.pin_name) as file:
+                return Pin.model_validate_json(file.read(_PIN_BYTES))
+        except BackupNotFound:
+            return None
+        except (StorageError, OSError, ValidationError):
+            return Pin()
+
+
+def _identity(status: os.stat_result | None) -> Identity | None:
+    return (status.st_size, status.st_mtime_ns, status.st_ino) if status else None
 
 
 def _claim(file: IO[bytes], backup_id: BackupId) -> None:

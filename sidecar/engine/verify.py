@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from io import BufferedReader
 
 from sidecar.engine.codec import Codec
 from sidecar.engine.content import reading
@@ -12,15 +13,17 @@ from sidecar.errors import BackupInvalid, BackupNotFound, StorageError
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Verdict
 
+_BLOCK_BYTES = 1 << 20  # small enough to be told to stop between two, also on a slow disk
+
 
 def read_manifest(store: LocalStore, backup_id: BackupId) -> Manifest:
     """The metadata of a backup. Raises BackupNotFound, BackupInvalid, StorageError."""
     return from_bytes(store.read_metadata(backup_id), backup_id, store.set.name)
 
 
-def verify(store: LocalStore, backup_id: BackupId) -> Verdict:
-    """Compare the SHA-256 of the stored bytes with the metadata."""
-    return _judged(lambda: _require_checksum(store, read_manifest(store, backup_id), backup_id))
+def verify(store: LocalStore, backup_id: BackupId, listener: Listener = nobody) -> Verdict:
+    """Compare the SHA-256 of the stored bytes with the metadata. What `listener` raises ends it."""
+    return _judged(lambda: _require_checksum(store, read_manifest(store, backup_id), backup_id, listener))
 
 
 def verify_deep(store: LocalStore, backup_id: BackupId, codec: Codec, listener: Listener = nobody) -> Verdict:
@@ -28,7 +31,7 @@ def verify_deep(store: LocalStore, backup_id: BackupId, codec: Codec, listener: 
 
     def check() -> None:
         manifest = read_manifest(store, backup_id)
-        _require_checksum(store, manifest, backup_id)
+        _require_checksum(store, manifest, backup_id, listener)
         _require_content(store, manifest, backup_id, codec, listener)
 
     return _judged(check)
@@ -46,14 +49,22 @@ def _judged(check: Callable[[], None]) -> Verdict:
     return VERIFIED
 
 
-def _require_checksum(store: LocalStore, manifest: Manifest, backup_id: BackupId) -> None:
+def _require_checksum(store: LocalStore, manifest: Manifest, backup_id: BackupId, listener: Listener) -> None:
     with store.open_data(backup_id) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = file.tell()
+        digest, size = _hashed(file, listener)
     if size != manifest.file_size_bytes:
         raise BackupInvalid(f"the data has {size} bytes, the metadata says {manifest.file_size_bytes}")
     if digest != manifest.checksum:
         raise BackupInvalid(f"SHA-256 of the data is {digest}, the metadata says {manifest.checksum}")
+
+
+def _hashed(file: BufferedReader, listener: Listener) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    while block := file.read(_BLOCK_BYTES):
+        digest.update(block)
+        size += len(block)
+        listener(Progressed("hash", "", 0, size, 0))
+    return digest.hexdigest(), size
 
 
 def _require_content(

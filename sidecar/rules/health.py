@@ -4,6 +4,7 @@ Boundaries: younger than 24 h is healthy, 24 h up to and including 48 h is cauti
 critical. A timestamp in the future (a clock that was set back) counts as just now.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -62,6 +63,21 @@ def judge(newest: Newest | None, now: datetime) -> Protection:
     if age <= WARNING_AFTER:
         return Protection(Status.AGING, Health.CAUTION, message)
     return Protection(Status.STALE, Health.WARNING, message)
+
+
+def overall(protections: Iterable[Health], *, has_space: bool, runs_well: bool, is_scheduling: bool) -> Health:
+    """The worst of the sets, of the storage and of the scheduler, whose last runs ended well or not."""
+    found = list(protections)
+    if not has_space:
+        found.append(Health.CRITICAL)
+    if not (runs_well and is_scheduling):
+        found.append(Health.WARNING)
+    return worst(found)
+
+
+def max_age_seconds(interval_seconds: float) -> float:
+    """The age at which a set's newest backup is too old: one run may be missed, and the next may take a quarter of an hour."""
+    return 2 * interval_seconds + 900
 
 
 def age_in_words(age: timedelta) -> str:

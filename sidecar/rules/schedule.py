@@ -1,8 +1,18 @@
-"""Which schedule expressions are accepted: the one place that knows croniter."""
+"""When something is due: the one place that knows croniter and time zones. Pure: `now` is passed in.
 
+A cron expression speaks of local times. One that a clock change repeats is due the first time, one that it skips is due
+when the clock has jumped: each exactly once.
+"""
+
+import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import islice, pairwise, takewhile
+from typing import Protocol, Self
+from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
@@ -52,3 +62,137 @@ def _values(position: int, text: str) -> list[int | str]:
     fields = ["*"] * _FIELDS
     fields[position] = text
     return list(croniter.expand(" ".join(fields))[0][position])
+
+
+# -- due times ---------------------------------------------------------------------------------------------------------
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+MINUTE = timedelta(minutes=1)
+LOOKED_AT = 8  # due times from which the usual distance is taken: a week of weekdays
+
+
+class Timetable(Protocol):
+    """Due times, aware and in UTC, the same whoever asks and whenever."""
+
+    def next_after(self, moment: datetime) -> datetime:
+        """The first one after `moment`."""
+        ...
+
+    def latest_first(self, until: datetime) -> Iterator[datetime]:
+        """Those up to and including `until`, backwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """A fixed distance from one to the next, counted from the Unix epoch so that a restart moves nothing."""
+
+    period: timedelta
+
+    def next_after(self, moment: datetime) -> datetime:
+        return EPOCH + ((moment - EPOCH) // self.period + 1) * self.period
+
+    def latest_first(self, until: datetime) -> Iterator[datetime]:
+        moment = self.next_after(until)
+        while True:
+            yield (moment := moment - self.period)
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A cron expression in the local time of a zone."""
+
+    schedule: Schedule
+    zone: ZoneInfo
+
+    def next_after(self, moment: datetime) -> datetime:
+        found = croniter(self.schedule.expression, _local(moment, self.zone))
+        while (due := _instant(found.get_next(datetime), self.zone)) <= moment:
+            pass  # repeated local times, which were due before the clock was put back
+        return due
+
+    def latest_first(self, until: datetime) -> Iterator[datetime]:
+        local = until.astimezone(self.zone)
+        repeated = _offset(local, fold=0) - _offset(local, fold=1) if local.fold else timedelta()
+        last_minute = (_local(until, self.zone) + repeated).replace(second=0, microsecond=0)
+        found = croniter(self.schedule.expression, last_minute + MINUTE)
+        previous: datetime | None = None
+        while True:
+            due = _instant(found.get_prev(datetime), self.zone)
+            if due <= until and due != previous:
+                yield due
+                previous = due
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """Another timetable, with everything due a little later."""
+
+    timetable: Timetable
+    by: timedelta
+
+    def next_after(self, moment: datetime) -> datetime:
+        return self.timetable.next_after(moment - self.by) + self.by
+
+    def latest_first(self, until: datetime) -> Iterator[datetime]:
+        return (due + self.by for due in self.timetable.latest_first(until - self.by))
+
+
+def jitter(name: str, spread_seconds: float) -> timedelta:
+    """A shift from 0 to the spread that is always the same for a name, so that not everything begins at once."""
+    share = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
+    return timedelta(seconds=share * spread_seconds)
+
+
+def interval_seconds(timetable: Timetable, now: datetime) -> float:
+    """The usual distance between two due times: the longest among the next few."""
+    dues = [timetable.next_after(now)]
+    for _ in range(LOOKED_AT):
+        dues.append(timetable.next_after(dues[-1]))
+    return max((after - before).total_seconds() for before, after in pairwise(dues))
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoning:
+    """What became due: the last of it is to be done, what came before it was missed, oldest first."""
+
+    missed: tuple[datetime, ...] = ()
+    due: datetime | None = None
+
+
+def reckon(timetable: Timetable, accounted_until: datetime, now: datetime, at_most: int = 10_000) -> Reckoning:
+    """The due times after `accounted_until` up to `now`, each once. Of a very long time only the last `at_most` are told."""
+    if timetable.next_after(accounted_until) > now:
+        return Reckoning()
+    newest_first = takewhile(lambda due: due > accounted_until, timetable.latest_first(now))
+    due, *missed = islice(newest_first, at_most + 1)
+    return Reckoning(tuple(reversed(missed)), due)
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> datetime:
+    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def _offset(local: datetime, *, fold: int) -> timedelta:
+    offset = local.replace(fold=fold).utcoffset()
+    assert offset is not None  # noqa: S101 - a ZoneInfo always has one
+    return offset
+
+
+@lru_cache(maxsize=4096)
+def _instant(local: datetime, zone: ZoneInfo) -> datetime:
+    """When it is this local time: the first time if it comes twice, the end of the gap if it never comes."""
+    wall = local.replace(tzinfo=zone)
+    first = (local - _offset(wall, fold=0)).replace(tzinfo=UTC)
+    if _local(first, zone) == local:
+        return first
+    after = _offset(wall, fold=1)
+    early, late = (local - after).replace(tzinfo=UTC), first  # the clock jumps between these two
+    while late - early > MICROSECOND:
+        middle = early + (late - early) / 2
+        if middle.astimezone(zone).utcoffset() == after:
+            late = middle
+        else:
+            early = middle
+    return late

@@ -53,8 +53,10 @@ def test_list_shows_the_entries_of_the_api(command: Command) -> None:
         "verify_message": "Integrity verified",
         "age_days": 0,
         "is_pinned": False,
+        "pinned_until": None,
         "trigger": "manual",
         "consistency": "snapshot",
+        "duration_seconds": metadata["duration_seconds"],
         "missing_collections": missing,
     }
     assert metadata["mongo_url"] == f"127.0.0.1:{command.server.port}"

@@ -1,0 +1,187 @@
+"""Backups: what there is, making, verifying, deleting and pinning them, and what the retention rules say."""
+
+from aiohttp import web
+
+from sidecar.api import problems, schemas
+from sidecar.api.context import Sidecar, sidecar_of
+from sidecar.api.jobs import awaited, location_of, results
+from sidecar.api.routing import Access, Reply, RouteTable
+from sidecar.engine.threads import in_thread
+from sidecar.errors import BackupInvalid, BackupNotFound, BackupProtected, Busy, UsageError
+from sidecar.history import Retry
+from sidecar.model import Outcome, StoredBackup
+from sidecar.reports import entry, set_status
+
+routes = RouteTable(tag="Backups")
+BASE = "/api/admin/backups"
+MAX_KEY = 255
+
+
+@routes.get(
+    f"{BASE}/status", access=Access.READ, query=schemas.WhichSets, response=schemas.Statuses, errors=(UsageError,)
+)
+async def backup_status(request: web.Request, query: schemas.WhichSets) -> Reply:
+    """Say how well each set is protected."""
+    sidecar = sidecar_of(request)
+    chosen = sidecar.service.sets(query.backup_type)
+    await sidecar.overview.look(one.name for one in chosen)
+    now = sidecar.clock.now()
+    return Reply({one.name: set_status(one, sidecar.overview.sets[one.name].backups, now) for one in chosen})
+
+
+@routes.get(
+    f"{BASE}/list",
+    access=Access.READ,
+    query=schemas.ListQuery,
+    response=schemas.Listing,
+    headers={"X-Total-Count": "How many backups the chosen sets have altogether."},
+    errors=(UsageError,),
+)
+async def list_backups(request: web.Request, query: schemas.ListQuery) -> Reply:
+    """List the backups of each set, newest first."""
+    sidecar = sidecar_of(request)
+    names = [one.name for one in sidecar.service.sets(query.backup_type)]
+    await sidecar.overview.look(names)
+    now, views = sidecar.clock.now(), sidecar.overview.sets
+    page = slice(query.offset, query.offset + query.limit)
+    total = sum(len(views[name].backups) for name in names)
+    listed = {name: [entry(backup, now) for backup in views[name].backups[page]] for name in names}
+    return Reply(listed, headers={"X-Total-Count": str(total)})
+
+
+# -- making ------------------------------------------------------------------------------------------------------------
+
+
+@routes.post(
+    f"{BASE}/trigger",
+    access=Access.WRITE,
+    query=schemas.TriggerQuery,
+    response=schemas.Results,
+    also=schemas.RESULTS,
+    headers={"Location": "The job, while it is not over."},
+    request_headers={"Idempotency-Key": "A repeated request with the same key returns the first one's job."},
+    errors=(UsageError,),
+)
+async def trigger_backup(request: web.Request, query: schemas.TriggerQuery) -> Reply:
+    """Back up sets now. The answer comes when it is done, or after `wait` seconds, with what became of each set."""
+    sidecar = sidecar_of(request)
+    names = [one.name for one in sidecar.service.sets(query.backup_type)]
+    retry = _retry(request, query.backup_type)
+    earlier = await in_thread(sidecar.history.recall, retry, sidecar.clock.now()) if retry else None
+    if earlier is not None:
+        return await results(sidecar, earlier, query.wait)
+    free = [name for name in names if sidecar.operations.is_free(name)]
+    refused = {name: _BUSY for name in names if name not in free}
+    if not free:
+        return Reply(refused, status=problems.status_of_code(Busy.code))
+    job = await sidecar.operations.back_up(free, retry)
+    return await results(sidecar, job.id, query.wait, refused)
+
+
+_BUSY = schemas.BackupResult(success=False, message="the set is in use", code=Busy.code, cure=Busy.cure)
+
+
+def _retry(request: web.Request, asked: str) -> Retry | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= MAX_KEY:
+        raise UsageError(f"Idempotency-Key: expected 1 to {MAX_KEY} characters")
+    return Retry(key, f"trigger {asked}")
+
+
+# -- verifying ---------------------------------------------------------------------------------------------------------
+
+
+@routes.post(
+    f"{BASE}/verify/{{backup_id}}",
+    access=Access.WRITE,
+    path=schemas.BackupPath,
+    query=schemas.VerifyQuery,
+    response=schemas.Verification,
+    also={
+        202: "Begun; Location says where to ask.",
+        409: "It was cancelled.",
+        500: "It could not be carried out.",
+    },
+    headers={"Location": "The job, while it is not over."},
+    errors=(BackupNotFound, Busy),
+)
+async def verify_backup(request: web.Request, path: schemas.BackupPath, query: schemas.VerifyQuery) -> Reply:
+    """Read a backup again and compare it with its checksum; `deep` also decodes every document."""
+    sidecar = sidecar_of(request)
+    job = await sidecar.operations.verify(path.backup_id, deep=query.deep)
+    (run,) = await awaited(sidecar, job.id, query.wait)
+    body = schemas.Verification(
+        backup_id=path.backup_id,
+        is_valid=None if run.outcome is None else run.outcome is Outcome.SUCCEEDED,
+        message=run.message or "under way",
+        job_id=job.id,
+    )
+    if run.outcome is None:
+        return Reply(body, status=202, headers={"Location": location_of(job.id)})
+    was_done = run.code in (None, BackupInvalid.code)
+    return Reply(body, status=200 if was_done else problems.status_of_code(str(run.code)))
+
+
+# -- one backup --------------------------------------------------------------------------------------------------------
+
+
+@routes.get(
+    f"{BASE}/{{backup_id}}",
+    access=Access.READ,
+    path=schemas.BackupPath,
+    response=schemas.Detail,
+    errors=(BackupNotFound,),
+)
+async def one_backup(request: web.Request, path: schemas.BackupPath) -> Reply:
+    """Show a backup with all that its metadata says."""
+    sidecar = sidecar_of(request)
+    return Reply(_detail(sidecar, await in_thread(sidecar.service.catalog.find, path.backup_id)))
+
+
+@routes.delete(
+    f"{BASE}/{{backup_id}}",
+    access=Access.WRITE,
+    path=schemas.BackupPath,
+    query=schemas.DeleteQuery,
+    status=204,
+    errors=(BackupNotFound, BackupProtected, Busy),
+)
+async def delete_backup(request: web.Request, path: schemas.BackupPath, query: schemas.DeleteQuery) -> Reply:
+    """Delete a backup. A pinned one and the last valid one of its set only go with `force`."""
+    sidecar = sidecar_of(request)
+    gone = await in_thread(sidecar.service.delete, path.backup_id, force=query.force)
+    await sidecar.overview.look([gone.set_name])
+    return Reply(None, status=204)
+
+
+@routes.put(
+    f"{BASE}/{{backup_id}}/pin",
+    access=Access.WRITE,
+    path=schemas.BackupPath,
+    body=schemas.Until,
+    response=schemas.Detail,
+    errors=(BackupNotFound, Busy),
+)
+async def pin_backup(request: web.Request, path: schemas.BackupPath, body: schemas.Until) -> Reply:
+    """Keep a backup whatever the retention rules say, for ever or until then."""
+    sidecar = sidecar_of(request)
+    return Reply(_detail(sidecar, await in_thread(sidecar.service.pin, path.backup_id, body.until)))
+
+
+@routes.delete(
+    f"{BASE}/{{backup_id}}/pin",
+    access=Access.WRITE,
+    path=schemas.BackupPath,
+    response=schemas.Detail,
+    errors=(BackupNotFound, Busy),
+)
+async def unpin_backup(request: web.Request, path: schemas.BackupPath) -> Reply:
+    """Leave a backup to the retention rules again."""
+    sidecar = sidecar_of(request)
+    return Reply(_detail(sidecar, await in_thread(sidecar.service.unpin, path.backup_id)))
+
+
+def _detail(sidecar: Sidecar, found: StoredBackup) -> schemas.Detail:
+    return schemas.Detail(**dict(entry(found, sidecar.clock.now())), metadata=found.manifest)

@@ -1,0 +1,39 @@
+"""What the handlers work with, put together by the bootstrap."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from sidecar.api.auth import Gate
+from sidecar.clock import Clock
+from sidecar.config import Settings
+from sidecar.history import History
+from sidecar.jobs import Jobs
+from sidecar.metrics import Telemetry
+from sidecar.operations import Operations
+from sidecar.overview import Overview
+from sidecar.scheduler import Scheduler
+from sidecar.service import Service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """The whole process, as far as it can be asked for something."""
+
+    settings: Settings
+    clock: Clock
+    service: Service
+    history: History
+    jobs: Jobs
+    overview: Overview
+    operations: Operations
+    scheduler: Scheduler
+    telemetry: Telemetry
+    gate: Gate
+
+
+SIDECAR = web.AppKey("SIDECAR", Sidecar)
+
+
+def sidecar_of(request: web.Request) -> Sidecar:
+    return request.app[SIDECAR]

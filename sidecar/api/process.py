@@ -1,0 +1,104 @@
+"""The process itself: alive, ready, its metrics, and the health of everything on one page."""
+
+from aiohttp import web
+from prometheus_client.exposition import choose_encoder
+
+from sidecar import __version__
+from sidecar.api import schemas
+from sidecar.api.context import Sidecar, sidecar_of
+from sidecar.api.routing import Access, Reply, RouteTable
+from sidecar.model import Outcome
+from sidecar.reports import set_status
+from sidecar.rules import health as rules
+
+routes = RouteTable(tag="Process")
+
+
+@routes.get("/healthz", access=Access.OPEN, response=schemas.Alive)
+async def healthz(request: web.Request) -> Reply:
+    """Say that the event loop turns; nothing else is looked at."""
+    del request
+    return Reply(schemas.Alive())
+
+
+@routes.get(
+    "/readyz", access=Access.OPEN, response=schemas.Readiness, also={503: "It does not do its work; the body says why."}
+)
+async def readyz(request: web.Request) -> Reply:
+    """Say whether the sidecar does its work. That MongoDB is away does not make it unready: it waits for it."""
+    reasons = _reasons(sidecar_of(request))
+    return Reply(schemas.Readiness(is_ready=not reasons, reasons=reasons), status=503 if reasons else 200)
+
+
+def _reasons(sidecar: Sidecar) -> tuple[str, ...]:
+    tasks = (sidecar.scheduler.task, sidecar.overview.task)
+    dead = [
+        f"the {task.name} is not running: {task.error or 'it does not answer'}" for task in tasks if not task.is_running
+    ]
+    unreadable = [f"the set {name} cannot be read" for name, view in sidecar.overview.sets.items() if view.error]
+    return (*dead, *unreadable)
+
+
+@routes.get("/metrics", access=Access.OPEN, content_type="text/plain")
+async def metrics(request: web.Request) -> web.StreamResponse:
+    """Everything for Prometheus, in its text format or in OpenMetrics as the request prefers."""
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    body = encode(sidecar_of(request).telemetry.registry)
+    return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+@routes.get("/api/admin/backups/health", access=Access.READ, response=schemas.HealthBody)
+async def health(request: web.Request) -> Reply:
+    """Show the health of everything on one page."""
+    sidecar = sidecar_of(request)
+    await sidecar.overview.look(sidecar.overview.sets)
+    return Reply(_health(sidecar))
+
+
+def _health(sidecar: Sidecar) -> schemas.HealthBody:
+    now, overview, settings = sidecar.clock.now(), sidecar.overview, sidecar.settings
+    statuses = {one.name: set_status(one, overview.sets[one.name].backups, now) for one in settings.sets.values()}
+    failing = [
+        n for n, view in overview.sets.items() if view.last_run and view.last_run.outcome is not Outcome.SUCCEEDED
+    ]
+    overall = rules.overall(
+        (status.health for status in statuses.values()),
+        has_space=overview.has_space,
+        runs_well=not failing,
+        is_scheduling=sidecar.scheduler.task.is_running,
+    )
+    return schemas.HealthBody(
+        overall_health=overall,
+        storage=schemas.StorageBody(
+            free_mb=_mb(overview.storage.space.free),
+            capacity_mb=_mb(overview.storage.space.capacity),
+            has_sufficient_space=overview.has_space,
+            minimum_required_mb=settings.min_storage_mb,
+            required_mb=_mb(overview.required_bytes),
+            error=overview.storage.error,
+        ),
+        configuration=schemas.ConfigurationBody(
+            backup_limit=settings.backup_limit,
+            retention_days=settings.backup_retention_days,
+            backup_directory=str(settings.backup_dir),
+            timezone=str(settings.timezone),
+            codec=sidecar.service.codec.name,
+            version=__version__,
+        ),
+        scheduler=schemas.SchedulerBody(
+            is_running=sidecar.scheduler.task.is_running,
+            error=sidecar.scheduler.task.error,
+            failing_sets=tuple(failing),
+            paused_sets=tuple(
+                e.set_name for e in sidecar.scheduler.entries.values() if sidecar.scheduler.pause_of(e.name)
+            ),
+        ),
+        mongodb=schemas.MongoBody(
+            is_up=overview.mongodb.is_up, asked_at=overview.mongodb.asked_at, error=overview.mongodb.error
+        ),
+        **{f"{name}_backup": status for name, status in statuses.items()},  # type: ignore[arg-type] # the other keys are above
+    )
+
+
+def _mb(size_bytes: int) -> float:
+    return round(size_bytes / 2**20, 1)

@@ -1,0 +1,79 @@
+"""What runs by itself: when next, how it went last, stopping and resuming it."""
+
+from aiohttp import web
+
+from sidecar.api import schemas
+from sidecar.api.auth import principal_of
+from sidecar.api.context import Sidecar, sidecar_of
+from sidecar.api.jobs import run_body
+from sidecar.api.routing import Access, Reply, RouteTable
+from sidecar.errors import UsageError
+from sidecar.model import Kind
+from sidecar.scheduler import Entry
+
+routes = RouteTable(tag="Schedule")
+BASE = "/api/admin/schedule"
+
+
+@routes.get(BASE, access=Access.READ, response=schemas.ScheduleBody)
+async def schedule(request: web.Request) -> Reply:
+    """Show what runs by itself, when next, and how it went last."""
+    return Reply(_body(sidecar_of(request)))
+
+
+@routes.post(
+    f"{BASE}/pause",
+    access=Access.WRITE,
+    query=schemas.WhichOrAll,
+    body=schemas.Until,
+    response=schemas.ScheduleBody,
+    errors=(UsageError,),
+)
+async def pause(request: web.Request, query: schemas.WhichOrAll, body: schemas.Until) -> Reply:
+    """Make no backups by schedule, until then or until it is resumed. Verifications go on; so does what is under way."""
+    sidecar = sidecar_of(request)
+    if body.until is not None and body.until <= sidecar.clock.now():
+        raise UsageError("until: expected a time in the future")
+    await sidecar.scheduler.pause(_entries(sidecar, query.backup_type), body.until, principal_of(request).name)
+    return Reply(_body(sidecar))
+
+
+@routes.post(
+    f"{BASE}/resume", access=Access.WRITE, query=schemas.WhichOrAll, response=schemas.ScheduleBody, errors=(UsageError,)
+)
+async def resume(request: web.Request, query: schemas.WhichOrAll) -> Reply:
+    """Go on with the next due time."""
+    sidecar = sidecar_of(request)
+    await sidecar.scheduler.resume(_entries(sidecar, query.backup_type), principal_of(request).name)
+    return Reply(_body(sidecar))
+
+
+def _entries(sidecar: Sidecar, asked: str) -> list[str]:
+    return [f"{Kind.BACKUP}:{one.name}" for one in sidecar.service.sets(asked)]
+
+
+def _body(sidecar: Sidecar) -> schemas.ScheduleBody:
+    return schemas.ScheduleBody(
+        is_running=sidecar.scheduler.task.is_running,
+        timezone=str(sidecar.settings.timezone),
+        entries=tuple(_entry(sidecar, entry) for entry in sidecar.scheduler.entries.values()),
+    )
+
+
+def _entry(sidecar: Sidecar, entry: Entry) -> schemas.ScheduleEntry:
+    view = sidecar.overview.sets[entry.set_name]
+    is_backup = entry.kind is Kind.BACKUP
+    last = view.last_run if is_backup else view.last_verification
+    success = view.last_success if is_backup else None
+    pause = sidecar.scheduler.pause_of(entry.name)
+    return schemas.ScheduleEntry(
+        kind=entry.kind,
+        backup_type=entry.set_name,
+        schedule=entry.description,
+        interval_seconds=entry.interval_seconds,
+        next_run=sidecar.scheduler.next_run(entry.name),
+        pause=schemas.PauseBody(since=pause.since, until=pause.until, by=pause.by) if pause else None,
+        last_run=run_body(sidecar, last) if last else None,
+        last_success_at=success.ended_at if success else None,
+        consecutive_failures=view.consecutive_failures if is_backup else 0,
+    )

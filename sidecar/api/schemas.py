@@ -1,0 +1,329 @@
+"""The bodies and parameters of the API: what validates requests, what is sent, and what the OpenAPI document is made from."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
+
+from sidecar.model import Kind, Manifest, Outcome, Trigger
+from sidecar.progress import Snapshot
+from sidecar.reports import Body, Entry, SetStatus
+from sidecar.rules.health import Health
+
+PAGE = 50
+
+SetName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
+        description="A configured set, `both` (main and attendance) or `all`.",
+        examples=["main"],
+    ),
+]
+
+
+class Parameters(BaseModel):
+    """What a request may say; anything else is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WhichSets(Parameters):
+    """Which sets are meant."""
+
+    backup_type: SetName = "both"
+
+
+class WhichOrAll(Parameters):
+    """Which sets are meant; all of them where nothing is said."""
+
+    backup_type: SetName = "all"
+
+
+class ListQuery(WhichSets):
+    """Which part of a list."""
+
+    limit: Annotated[int, Field(ge=1, le=1000, description="Backups per set.")] = 1000
+    offset: Annotated[int, Field(ge=0, le=1_000_000, description="Newer ones of each set that are left out.")] = 0
+
+
+Wait = Annotated[
+    float | None,
+    Field(
+        ge=0, le=86_400, allow_inf_nan=False, description="Seconds to wait for the end; without it, until it is there."
+    ),
+]
+
+
+class TriggerQuery(WhichSets):
+    """What is backed up, and how long the answer may take."""
+
+    wait: Wait = None
+
+
+class VerifyQuery(Parameters):
+    """How thoroughly a backup is verified, and how long the answer may take."""
+
+    deep: bool = False
+    wait: Wait = None
+
+
+class DeleteQuery(Parameters):
+    """Whether a pinned backup or the last valid one of its set goes as well."""
+
+    force: bool = False
+
+
+class PruneQuery(WhichOrAll):
+    """Whose retention rules are carried out, and how long the answer may take."""
+
+    wait: Wait = None
+
+
+class JobsQuery(Parameters):
+    """Which jobs, newest first."""
+
+    kind: Kind | None = None
+    backup_type: Annotated[str | None, Field(max_length=63)] = None
+    outcome: Outcome | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = PAGE
+    offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+
+
+class BackupPath(Parameters):
+    """A backup's id."""
+
+    backup_id: Annotated[str, Field(max_length=255, examples=["seed_backup_20251117_150530"])]
+
+
+class JobPath(Parameters):
+    """A job's id."""
+
+    job_id: Annotated[str, Field(max_length=100)]
+
+
+class Until(Parameters):
+    """An end; without one it holds until it is taken back."""
+
+    until: Annotated[AwareDatetime, Field(lt=datetime(9000, 1, 1, tzinfo=UTC))] | None = None
+
+
+class Credentials(Parameters):
+    """A token."""
+
+    token: Annotated[str, Field(max_length=1000)]
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+class Statuses(RootModel[dict[str, SetStatus]]):
+    """The state of each set, by its name."""
+
+
+class Listing(RootModel[dict[str, list[Entry]]]):
+    """The backups of each set, newest first."""
+
+
+class StorageBody(Body):
+    """The file system of the backups."""
+
+    free_mb: float
+    capacity_mb: float
+    has_sufficient_space: bool
+    minimum_required_mb: float
+    required_mb: float  # the minimum and room for one more backup of the largest set
+    error: str | None
+
+
+class ConfigurationBody(Body):
+    """What is kept, and where."""
+
+    backup_limit: int
+    retention_days: int
+    backup_directory: str
+    timezone: str
+    codec: str
+    version: str
+
+
+class SchedulerBody(Body):
+    """Whether anything will run by itself."""
+
+    is_running: bool
+    error: str | None
+    failing_sets: tuple[str, ...]
+    paused_sets: tuple[str, ...]
+
+
+class MongoBody(Body):
+    """Whether MongoDB answered when it was last asked."""
+
+    is_up: bool
+    asked_at: AwareDatetime | None
+    error: str | None
+
+
+class HealthBody(Body):
+    """Everything on one page. Sets beside the built-in two are `<name>_backup` as well."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, SetStatus]
+
+    overall_health: Health
+    main_backup: SetStatus
+    attendance_backup: SetStatus
+    storage: StorageBody
+    configuration: ConfigurationBody
+    scheduler: SchedulerBody
+    mongodb: MongoBody
+
+
+class BackupResult(Body):
+    """What became of one set. `success` is null while it is still under way."""
+
+    success: bool | None
+    message: str
+    job_id: str | None = None
+    metadata: Manifest | None = None
+    warning: str | None = None  # what went wrong after the backup was safe
+    code: str | None = None
+    cure: str | None = None
+
+
+class Results(RootModel[dict[str, BackupResult]]):
+    """What became of each set, by its name."""
+
+
+class Verification(Body):
+    """Whether a backup is what was written. `is_valid` is null while the verification is still under way."""
+
+    backup_id: str
+    is_valid: bool | None
+    message: str
+    job_id: str
+
+
+class Detail(Entry):
+    """One backup with all that its metadata says."""
+
+    metadata: Manifest | None
+
+
+class Decision(Body):
+    """What becomes of a backup by the retention rules, why, and when its age will end it."""
+
+    backup_id: str
+    keep: bool
+    reason: str
+    expires_at: AwareDatetime | None
+
+
+class Decisions(RootModel[dict[str, list[Decision]]]):
+    """The retention rules' verdict on each backup, by set."""
+
+
+class RunBody(Body):
+    """What a job did, or does, on one set."""
+
+    backup_type: str
+    outcome: Outcome | None
+    code: str | None
+    message: str
+    backup_id: str | None
+    due_at: AwareDatetime | None
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None
+    progress: Snapshot | None
+    log: tuple[dict[str, Any], ...]
+
+
+class JobState(StrEnum):
+    """Where a job stands: running, or the worst outcome of its runs."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+    ABORTED = "aborted"
+    FAILED = "failed"
+
+
+class JobBody(Body):
+    """Work that was asked for together, by somebody or by a schedule."""
+
+    id: str
+    kind: Kind
+    trigger: Trigger
+    state: JobState
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None
+    runs: tuple[RunBody, ...]
+
+
+class JobList(Body):
+    """Jobs, newest first."""
+
+    jobs: tuple[JobBody, ...]
+
+
+class PauseBody(Body):
+    """Who stopped a schedule, since when and until when."""
+
+    since: AwareDatetime
+    until: AwareDatetime | None
+    by: str
+
+
+class ScheduleEntry(Body):
+    """What runs by itself on one set."""
+
+    kind: Kind
+    backup_type: str
+    schedule: str
+    interval_seconds: float
+    next_run: AwareDatetime | None
+    pause: PauseBody | None
+    last_run: RunBody | None
+    last_success_at: AwareDatetime | None
+    consecutive_failures: int
+
+
+class ScheduleBody(Body):
+    """Everything that runs by itself."""
+
+    is_running: bool
+    timezone: str
+    entries: tuple[ScheduleEntry, ...]
+
+
+class SessionBody(Body):
+    """Who is signed in."""
+
+    name: str
+    role: str
+    expires_at: AwareDatetime | None
+
+
+class Alive(Body):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Body):
+    """Whether the sidecar does its work, and if not, why."""
+
+    is_ready: bool
+    reasons: tuple[str, ...]
+
+
+RESULTS = {
+    202: "Begun; the body says what is under way, and Location where to ask.",
+    409: "A set is in use.",
+    500: "It failed; the body says of which set and why.",
+    502: "MongoDB failed.",
+    503: "MongoDB is away.",
+    507: "There is no room.",
+}

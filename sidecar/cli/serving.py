@@ -1,0 +1,63 @@
+"""`serve`: the process that runs beside the application."""
+
+import asyncio
+import os
+import secrets
+import signal
+import threading
+
+import typer
+
+from sidecar import config, logs
+from sidecar.bootstrap import serving
+from sidecar.cli import exits, terminal
+from sidecar.cli.running import app
+from sidecar.config import Secret, Settings
+from sidecar.jobs import Jobs
+from sidecar.metrics import Telemetry
+
+STOP_SECONDS = 9.5  # Kubernetes and service managers are told that ten are enough
+
+
+@app.command()
+def serve() -> None:
+    """Run the schedules, the API and the metrics until SIGTERM."""
+    settings = config.load(os.environ)
+    token = settings.admin_token or Secret(secrets.token_urlsafe(32))
+    telemetry, jobs = Telemetry(), _Ears()
+    taps = (telemetry.hear, jobs.hear)
+    logs.configure(settings.log_format, settings.log_level, [*settings.secrets(), token.reveal()], taps)
+    asyncio.run(_serve(settings, token, telemetry, jobs))
+    raise typer.Exit(exits.OK)
+
+
+class _Ears:
+    """Passes on what is logged to the jobs, once there are any."""
+
+    def __init__(self) -> None:
+        self.jobs: Jobs | None = None
+
+    def hear(self, event: logs.Event) -> None:
+        if self.jobs is not None:
+            self.jobs.hear(event)
+
+    def listen_for(self, jobs: Jobs) -> None:
+        self.jobs = jobs
+
+
+async def _serve(settings: Settings, token: Secret, telemetry: Telemetry, ears: _Ears) -> None:
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    async with serving(settings, token, telemetry, ears.listen_for) as listener:
+        if settings.admin_token is None:
+            terminal.say(f"Admin token, made for this run: {listener.url}/#token={token.reveal()}")
+        await told_to_stop.wait()
+        _end_at_the_latest(STOP_SECONDS)
+
+
+def _end_at_the_latest(seconds: float) -> None:
+    """Whatever hangs, the process ends in time; what it leaves behind is swept at the next start."""
+    last_resort = threading.Timer(seconds, os._exit, [exits.FAILED])
+    last_resort.daemon = True
+    last_resort.start()

@@ -1,0 +1,236 @@
+"""A small SQLite database that never stops anybody: an unreadable file is set aside, an unwritable one goes on in memory."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import RLock
+from typing import Final, TypeVar
+
+import structlog
+
+from sidecar.engine.lock import make_private
+
+NAME: Final = "history.sqlite3"
+KEPT_ASIDE: Final = 3
+RETRY_SECONDS: Final = 2.0  # between two attempts to bring the content back to the disk
+WAIT_SECONDS: Final = 5.0  # for somebody who looks into the file
+_UNREADABLE: Final = frozenset(
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_FORMAT}
+)
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
+
+
+class Unreadable(Exception):
+    """The file is not a database of ours that we can use."""
+
+
+class Database:
+    """One connection, used by one thread at a time. `fill` gives a new database its first content.
+
+    `recovered` says why the old file could not be used, if so. While the disk cannot be written, `is_durable` is False and the
+    content lives in memory; every change first tries to bring it back.
+    """
+
+    def __init__(self, directory: Path, schema: str, version: int, fill: Callable[[Connection], None]) -> None:
+        self.path = directory / NAME
+        self.recovered: str | None = None
+        self.is_durable = True
+        self._schema = schema
+        self._version = version
+        self._fill = fill
+        self._mutex = RLock()
+        self._tried_at = 0.0
+        self._connection = self._opened()
+
+    def close(self) -> None:
+        with self._mutex:
+            self._connection.close()
+
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """What the question finds; of a rebuilt database where the file has become unreadable."""
+        with self._mutex:
+            try:
+                return question(self._connection)
+            except sqlite3.Error as error:
+                self._leave_disk(error)
+                return question(self._connection)
+
+    def change(self, work: Callable[[Connection], object]) -> None:
+        """Do the work as one transaction, on the disk if that is possible at all. Raises sqlite3.IntegrityError only."""
+        with self._mutex:
+            self._return_to_disk()
+            try:
+                self._transact(work)
+            except sqlite3.IntegrityError:
+                raise
+            except sqlite3.Error as error:
+                self._leave_disk(error)
+                self._transact(work)
+
+    def _transact(self, work: Callable[[Connection], object]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            work(self._connection)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    # -- opening -------------------------------------------------------------------------------------------------------
+
+    def _opened(self) -> Connection:
+        try:
+            return self._on_disk()
+        except Unreadable as error:
+            self.recovered = str(error)
+            self._set_aside(str(error))
+        except (sqlite3.Error, OSError) as error:
+            return self._in_memory(error)
+        try:
+            return self._on_disk()
+        except (sqlite3.Error, OSError, Unreadable) as error:
+            return self._in_memory(error)
+
+    def _on_disk(self) -> Connection:
+        make_private(self.path.parent, self.path.parent)
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
+            raise Unreadable(f"{self.path.name} is not a file")
+        self.path.touch(mode=0o600)
+        connection = _connect(str(self.path))
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._check(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            if _is_unreadable(error):
+                raise Unreadable(f"{self.path.name}: {error}") from error
+            raise
+        except Unreadable:
+            connection.close()
+            raise
+        self.is_durable = True
+        self._inode = self.path.stat().st_ino
+        return connection
+
+    def _check(self, connection: Connection) -> None:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise Unreadable(f"{self.path.name}: {found}")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        if version == 0 and tables == 0:
+            self._create(connection)
+        elif version != self._version:
+            raise Unreadable(f"{self.path.name} has the schema version {version}, this program knows {self._version}")
+
+    def _create(self, connection: Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in self._schema.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {self._version:d}")
+        self._fill(connection)
+        connection.execute("COMMIT")
+
+    def _set_aside(self, reason: str) -> None:
+        stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S_%f")
+        log.error("history.set_aside", reason=reason, kept_as=f"{NAME}.unreadable-{stamp}")
+        for ending in ("", "-wal", "-shm"):
+            with suppress(OSError):
+                source = self.path.with_name(NAME + ending)
+                source.rename(self.path.with_name(f"{NAME}.unreadable-{stamp}{ending}"))
+        aside = sorted(self.path.parent.glob(f"{NAME}.unreadable-*"), reverse=True)
+        stamps = sorted({path.name.removesuffix("-wal").removesuffix("-shm") for path in aside}, reverse=True)
+        for path in aside:
+            if not path.name.startswith(tuple(stamps[:KEPT_ASIDE])):
+                with suppress(OSError):
+                    path.unlink()
+
+    # -- when the disk fails -------------------------------------------------------------------------------------------
+
+    def _in_memory(self, error: Exception) -> Connection:
+        log.error("history.not_saved", error=str(error))
+        self.is_durable = False
+        self._tried_at = time.monotonic()
+        connection = _connect(":memory:")
+        self._create(connection)
+        return connection
+
+    def _leave_disk(self, error: sqlite3.Error) -> None:
+        """Go on without the file: in memory with its content, or rebuilt where it cannot be read any more."""
+        if not self.is_durable:
+            raise error
+        if _is_unreadable(error):
+            self._rebuild(error)
+            return
+        memory = _connect(":memory:")
+        try:
+            self._connection.backup(memory)
+        except sqlite3.Error as unreadable:
+            memory.close()
+            self._rebuild(unreadable)
+            return
+        log.error("history.not_saved", error=str(error))
+        self._connection.close()
+        self._connection, self.is_durable, self._tried_at = memory, False, time.monotonic()
+
+    def _rebuild(self, error: sqlite3.Error) -> None:
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        self.recovered = f"{self.path.name}: {error}"
+        self._set_aside(self.recovered)
+        self._connection = self._opened()
+
+    def _return_to_disk(self) -> None:
+        if self.is_durable and self._is_still_there():
+            return
+        if self.is_durable:
+            self._leave_disk(sqlite3.OperationalError(f"{self.path.name} was removed or replaced"))
+        elif time.monotonic() - self._tried_at < RETRY_SECONDS:
+            return
+        self._tried_at = time.monotonic()
+        memory = self._connection
+        try:
+            self._connection = self._copied_to_disk(memory)
+        except (sqlite3.Error, OSError, Unreadable):
+            return
+        memory.close()
+        log.info("history.saved_again")
+
+    def _is_still_there(self) -> bool:
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def _copied_to_disk(self, memory: Connection) -> Connection:
+        """SQLite's own backup: the file holds the old content or the new one, whatever happens in between."""
+        make_private(self.path.parent, self.path.parent)
+        self.path.touch(mode=0o600)
+        try:
+            disk = _connect(str(self.path))
+            try:
+                memory.backup(disk)
+            finally:
+                disk.close()
+            return self._on_disk()
+        except (sqlite3.Error, Unreadable) as error:
+            if isinstance(error, Unreadable) or _is_unreadable(error):
+                self._set_aside(str(error))
+            raise
+
+
+def _connect(path: str) -> Connection:
+    return sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+def _is_unreadable(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNREADABLE

@@ -1,0 +1,98 @@
+"""What people and schedules ask for, as jobs: the same work whoever asks."""
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+
+from sidecar.engine.threads import in_thread
+from sidecar.errors import BackupInvalid
+from sidecar.events import Listener
+from sidecar.history import Accounted, Retry
+from sidecar.jobs import Done, Job, Jobs, Work
+from sidecar.model import Kind, Trigger
+from sidecar.overview import Overview
+from sidecar.scheduler import Entry
+from sidecar.service import Service
+
+RETENTION_DELETED = "retention_deleted_backups"
+RETENTION_FAILURES = "retention_failures"
+
+
+class Operations:
+    """Starts jobs. Every method raises Busy where the same work is under way, BackupNotFound for an unknown id."""
+
+    def __init__(self, service: Service, jobs: Jobs, overview: Overview) -> None:
+        self._service = service
+        self._jobs = jobs
+        self._overview = overview
+        self._one_reads = asyncio.Semaphore(1)  # verifications of whole sets take the disk in turn
+
+    async def back_up(self, set_names: Iterable[str], retry: Retry | None = None) -> Job:
+        works = {name: self._backup(name, Trigger.MANUAL) for name in set_names}
+        return await self._jobs.start(Kind.BACKUP, Trigger.MANUAL, works, retry=retry)
+
+    async def verify(self, backup_id: str, *, deep: bool) -> Job:
+        found = await in_thread(self._service.catalog.find, backup_id)
+        work = Work(
+            claim=f"verify {found.id}",
+            do=partial(self._verify_one, str(found.id), deep=deep),
+            backup_id=str(found.id),
+            expected_documents=sum(found.manifest.collections.values()) if found.manifest and deep else 0,
+        )
+        return await self._jobs.start(Kind.VERIFY, Trigger.MANUAL, {found.set_name: work})
+
+    async def prune(self, set_names: Iterable[str]) -> Job:
+        works = {name: Work(claim=_writes(name), do=partial(self._prune, name)) for name in set_names}
+        return await self._jobs.start(Kind.PRUNE, Trigger.MANUAL, works)
+
+    async def begin_scheduled(self, entry: Entry, accounted: Accounted) -> None:
+        """The scheduler's way in: the run and its due time are recorded together."""
+        work = (
+            self._backup(entry.set_name, Trigger.SCHEDULED) if entry.kind is Kind.BACKUP else self._verification(entry)
+        )
+        works = {entry.set_name: work}
+        await self._jobs.start(entry.kind, Trigger.SCHEDULED, works, accounted=accounted)
+
+    def is_free(self, set_name: str) -> bool:
+        """Whether a backup of this set could begin now, as far as this process is concerned."""
+        return self._jobs.claimed_by(_writes(set_name)) is None
+
+    # -- the works -----------------------------------------------------------------------------------------------------
+
+    def _backup(self, name: str, trigger: Trigger) -> Work:
+        expected = self._overview.sets[name].newest_documents
+        return Work(claim=_writes(name), do=partial(self._back_up, name, trigger), expected_documents=expected)
+
+    async def _back_up(self, name: str, trigger: Trigger, listener: Listener) -> Done:
+        made = await self._service.back_up(name, trigger, listener)
+        failed = made.retention_error
+        counts = {RETENTION_DELETED: len(made.deleted), RETENTION_FAILURES: int(failed is not None)}
+        return Done(made.manifest.filename, made.manifest.backup_id, str(failed) if failed else None, counts)
+
+    def _verification(self, entry: Entry) -> Work:
+        return Work(claim=f"verify all of {entry.set_name}", do=partial(self._verify_set, entry.set_name))
+
+    async def _verify_set(self, name: str, listener: Listener) -> Done:
+        async with self._one_reads:
+            verdicts = await in_thread(self._service.verify_set, name, deep=False, listener=listener)
+        bad = {backup_id: verdict for backup_id, verdict in verdicts.items() if not verdict.is_valid}
+        if bad:
+            words = "; ".join(f"{backup_id}: {verdict.message}" for backup_id, verdict in bad.items())
+            raise BackupInvalid(f"{len(bad)} of {len(verdicts)} backups are invalid: {words}")
+        return Done(f"all {len(verdicts)} backups verified")
+
+    async def _verify_one(self, backup_id: str, listener: Listener, *, deep: bool) -> Done:
+        found = await in_thread(self._service.catalog.find, backup_id)
+        verdict = await in_thread(self._service.verify, found, deep=deep, listener=listener)
+        if not verdict.is_valid:
+            raise BackupInvalid(verdict.message)
+        return Done(verdict.message, backup_id)
+
+    async def _prune(self, name: str, _: Listener) -> Done:
+        decisions = await in_thread(self._service.prune, name)
+        gone = [str(decision.id) for decision in decisions if not decision.keep]
+        return Done(f"{len(gone)} backups deleted", counts={RETENTION_DELETED: len(gone)})
+
+
+def _writes(set_name: str) -> str:
+    return f"write to {set_name}"

@@ -1,0 +1,172 @@
+"""What is due is begun, once; what was not begun in time is accounted for. One loop, which never waits for the work itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from sidecar.clock import Clock
+from sidecar.engine.threads import in_thread
+from sidecar.errors import Busy
+from sidecar.history import Accounted, History, Pause
+from sidecar.jobs import new_job_id
+from sidecar.model import Kind, Outcome, Run, Trigger
+from sidecar.rules.schedule import Timetable, reckon
+from sidecar.supervision import Supervised
+
+TICK_SECONDS = 1.0  # the wall clock may be set, and a suspended machine's monotonic clock stands still: look often
+SILENCE_SECONDS = 10.0  # a loop that has not come round for so long is not running
+RESOLUTION = timedelta(microseconds=1)
+TOLERANCE = timedelta(minutes=1)  # a clock that is set back by less is waited for
+
+log = structlog.get_logger(__name__)
+
+Begin = Callable[["Entry", Accounted], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that is done by schedule on one set."""
+
+    kind: Kind
+    set_name: str
+    timetable: Timetable
+    description: str
+    interval_seconds: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.set_name}"
+
+
+class Scheduler:
+    """Every due time of every entry ends in one recorded outcome; after downtime the latest one is caught up with.
+
+    `begin` records and starts a run for the due time up to which all is accounted for, and raises Busy where the entry's last
+    one is still under way.
+    """
+
+    def __init__(self, entries: Iterable[Entry], history: History, begin: Begin, clock: Clock) -> None:
+        self.entries = {entry.name: entry for entry in entries}
+        self.task = Supervised("scheduler", self._run, clock, SILENCE_SECONDS)
+        self._history = history
+        self._begin = begin
+        self._clock = clock
+        self._accounted: dict[str, datetime] = {}  # the last due time of each entry that was dealt with
+        self._pauses: dict[str, Pause] = {}
+        self._attending = asyncio.Lock()  # no due time is dealt with twice
+
+    async def load(self) -> None:
+        """Take up where the record ends. An entry that was never seen before has nothing due until its next due time."""
+        now = self._clock.now()
+        for name in self.entries:
+            known = await in_thread(self._history.accounted_until, name)
+            if known is None:
+                await in_thread(self._history.account, Accounted(name, now))
+            self._accounted[name] = known or now
+            if (pause := await in_thread(self._history.paused, name)) is not None:
+                self._pauses[name] = pause
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    async def _run(self, task: Supervised) -> None:
+        while True:
+            task.beat()
+            for entry in self.entries.values():
+                await self.attend(entry)
+            await self._clock.sleep(self._seconds_to_wait())
+
+    def _seconds_to_wait(self) -> float:
+        now = self._clock.now()
+        dues = [entry.timetable.next_after(self._accounted[name]) for name, entry in self.entries.items()]
+        until_due = min(((due - now).total_seconds() for due in dues), default=TICK_SECONDS)
+        return min(max(until_due, 0.0), TICK_SECONDS)
+
+    async def attend(self, entry: Entry) -> None:
+        """Deal with the entry's due times up to now."""
+        async with self._attending:
+            await self._attend(entry)
+
+    async def _attend(self, entry: Entry) -> None:
+        now = self._clock.now()
+        accounted = self._accounted[entry.name]
+        if now < accounted - TOLERANCE:
+            log.warning("schedule.clock_set_back", schedule=entry.name, seconds=(accounted - now).total_seconds())
+            await in_thread(self._history.turned_back, entry.kind, entry.set_name, now)
+            self._accounted[entry.name] = now
+            return
+        reckoning = reckon(entry.timetable, accounted, max(now, accounted))
+        if reckoning.due is not None:
+            await self._settle(entry, reckoning.missed, reckoning.due)
+            self._accounted[entry.name] = reckoning.due
+
+    async def _settle(self, entry: Entry, missed: Sequence[datetime], due: datetime) -> None:
+        pause = self._pauses.get(entry.name)
+        passed = [self._passed(entry, moment, pause) for moment in missed]
+        if missed:
+            log.warning("schedule.missed", schedule=entry.name, due_times=len(missed), since=missed[0].isoformat())
+        if pause is not None and pause.covers(due):
+            await self._account(entry, due, [*passed, self._passed(entry, due, pause)])
+            return
+        try:
+            await self._begin(entry, Accounted(entry.name, due, tuple(passed)))
+        except Busy as error:
+            log.warning("schedule.skipped", schedule=entry.name, due=due.isoformat(), error=str(error))
+            skipped = self._outcome(entry, due, Outcome.SKIPPED, error.code, str(error))
+            await self._account(entry, due, [*passed, skipped])
+
+    async def _account(self, entry: Entry, until: datetime, runs: Sequence[Run]) -> None:
+        await in_thread(self._history.account, Accounted(entry.name, until, tuple(runs)))
+
+    def _passed(self, entry: Entry, moment: datetime, pause: Pause | None) -> Run:
+        if pause is not None and pause.covers(moment):
+            return self._outcome(entry, moment, Outcome.SKIPPED, "paused", f"paused by {pause.by}")
+        return self._outcome(entry, moment, Outcome.MISSED, "missed", "the sidecar was not running or not awake")
+
+    def _outcome(self, entry: Entry, due: datetime, outcome: Outcome, code: str, message: str) -> Run:
+        return Run(
+            job_id=new_job_id(entry.kind, due),
+            kind=entry.kind,
+            set_name=entry.set_name,
+            trigger=Trigger.SCHEDULED,
+            started_at=due,
+            due_at=due,
+            ended_at=self._clock.now(),
+            outcome=outcome,
+            code=code,
+            message=message,
+        )
+
+    # -- what people see and do ----------------------------------------------------------------------------------------
+
+    def next_run(self, name: str) -> datetime | None:
+        """When an entry runs next; None while it is paused without an end."""
+        after = max(self._clock.now(), self._accounted.get(name, self._clock.now()))
+        if (pause := self.pause_of(name)) is not None:
+            if pause.until is None:
+                return None
+            after = max(after, pause.until - RESOLUTION)
+        return self.entries[name].timetable.next_after(after)
+
+    def pause_of(self, name: str) -> Pause | None:
+        """The pause that is in force."""
+        pause = self._pauses.get(name)
+        return pause if pause is not None and pause.covers(self._clock.now()) else None
+
+    async def pause(self, names: Iterable[str], until: datetime | None, by: str) -> None:
+        """Begin nothing by schedule, for good or until then. What is under way goes on."""
+        pause = Pause(self._clock.now(), until, by)
+        for name in names:
+            self._pauses[name] = pause
+            await in_thread(self._history.pause, name, pause)
+        log.warning("schedule.paused", by=by, until=until and until.isoformat())
+
+    async def resume(self, names: Iterable[str], by: str) -> None:
+        """Go on with the next due time; those that the pause covered are not caught up with."""
+        for name in names:
+            await self.attend(self.entries[name])
+            self._pauses.pop(name, None)
+            await in_thread(self._history.resume, name)
+        log.info("schedule.resumed", by=by)

@@ -1,0 +1,173 @@
+"""`sidecar serve` as its users meet it: a real process, spoken to over a real socket."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from support.rig import DB
+from support.servers import ServerProcess
+
+ADMIN: Final = "an-admin-token-of-the-tests"
+READER: Final = "a-reading-token-of-the-tests"
+_START_SECONDS: Final = 30
+_POLL_SECONDS: Final = 0.02
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Served:
+    """Runs inside the `with` block, with the configuration of one set `main` of two collections and no schedule that is near."""
+
+    mongodb: ServerProcess
+    directory: Path  # of the backups; the log lies beside it
+    variables: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        ours = {
+            "MONGO_URL": self.mongodb.uri,
+            "DB_NAME": DB,
+            "BACKUP_DIR": str(self.directory),
+            "MIN_STORAGE_MB": "0",
+            "SIDECAR_HOST": "127.0.0.1",
+            "SIDECAR_PORT": str(self.port),
+            "SIDECAR_ADMIN_TOKEN": ADMIN,
+            "SIDECAR_READ_TOKEN": READER,
+            "SIDECAR_MAIN_SCHEDULE": "0 0 1 1 *",
+            "SIDECAR_ATTENDANCE_SCHEDULE": "0 0 1 1 *",
+        }
+        return inherited | ours | dict(self.variables)
+
+    @property
+    def log_path(self) -> Path:
+        return self.directory.with_name(f"{self.directory.name}.log")
+
+    def start(self) -> Self:
+        """Returns when the listener is open. A second start takes the same port again."""
+        self.port = self.port or free_port()
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sidecar", "serve"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not _accepts_connections(self.port):
+            assert self.process.poll() is None, self.log_path.read_text()
+            assert time.monotonic() < deadline, self.log_path.read_text()
+            time.sleep(_POLL_SECONDS)
+        return self
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code. It has ten seconds."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(10)
+        self.process = None
+        return code
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.kill()
+
+    # -- talking to it -------------------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        token: str | None = ADMIN,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        sent = dict(headers or {})
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, sent)
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.headers), answer.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, token: str | None = ADMIN) -> Answer:
+        return self.call("GET", path, token=token)
+
+    def post(self, path: str, body: Any = None, token: str | None = ADMIN, **headers: str) -> Answer:
+        return self.call("POST", path, body, token, headers)
+
+    def back_up(self, backup_type: str = "main") -> dict[str, Any]:
+        """A backup that must succeed; its metadata."""
+        answer = self.post(f"/api/admin/backups/trigger?backup_type={backup_type}")
+        assert answer.status == 200, answer.body
+        return dict(answer.json[backup_type]["metadata"])
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample by its name and labels as they are written, without the prefix."""
+        text = self.get("/metrics", token=None).body.decode()
+        samples = [line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("mongobackup_")]
+        return {name.removeprefix("mongobackup_"): float(value) for name, value in samples}
+
+    def wait_until(self, path: str, holds: str, value: Any) -> Any:
+        """Poll a route until a key of its answer has a value; the answer."""
+        deadline = time.monotonic() + _START_SECONDS
+        while (answer := self.get(path).json)[holds] != value:
+            assert time.monotonic() < deadline, answer
+            time.sleep(_POLL_SECONDS)
+        return answer
+
+    def log(self) -> list[dict[str, Any]]:
+        lines = self.log_path.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _accepts_connections(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
