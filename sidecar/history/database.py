@@ -54,11 +54,11 @@ class Database:
             self._connection.close()
 
     def ask(self, question: Callable[[Connection], T]) -> T:
-        """What the question finds; of a rebuilt database where the file has become unreadable."""
+        """What the question finds. One that the file cannot answer, or not sensibly, is asked of a rebuilt database."""
         with self._mutex:
             try:
                 return question(self._connection)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, ValueError, TypeError) as error:
                 self._leave_disk(error)
                 return question(self._connection)
 
@@ -109,13 +109,10 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             self._check(connection)
-        except sqlite3.Error as error:
+        except BaseException as error:
             connection.close()
             if _is_unreadable(error):
                 raise Unreadable(f"{self.path.name}: {error}") from error
-            raise
-        except Unreadable:
-            connection.close()
             raise
         self.is_durable = True
         self._inode = self.path.stat().st_ino
@@ -164,7 +161,7 @@ class Database:
         self._create(connection)
         return connection
 
-    def _leave_disk(self, error: sqlite3.Error) -> None:
+    def _leave_disk(self, error: Exception) -> None:
         """Go on without the file: in memory with its content, or rebuilt where it cannot be read any more."""
         if not self.is_durable:
             raise error
@@ -182,7 +179,7 @@ class Database:
         self._connection.close()
         self._connection, self.is_durable, self._tried_at = memory, False, time.monotonic()
 
-    def _rebuild(self, error: sqlite3.Error) -> None:
+    def _rebuild(self, error: Exception) -> None:
         with suppress(sqlite3.Error):
             self._connection.close()
         self.recovered = f"{self.path.name}: {error}"
@@ -223,7 +220,7 @@ class Database:
                 disk.close()
             return self._on_disk()
         except (sqlite3.Error, Unreadable) as error:
-            if isinstance(error, Unreadable) or _is_unreadable(error):
+            if _is_unreadable(error):
                 self._set_aside(str(error))
             raise
 
@@ -232,5 +229,7 @@ def _connect(path: str) -> Connection:
     return sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
 
 
-def _is_unreadable(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNREADABLE
+def _is_unreadable(error: BaseException) -> bool:
+    """Whether it is the file's content that is at fault: also where it cannot be taken for text or for what is expected."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, Unreadable | ValueError | TypeError) or code in _UNREADABLE

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from sidecar.catalog import Finding
 from sidecar.errors import Busy, UsageError
 from sidecar.history.database import Connection, Database
 from sidecar.model import BackupId, BackupState, Kind, Manifest, Outcome, Run, Trigger, Verdict
+
+T = TypeVar("T")
 
 VERSION: Final = 1
 KEPT: Final = 10_000  # ended runs of each kind and set, and as many due times without a run
@@ -188,19 +190,17 @@ class History:
         """Jobs with such a run, newest first, without what they logged."""
         where, values = wanted.clause()
         order = "GROUP BY job_id ORDER BY max(started_at) DESC, max(rowid) DESC LIMIT ? OFFSET ?"
-        ids = self._rows(f"SELECT job_id FROM runs {where} {order}", *values, limit, offset)  # noqa: S608 - constants
+        ids = self._rows(tuple, f"SELECT job_id FROM runs {where} {order}", *values, limit, offset)  # noqa: S608 - constants
         return [tuple(replace(run, log=()) for run in self.run(job_id)) for (job_id,) in ids]
 
     def count_jobs(self, wanted: JobFilter) -> int:
         where, values = wanted.clause()
-        return int(self._rows(f"SELECT count(DISTINCT job_id) FROM runs {where}", *values)[0][0])  # noqa: S608 - constants
+        return self._number(f"SELECT count(DISTINCT job_id) FROM runs {where}", *values)  # noqa: S608 - constants
 
     def outcomes(self, kind: Kind, set_name: str) -> dict[datetime, Outcome | None]:
         """How each due time ended."""
-        rows = self._rows(
-            "SELECT due_at, outcome FROM runs WHERE kind = ? AND set_name = ? AND due_at IS NOT NULL", kind, set_name
-        )
-        return {_moment(due): Outcome(outcome) if outcome else None for due, outcome in rows}
+        where = "WHERE kind = ? AND set_name = ? AND due_at IS NOT NULL"
+        return {run.due_at: run.outcome for run in self._runs(where, kind, set_name) if run.due_at}
 
     def latest(self, kind: Kind, set_name: str, trigger: Trigger | None = None) -> Run | None:
         """The last run that took place and ended."""
@@ -219,21 +219,22 @@ class History:
         success = self.last_success(kind, set_name)
         since = _stored(success.ended_at) if success and success.ended_at else -1
         where = "kind = ? AND set_name = ? AND outcome IN ('failed', 'aborted') AND ended_at > ?"
-        return int(self._rows(f"SELECT count(*) FROM runs WHERE {where}", kind, set_name, since)[0][0])  # noqa: S608 - constants
+        return self._number(f"SELECT count(*) FROM runs WHERE {where}", kind, set_name, since)  # noqa: S608 - constants
 
     def totals(self) -> list[Total]:
-        rows = self._rows("SELECT kind, set_name, trigger, outcome, code, count FROM totals")
-        return [Total(Kind(k), name, Trigger(t), Outcome(o), code, count) for k, name, t, o, code, count in rows]
+        return self._rows(_total, "SELECT * FROM totals ORDER BY kind, set_name, trigger, outcome, code")
 
     def counted(self) -> dict[tuple[str, str], int]:
         """The lasting counters, by name and set."""
-        return {(name, set_name): value for name, set_name, value in self._rows("SELECT * FROM counters")}
+        return dict(self._rows(lambda row: ((row[0], row[1]), int(row[2])), "SELECT * FROM counters"))
 
     def recall(self, retry: Retry, now: datetime) -> str | None:
         """The job that an earlier request with this key began. Raises UsageError where that asked for something else."""
         since = _stored(now - timedelta(hours=KEY_HOURS))
         self._db.change(lambda connection: connection.execute("DELETE FROM requests WHERE asked_at < ?", (since,)))
-        for request, job_id in self._rows("SELECT request, job_id FROM requests WHERE key = ?", _hashed(retry.key)):
+        for request, job_id in self._rows(
+            tuple, "SELECT request, job_id FROM requests WHERE key = ?", _hashed(retry.key)
+        ):
             if request != retry.request:
                 raise UsageError("this Idempotency-Key was used for another request: expected a new one")
             return str(job_id)
@@ -242,8 +243,10 @@ class History:
     # -- schedules -----------------------------------------------------------------------------------------------------
 
     def accounted_until(self, schedule: str) -> datetime | None:
-        rows = self._rows("SELECT accounted_until FROM schedules WHERE name = ?", schedule)
-        return _moment(rows[0][0]) if rows else None
+        found = self._rows(
+            lambda row: _moment(row[0]), "SELECT accounted_until FROM schedules WHERE name = ?", schedule
+        )
+        return found[0] if found else None
 
     def pause(self, schedule: str, pause: Pause) -> None:
         row = (schedule, _stored(pause.since), _stored(pause.until) if pause.until else None, pause.by)
@@ -254,16 +257,14 @@ class History:
 
     def paused(self, schedule: str) -> Pause | None:
         """The last pause that nobody ended, also when it has run out."""
-        for since, until, by in self._rows("SELECT since, until, paused_by FROM pauses WHERE name = ?", schedule):
-            return Pause(_moment(since), _moment(until) if until is not None else None, by)
-        return None
+        found = self._rows(_pause, "SELECT since, until, paused_by FROM pauses WHERE name = ?", schedule)
+        return found[0] if found else None
 
     # -- findings ------------------------------------------------------------------------------------------------------
 
     def findings(self) -> dict[BackupId, Finding]:
         """What verifications found, by backup."""
-        found = [_finding(row) for row in self._rows("SELECT * FROM findings")]
-        return {one.backup_id: one for one in found if one is not None}
+        return {one.backup_id: one for one in self._rows(_finding, "SELECT * FROM findings")}
 
     def save_findings(self, findings: Mapping[BackupId, Finding]) -> None:
         """Make these the findings on record; writes only where they differ."""
@@ -281,11 +282,15 @@ class History:
 
     # -- queries -------------------------------------------------------------------------------------------------------
 
-    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return self._db.ask(lambda connection: connection.execute(query, values).fetchall())
+    def _rows(self, understood: Callable[[tuple[Any, ...]], T], query: str, *values: object) -> list[T]:
+        """What a query finds. A row that makes no sense raises ValueError inside, and the record is rebuilt."""
+        return self._db.ask(lambda connection: [understood(row) for row in connection.execute(query, values)])
 
     def _runs(self, where: str, *values: object) -> list[Run]:
-        return [_run(row) for row in self._rows(f"SELECT {_RUN} FROM runs {where}", *values)]  # noqa: S608 - constants
+        return self._rows(_run, f"SELECT {_RUN} FROM runs {where}", *values)  # noqa: S608 - constants
+
+    def _number(self, query: str, *values: object) -> int:
+        return self._rows(lambda row: int(row[0]), query, *values)[0]
 
     def _first(self, where: str, *values: object) -> Run | None:
         return next(iter(self._runs(f"{where} LIMIT 1", *values)), None)
@@ -398,11 +403,21 @@ def _finding_row(one: Finding) -> tuple[object, ...]:
     return (str(one.backup_id), *one.identity, one.checksum, verdict.state, verdict.message, found_at, one.is_deep)
 
 
-def _finding(row: tuple[Any, ...]) -> Finding | None:
+def _total(row: tuple[Any, ...]) -> Total:
+    kind, set_name, trigger, outcome, code, count = row
+    return Total(Kind(kind), set_name, Trigger(trigger), Outcome(outcome), code, int(count))
+
+
+def _pause(row: tuple[Any, ...]) -> Pause:
+    since, until, by = row
+    return Pause(_moment(since), _moment(until) if until is not None else None, by)
+
+
+def _finding(row: tuple[Any, ...]) -> Finding:
     backup_id, size, mtime_ns, inode, checksum, state, message, found_at, is_deep = row
     parsed = BackupId.parse(backup_id)
     if parsed is None:
-        return None
+        raise ValueError(f"{backup_id!r} is not the id of a backup")
     return Finding(
         backup_id=parsed,
         identity=(size, mtime_ns, inode),
@@ -418,7 +433,10 @@ def _stored(moment: datetime) -> int:
 
 
 def _moment(stored: int) -> datetime:
-    return _EPOCH + stored * _MICROSECOND
+    try:
+        return _EPOCH + stored * _MICROSECOND
+    except OverflowError as error:
+        raise ValueError(f"{stored} is not a time") from error
 
 
 def _hashed(key: str) -> str:
