@@ -114,8 +114,8 @@ class Gate:
     def _require_same_site(self, request: web.Request) -> None:
         """What only a cookie vouches for must come from a page of ours, or from no page at all (curl)."""
         site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-        if site is not None and site not in {"same-origin", "none"}:
-            is_ours = False
+        if site is not None:  # the browser's own word, which also holds behind a proxy that changes Host
+            is_ours = site in {"same-origin", "none"}
         elif origin is not None:
             is_ours = urlsplit(origin).netloc.lower() == request.host.lower()
         else:

@@ -47,6 +47,9 @@ CREATE TABLE findings (
 )
 """
 _RUN = "job_id, kind, set_name, trigger, started_at, due_at, ended_at, outcome, code, message, backup_id, log"
+_ENDED = "ON CONFLICT (job_id, set_name) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in ("ended_at", "outcome", "code", "message", "backup_id", "log")
+)
 _REAL = "outcome IN ('succeeded', 'failed', 'aborted')"  # a run took place
 
 
@@ -153,7 +156,7 @@ class History:
         """Record how a run ended."""
 
         def work(connection: Connection) -> None:
-            connection.execute(_insert("INSERT OR REPLACE"), _row(run))
+            connection.execute(_insert("INSERT", _ENDED), _row(run))
             _count(connection, [run])
             _prune(connection, run)
 
@@ -323,7 +326,7 @@ def _end_what_died(connection: Connection, now: datetime) -> None:
     message = "the process ended while this was under way"
     rows = connection.execute(f"SELECT {_RUN} FROM runs WHERE outcome IS NULL").fetchall()  # noqa: S608 - constants
     died = [replace(_run(row), ended_at=now, outcome=Outcome.ABORTED, code=DIED, message=message) for row in rows]
-    connection.executemany(_insert("INSERT OR REPLACE"), [_row(run) for run in died])
+    connection.executemany(_insert("INSERT", _ENDED), [_row(run) for run in died])
     _count(connection, died)
 
 
@@ -358,8 +361,8 @@ def _prune(connection: Connection, run: Run) -> None:
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 
-def _insert(verb: str) -> str:
-    return f"{verb} INTO runs ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+def _insert(verb: str, otherwise: str = "") -> str:
+    return f"{verb} INTO runs ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {otherwise}"
 
 
 def _row(run: Run) -> tuple[object, ...]:

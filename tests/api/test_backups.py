@@ -9,20 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
 from support.command import files, small_disk
 from support.rig import BUSES, DB, PEOPLE
-from support.served import READER, Served
+from support.served import BACKUPS, READER, Served
 from support.servers import ServerProcess, seed
 
-BACKUPS = "/api/admin/backups"
 UNKNOWN = "seed_backup_20200101_000000"
-
-
-def lab(served: Served, **document: Any) -> None:
-    with MongoClient[dict[str, Any]](served.mongodb.uri) as client:
-        client[DB].command(document)
 
 
 def flip_a_bit(path: Path) -> None:
@@ -107,7 +100,7 @@ def test_trigger_answers_with_what_became_of_each_set(served: Served) -> None:
 
 
 def test_trigger_refuses_a_set_that_is_being_backed_up(served: Served) -> None:
-    lab(served, labFault="find", action="stall", times=-1)
+    served.lab(labFault="find", action="stall", times=-1)
     begun = served.post(f"{BACKUPS}/trigger?backup_type=main&wait=0")
     assert begun.status == 202
     assert begun.json["main"]["success"] is None
@@ -122,7 +115,7 @@ def test_trigger_refuses_a_set_that_is_being_backed_up(served: Served) -> None:
 
 
 def test_a_wait_that_runs_out_answers_202_and_the_job_goes_on(served: Served) -> None:
-    lab(served, labFault="find", action="stall", times=-1)
+    served.lab(labFault="find", action="stall", times=-1)
     begun = served.post(f"{BACKUPS}/trigger?backup_type=main&wait=0.1")
     assert begun.status == 202
     assert served.get(begun.headers["Location"]).json["state"] == "running"

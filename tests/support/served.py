@@ -14,9 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from pymongo import MongoClient
+
 from support.rig import DB
 from support.servers import ServerProcess
 
+BACKUPS: Final = "/api/admin/backups"
 ADMIN: Final = "an-admin-token-of-the-tests"
 READER: Final = "a-reading-token-of-the-tests"
 _START_SECONDS: Final = 30
@@ -127,6 +130,11 @@ class Served:
             return Answer(answer.status, dict(answer.headers), answer.read())
         finally:
             connection.close()
+
+    def lab(self, **command: Any) -> None:
+        """A command to the test server, `lab(labFault="find", action="error")`."""
+        with MongoClient[dict[str, Any]](self.mongodb.uri) as client:
+            client[DB].command(command)
 
     def get(self, path: str, token: str | None = ADMIN) -> Answer:
         return self.call("GET", path, token=token)

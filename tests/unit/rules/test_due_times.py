@@ -142,11 +142,7 @@ def test_backwards_are_the_same_due_times_as_forwards(timetable: Timetable, mome
 def change_of_clocks(zone: ZoneInfo, year: int, which: int) -> datetime:
     """A moment within an hour after a change of the zone's offset; of a zone without changes, any moment."""
     hours = [datetime(year, 1, 1, tzinfo=UTC) + number * HOUR for number in range(365 * 24)]
-    changes = [
-        b
-        for a, b in pairwise(hours)
-        if a.astimezone(zone).utcoffset() != b.astimezone(zone).utcoffset()
-    ]
+    changes = [b for a, b in pairwise(hours) if a.astimezone(zone).utcoffset() != b.astimezone(zone).utcoffset()]
     return changes[which % len(changes)] if changes else hours[which]
 
 
