@@ -87,18 +87,25 @@ async def _wait(_: web.Request) -> None:
 def _tell(observe: Observe, hide: Hide) -> Middleware:
     @web.middleware
     async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
-        began = time.monotonic()
+        began, status = time.monotonic(), _CLIENT_GONE  # unless something comes of it
         request[_REQUEST_ID] = uuid4().hex
-        with bound_contextvars(request_id=request[_REQUEST_ID]):
-            try:
-                response = await handler(request)
-            except Exception as error:  # noqa: BLE001 - whatever went wrong, a problem is told and nothing else
-                response = _failed(request, error, hide)
-        method = request.method if request.method in _KNOWN_METHODS else OTHER_METHOD
-        observe(method, _route_of(request), response.status, time.monotonic() - began)
-        return response
+        try:
+            with bound_contextvars(request_id=request[_REQUEST_ID]):
+                response = await _answered(request, handler, hide)
+            status = response.status
+            return response
+        finally:
+            method = request.method if request.method in _KNOWN_METHODS else OTHER_METHOD
+            observe(method, _route_of(request), status, time.monotonic() - began)
 
     return tell
+
+
+async def _answered(request: web.Request, handler: Handler, hide: Hide) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, a problem is told and nothing else
+        return _failed(request, error, hide)
 
 
 def _failed(request: web.Request, error: Exception, hide: Hide) -> web.StreamResponse:

@@ -1,0 +1,165 @@
+"""The process: alive, ready, the same after a restart, one at a time, and quick beside a running backup."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from sidecar.metrics import CATALOGUE
+from support.command import files
+from support.rig import DB, PEOPLE
+from support.served import BACKUPS, Served
+from support.servers import ServerProcess, seed
+
+VOLATILE = ("age_seconds", "_checked_timestamp", "http_", "log_messages", "scheduler_restarts", "storage_free")
+
+
+def test_alive_and_ready_are_open_to_everybody(served: Served) -> None:
+    assert served.get("/healthz", token=None).json == {"status": "ok"}
+    assert served.get("/readyz", token=None).json == {"is_ready": True, "reasons": []}
+
+
+def lasting(served: Served) -> dict[str, float]:
+    return {name: value for name, value in served.metrics().items() if not any(part in name for part in VOLATILE)}
+
+
+def test_the_first_scrape_after_a_restart_is_the_last_before_it(served: Served) -> None:
+    served.back_up()
+    served.post(f"{BACKUPS}/verify/{served.back_up()['backup_id']}?deep=true")
+    served.post(f"{BACKUPS}/trigger?backup_type=attendance")
+    before = lasting(served)
+    for stop in (served.stop, served.kill):
+        stop()
+        served.start()
+        assert lasting(served) == before
+
+
+def test_every_series_of_the_catalogue_is_there_from_the_first_scrape(served: Served) -> None:
+    text = served.get("/metrics", token=None).body.decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    for family in CATALOGUE:
+        found = families[f"mongobackup_{family.name.removesuffix('_total')}"]
+        assert found.documentation == family.meaning
+        assert found.samples, family.name
+        assert {tuple(sorted(sample.labels)) for sample in found.samples} == {tuple(sorted(family.labels))}
+    assert "_created" not in text
+    metrics = served.metrics()
+    assert metrics['age_seconds{set="main"}'] == float("inf")
+    assert metrics['run_failures_total{reason="storage_full",set="attendance"}'] == 0
+    assert metrics['runs_total{set="main",trigger="scheduled"}'] == 0
+    assert metrics["metrics_errors_total"] == 0
+
+
+def test_openmetrics_is_given_to_who_prefers_it(served: Served) -> None:
+    answer = served.call(
+        "GET", "/metrics", token=None, headers={"Accept": "application/openmetrics-text; version=1.0.0"}
+    )
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert answer.body.endswith(b"# EOF\n")
+
+
+def test_metrics_are_what_the_disk_holds(served: Served) -> None:
+    made = [served.back_up() for _ in range(2)]
+    metrics = served.metrics()
+    assert metrics['backups{set="main",state="valid"}'] == 2
+    assert metrics['stored_bytes{set="main"}'] == sum(one["file_size_bytes"] for one in made)
+    assert metrics['size_bytes{set="main"}'] == made[1]["file_size_bytes"]
+    assert metrics['documents{set="main"}'] == 3250
+    assert metrics['valid{set="main"}'] == metrics['last_run_success{set="main"}'] == 1
+    assert metrics['missing_collections{set="main"}'] == 5
+    assert metrics['runs_total{set="main",trigger="manual"}'] == 2
+    assert 0 <= metrics['age_seconds{set="main"}'] < 60
+
+
+def test_a_second_server_on_the_same_directory_is_refused_and_says_who_is_there(served: Served) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "sidecar", "serve"],
+        env=served.environment | {"SIDECAR_PORT": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (second.returncode, served.process and str(served.process.pid) in second.stderr) == (4, True)
+
+
+def test_a_port_that_is_taken_is_named(served: Served, tmp_path: Path) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "sidecar", "serve"],
+        env=served.environment | {"BACKUP_DIR": str(tmp_path / "other")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert second.returncode == 1
+    assert f"127.0.0.1:{served.port}" in second.stderr
+
+
+def test_a_token_is_made_and_shown_once_where_none_is_set(exact: ServerProcess, tmp_path: Path) -> None:
+    served = Served(exact, tmp_path / "backups")
+    served.variables = {"SIDECAR_ADMIN_TOKEN_FILE": ""}
+    environment = {
+        name: value for name, value in served.environment.items() if not name.startswith("SIDECAR_ADMIN_TOKEN")
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "sidecar", "serve"],
+        env=environment | {"SIDECAR_PORT": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+        out, err = process.communicate(timeout=10)
+    url, _, token = line.strip().rpartition(" ")[2].partition("/#token=")
+    assert url.startswith("http://127.0.0.1:")
+    assert len(token) >= 32
+    assert token not in out + err
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense" * 1000])
+def test_a_broken_record_stops_nothing(damage: bytes, served: Served) -> None:
+    made = served.back_up()
+    served.kill()
+    for path in (served.directory / ".history").iterdir():
+        path.unlink() if path.name.endswith(("-wal", "-shm")) else path.write_bytes(damage)
+    served.start()
+    assert served.metrics()['runs_total{set="main",trigger="manual"}'] == 1
+    assert served.get("/api/admin/jobs").json["jobs"][0]["runs"][0]["backup_id"] == made["backup_id"]
+    served.back_up()
+
+
+def test_files_that_others_add_or_take_away_are_seen(served: Served) -> None:
+    made = [served.back_up() for _ in range(2)]
+    for name in files(served.directory):
+        if name.startswith(made[1]["backup_id"]):
+            (served.directory / name).unlink()
+    (served.directory / "seed_backup_20200101_000000.json").write_text("{}")
+    listed = served.get(f"{BACKUPS}/list?backup_type=main").json["main"]
+    assert [(one["backup_id"], one["state"]) for one in listed] == [
+        (made[0]["backup_id"], "valid"),
+        ("seed_backup_20200101_000000", "orphan"),
+    ]
+    metrics = served.metrics()
+    assert [metrics[f'backups{{set="main",state="{state}"}}'] for state in ("valid", "orphan", "invalid")] == [1, 1, 0]
+
+
+def test_the_command_line_beside_a_server_is_seen_by_it(served: Served) -> None:
+    seed(served.mongodb.uri, DB, {"attendance": PEOPLE})
+    ended = subprocess.run(
+        [sys.executable, "-m", "sidecar", "backup", "attendance"],
+        env=served.environment,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 0
+    assert served.get(f"{BACKUPS}/status").json["attendance"]["health"] == "healthy"
+    checked = subprocess.run(
+        [sys.executable, "-m", "sidecar", "healthcheck"], env=served.environment, check=False, timeout=60
+    )
+    assert checked.returncode == 0
