@@ -37,6 +37,19 @@ class UsageError(SidecarError):
     code = "usage"
 
 
+class SetNotFound(UsageError):
+    """No set of this name is configured."""
+
+    code = "set_not_found"
+    cure = "`sidecar config show` lists the sets."
+
+
+class AlreadyOver(UsageError):
+    """A time that was given as an end lies in the past."""
+
+    code = "already_over"
+
+
 # -- the database ------------------------------------------------------------------------------------------------------
 
 

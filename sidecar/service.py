@@ -17,7 +17,7 @@ from sidecar.engine.lock import SetLock
 from sidecar.engine.source import Database
 from sidecar.engine.store import LocalStore
 from sidecar.engine.threads import in_thread
-from sidecar.errors import BackupInvalid, BackupNotFound, BackupProtected, Busy, SidecarError, StorageError, UsageError
+from sidecar.errors import BackupInvalid, BackupNotFound, BackupProtected, Busy, SetNotFound, SidecarError, StorageError
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, BackupSet, BackupState, Manifest, StoredBackup, Trigger, Verdict
 from sidecar.rules import retention
@@ -49,11 +49,11 @@ class Service:
         self.catalog = Catalog(self.stores)
 
     def sets(self, asked: str) -> list[BackupSet]:
-        """The sets that a name, `both` or `all` stands for. Raises UsageError for an unknown name."""
+        """The sets that a name, `both` or `all` stands for. Raises SetNotFound."""
         known = self.settings.sets
         names = {ALL: tuple(known), BOTH: BUILT_IN}.get(asked, (asked,))
         if unknown := [name for name in names if name not in known]:
-            raise UsageError(f"unknown backup set {unknown[0]!r}: expected {', '.join(known)}, both or all")
+            raise SetNotFound(f"unknown backup set {unknown[0]!r}: expected {', '.join(known)}, both or all")
         return [known[name] for name in names]
 
     # -- backup and retention ------------------------------------------------------------------------------------------

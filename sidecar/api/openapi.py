@@ -149,7 +149,7 @@ def _good(route: Route, status: int, words: str, schemas: Schemas) -> Json:
     if route.response:
         answer["content"] = {"application/json": {"schema": schemas.of(route.response, "serialization")}}
     elif route.content_type:
-        answer["content"] = {route.content_type: {}}
+        answer["content"] = {one: {} for one in route.content_type.split(", ")}
     return answer
 
 

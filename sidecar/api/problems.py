@@ -163,9 +163,12 @@ class Unexpected(SidecarError):
 STATUS: Mapping[type[SidecarError], int] = {  # that of an error which is not listed is its nearest parent's
     SidecarError: 500,
     errors.UsageError: 422,
+    errors.SetNotFound: 404,
+    errors.AlreadyOver: 409,
     errors.SourceError: 502,
     errors.SourceUnavailable: 503,
     errors.SourceStalled: 503,
+    errors.NothingToBackUp: 409,
     errors.StorageFull: 507,
     errors.Busy: 409,
     errors.Cancelled: 409,

@@ -39,7 +39,7 @@ def _reasons(sidecar: Sidecar) -> tuple[str, ...]:
     return (*dead, *unreadable)
 
 
-@routes.get("/metrics", access=Access.OPEN, content_type="text/plain")
+@routes.get("/metrics", access=Access.OPEN, content_type="text/plain, application/openmetrics-text")
 async def metrics(request: web.Request) -> web.StreamResponse:
     """Everything for Prometheus, in its text format or in OpenMetrics as the request prefers."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))

@@ -7,14 +7,14 @@ from sidecar.api.context import sidecar_of
 from sidecar.api.jobs import results
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.engine.threads import in_thread
-from sidecar.errors import Busy, StorageError, UsageError
+from sidecar.errors import Busy, SetNotFound, StorageError
 
 routes = RouteTable(tag="Retention")
 BASE = "/api/admin/retention"
 
 
 @routes.get(
-    BASE, access=Access.READ, query=schemas.WhichOrAll, response=schemas.Decisions, errors=(UsageError, StorageError)
+    BASE, access=Access.READ, query=schemas.WhichOrAll, response=schemas.Decisions, errors=(SetNotFound, StorageError)
 )
 async def retention(request: web.Request, query: schemas.WhichOrAll) -> Reply:
     """Say what would become of each backup now, why, and when its age will end it."""
@@ -38,7 +38,7 @@ async def retention(request: web.Request, query: schemas.WhichOrAll) -> Reply:
     response=schemas.Results,
     also=schemas.RESULTS,
     headers={"Location": "The job, while it is not over."},
-    errors=(UsageError, Busy),
+    errors=(SetNotFound, Busy),
 )
 async def prune(request: web.Request, query: schemas.PruneQuery) -> Reply:
     """Delete what the rules let go."""

@@ -48,7 +48,7 @@ class Route:
     query: Model | None = None
     body: Model | None = None  # may be left out of the request where none of its fields is required
     response: Model | None = None
-    content_type: str | None = None  # of an answer that has no model
+    content_type: str | None = None  # of an answer that has no model; of several kinds, with ", " between them
     status: int = 200
     also: Mapping[int, str] = field(default_factory=dict)  # statuses with the same kind of body, and what they mean
     headers: Mapping[str, str] = field(default_factory=dict)  # of answers that are no problem, and what they mean

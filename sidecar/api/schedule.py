@@ -7,7 +7,7 @@ from sidecar.api.auth import principal_of
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.jobs import run_body
 from sidecar.api.routing import Access, Reply, RouteTable
-from sidecar.errors import UsageError
+from sidecar.errors import AlreadyOver, SetNotFound
 from sidecar.model import Kind
 from sidecar.scheduler import Entry
 
@@ -27,19 +27,23 @@ async def schedule(request: web.Request) -> Reply:
     query=schemas.WhichOrAll,
     body=schemas.Until,
     response=schemas.ScheduleBody,
-    errors=(UsageError,),
+    errors=(SetNotFound, AlreadyOver),
 )
 async def pause(request: web.Request, query: schemas.WhichOrAll, body: schemas.Until) -> Reply:
     """Make no backups by schedule, until then or until it is resumed. Verifications go on; so does what is under way."""
     sidecar = sidecar_of(request)
     if body.until is not None and body.until <= sidecar.clock.now():
-        raise UsageError("until: expected a time in the future")
+        raise AlreadyOver("until: expected a time in the future")
     await sidecar.scheduler.pause(_entries(sidecar, query.backup_type), body.until, principal_of(request).name)
     return Reply(_body(sidecar))
 
 
 @routes.post(
-    f"{BASE}/resume", access=Access.WRITE, query=schemas.WhichOrAll, response=schemas.ScheduleBody, errors=(UsageError,)
+    f"{BASE}/resume",
+    access=Access.WRITE,
+    query=schemas.WhichOrAll,
+    response=schemas.ScheduleBody,
+    errors=(SetNotFound,),
 )
 async def resume(request: web.Request, query: schemas.WhichOrAll) -> Reply:
     """Go on with the next due time."""

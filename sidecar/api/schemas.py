@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 from sidecar.model import Kind, Manifest, Outcome, Trigger
 from sidecar.progress import Snapshot
@@ -103,10 +103,18 @@ class JobPath(Parameters):
     job_id: Annotated[str, Field(max_length=100)]
 
 
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Without the ends of the calendar, where other offsets cannot be reckoned with."""
+    return min(max(moment, _EARLIEST), _LATEST).astimezone(UTC)
+
+
 class Until(Parameters):
     """An end; without one it holds until it is taken back."""
 
-    until: Annotated[AwareDatetime, Field(lt=datetime(9000, 1, 1, tzinfo=UTC))] | None = None
+    until: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
 
 class Credentials(Parameters):
@@ -321,7 +329,7 @@ class Readiness(Body):
 
 RESULTS = {
     202: "Begun; the body says what is under way, and Location where to ask.",
-    409: "A set is in use.",
+    409: "A set is in use, or there is nothing of it to back up.",
     500: "It failed; the body says of which set and why.",
     502: "MongoDB failed.",
     503: "MongoDB is away.",

@@ -92,7 +92,7 @@ def test_health_has_the_keys_of_the_specification_and_what_is_worst(served: Serv
 
 def test_trigger_answers_with_what_became_of_each_set(served: Served) -> None:
     answer = served.post(f"{BACKUPS}/trigger")
-    assert answer.status == 502  # nothing of attendance exists: no success is shown for both
+    assert answer.status == 409  # nothing of attendance exists: no success is shown for both
     main, attendance = answer.json["main"], answer.json["attendance"]
     assert (main["success"], main["message"], main["metadata"]["filename"]) == (True, main["message"], main["message"])
     assert main["metadata"]["collections"] == {"users": len(PEOPLE), "buses": len(BUSES)}

@@ -46,7 +46,7 @@ def test_a_pause_may_have_an_end_but_not_in_the_past(served: Served) -> None:
     paused = served.post(f"{SCHEDULE}/pause", {"until": "2099-06-01T00:00:00Z"}).json["entries"][0]
     assert (paused["next_run"], paused["pause"]["until"]) == ("2100-01-01T00:00:00Z", "2099-06-01T00:00:00Z")
     refused = served.post(f"{SCHEDULE}/pause", {"until": "2020-01-01T00:00:00Z"})
-    assert (refused.status, refused.json["code"]) == (422, "usage")
+    assert (refused.status, refused.json["code"]) == (409, "already_over")
 
 
 @pytest.fixture
