@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format bench soak lock clean
+.PHONY: demo test check format bench chaos soak lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,9 @@ bench: $(READY)  ## figures of docs/performance.md
 
 chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -m chaos tests/system
+
+soak: $(READY)  ## ten minutes of a backup every second while everything breaks, figures of docs/reliability.md
+	$(BIN)/python -m pytest --quiet -s -m soak tests/system
 
 lock: $(READY)  ## renew the pinned versions
 	$(BIN)/python -m pip install --quiet uv

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -17,7 +16,7 @@ from sidecar.errors import SidecarError
 COOKIE = "session_token"
 FIRST_DELAY, LONGEST_DELAY = 0.25, 4.0  # seconds before a wrong token is answered; doubles with each of a client
 FORGET_SECONDS = 600.0  # a client's failures
-MOST_WAITING = 64  # answers held back at once; above that, wrong tokens are refused without a look
+MOST_WAITING = 64  # answers held back at once; above that, wrong tokens are refused at once
 MOST_CLIENTS = 10_000
 _SAFE = frozenset({"GET", "HEAD"})
 _PRINCIPAL = web.RequestKey("PRINCIPAL", Principal)
@@ -69,7 +68,7 @@ class Gate:
 
     async def _identify(self, request: web.Request) -> Principal:
         if "Authorization" in request.headers:
-            return await self._by_token(request, _bearer(request.headers["Authorization"]))
+            return await self._by_token(request, self._bearer(request.headers["Authorization"]))
         cookie = request.cookies.get(COOKIE)
         if cookie is None:
             self.failures["missing"] += 1
@@ -79,6 +78,13 @@ class Gate:
             self.failures["session_over"] += 1
             raise Unauthorised("the session is over: sign in again")
         return principal
+
+    def _bearer(self, header: str) -> str:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():  # nobody's guess
+            self.failures["missing"] += 1
+            raise Unauthorised("expected a header `Authorization: Bearer TOKEN`")
+        return token.strip()
 
     async def _by_token(self, request: web.Request, token: str) -> Principal:
         principal = self._tokens.owner_of(token)
@@ -117,7 +123,7 @@ class Gate:
         if site is not None:  # the browser's own word, which also holds behind a proxy that changes Host
             is_ours = site in {"same-origin", "none"}
         elif origin is not None:
-            is_ours = urlsplit(origin).netloc.lower() == request.host.lower()
+            is_ours = _is_same_origin(request, origin)
         else:
             is_ours = True
         if not is_ours:
@@ -145,9 +151,11 @@ def cookie_header(value: str, *, is_secure: bool) -> str:
     return "; ".join([*parts, "Secure"] if is_secure else parts)
 
 
-def _bearer(header: str) -> str:
-    scheme, _, token = header.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def _is_same_origin(request: web.Request, origin: str) -> bool:
+    """Behind a proxy that speaks TLS for us, we do not know the scheme; where we speak it ourselves, it counts too."""
+    scheme, _, host = origin.partition("://")
+    is_our_host = bool(host) and host.lower() == request.headers.get("Host", "").lower()
+    return is_our_host and (scheme == "https" or not request.secure)
 
 
 # -- the audit ---------------------------------------------------------------------------------------------------------

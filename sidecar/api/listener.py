@@ -1,27 +1,26 @@
 """The socket: aiohttp behind the limits that it lacks, certificates that are read again, and a stop that ends."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 
+from sidecar.api.connections import Connection, Limits
 from sidecar.clock import SystemClock
 from sidecar.errors import ConfigError, SidecarError
 from sidecar.supervision import Supervised
 
-HEAD_SECONDS = 10.0  # for a request's head to arrive after the connection was made
-KEEPALIVE_SECONDS = 30.0
-GRACE_SECONDS = 3.0  # for requests that are being answered when the listener closes
-MOST_CONNECTIONS = 256
 MOST_HEADERS = 64
 CERTIFICATE_SECONDS = 10.0  # between two looks at the certificate's files
-_HEAD_END = b"\r\n\r\n"
-_FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_NO_PASSWORD = ""  # without one, OpenSSL asks the terminal for that of an encrypted key, and everything waits
 
 log = structlog.get_logger(__name__)
 
@@ -41,14 +40,6 @@ class Listening:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one client may do to all others."""
-
-    head_seconds: float = HEAD_SECONDS
-    connections: int = MOST_CONNECTIONS
-
-
 # -- certificates ------------------------------------------------------------------------------------------------------
 
 
@@ -66,13 +57,19 @@ class Certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            context.load_cert_chain(self._chain, self._key)
-        except OSError as error:  # ssl.SSLError is one
-            reason = error.strerror or "not a PEM certificate with its key"
-            raise ConfigError(
-                [f"SIDECAR_TLS_CERT and SIDECAR_TLS_KEY: {self._chain} and {self._key}: {reason}"]
+            context.load_cert_chain(self._chain, self._key, _NO_PASSWORD)
+        except ssl.SSLError as error:
+            raise self._unusable(
+                "the key is not the certificate's"
+                if error.reason == "KEY_VALUES_MISMATCH"
+                else "expected PEM: a certificate with its chain, and its key without a password"
             ) from None
+        except OSError as error:
+            raise self._unusable(error.strerror or "cannot be read") from None
         return context
+
+    def _unusable(self, reason: str) -> ConfigError:
+        return ConfigError([f"SIDECAR_TLS_CERT and SIDECAR_TLS_KEY: {self._chain} and {self._key}: {reason}"])
 
     def _identity(self) -> list[object]:
         try:
@@ -89,7 +86,7 @@ class Certificate:
         self._seen = identity
         try:
             self._loaded()  # a broken pair would leave a context that is in use half changed
-            self.context.load_cert_chain(self._chain, self._key)
+            self.context.load_cert_chain(self._chain, self._key, _NO_PASSWORD)
         except (ConfigError, OSError) as error:
             log.error("tls.reload_failed", error=str(error))  # noqa: TRY400 - the sentence says it all
         else:
@@ -102,57 +99,6 @@ class Certificate:
             self.renew()
 
 
-# -- connections -------------------------------------------------------------------------------------------------------
-
-
-class _Guard(asyncio.Protocol):
-    """Stands before aiohttp's own protocol: closes a connection whose first request does not arrive, and one too many."""
-
-    def __init__(self, inner: asyncio.Protocol, limits: Limits, connections: set["_Guard"]) -> None:
-        self._inner = inner
-        self._limits = limits
-        self._connections = connections
-        self._tail = b""
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream, which is what was listened for
-        if len(self._connections) >= self._limits.connections:
-            self._inner = asyncio.Protocol()
-            transport.write(_FULL)
-            transport.close()
-            return
-        self._connections.add(self)
-        self._timer = asyncio.get_running_loop().call_later(self._limits.head_seconds, transport.abort)
-        self._inner.connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
-        self._disarm()
-        self._inner.connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        if self._timer is not None:
-            if _HEAD_END in self._tail + data:
-                self._disarm()
-            self._tail = (self._tail + data)[1 - len(_HEAD_END) :]
-        self._inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        return self._inner.eof_received()
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
 # -- listening ---------------------------------------------------------------------------------------------------------
 
 
@@ -160,47 +106,58 @@ class _Guard(asyncio.Protocol):
 async def listening(
     app: web.Application, host: str, port: int, certificate: Certificate | None = None, limits: Limits | None = None
 ) -> AsyncIterator[Listening]:
-    """Serve inside the `with` block. After it, what is being answered has three seconds. Raises CannotListen."""
+    """Serve inside the `with` block. After it, what is being answered has `grace_seconds`. Raises CannotListen."""
+    limits = limits or Limits()
     runner = web.AppRunner(
         app,
         handle_signals=False,
         access_log=None,
-        keepalive_timeout=KEEPALIVE_SECONDS,
-        shutdown_timeout=GRACE_SECONDS,
+        logger=_logger(),
+        keepalive_timeout=limits.keepalive_seconds,
+        shutdown_timeout=limits.grace_seconds / 2,  # aiohttp waits twice
         max_headers=MOST_HEADERS,
     )
-    await runner.setup()
-    try:
-        server = await _listen(_guarding(runner, limits or Limits()), host, port, certificate)
-        try:
-            yield _listening(server, host, certificate)
-        finally:
-            server.close()
-    finally:
-        await runner.cleanup()
-
-
-def _guarding(runner: web.AppRunner, limits: Limits) -> Callable[[], asyncio.Protocol]:
-    connections: set[_Guard] = set()
-
-    def guarded() -> asyncio.Protocol:
-        assert runner.server is not None  # noqa: S101 - it was set up
-        return _Guard(runner.server(), limits, connections)
-
-    return guarded
-
-
-async def _listen(
-    factory: Callable[[], asyncio.Protocol], host: str, port: int, certificate: Certificate | None
-) -> asyncio.Server:
+    connections: set[Connection] = set()
     context = certificate.context if certificate else None
-    handshake = HEAD_SECONDS if certificate else None
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(_stop, runner, connections, limits.grace_seconds)
+        await runner.setup()
+        assert runner.server is not None  # noqa: S101 - it was set up
+        server = await _listen(partial(Connection, runner.server, limits, context, connections), host, port)
+        stack.callback(server.close)
+        yield _listening(server, host, certificate)
+
+
+def _logger() -> logging.Logger:
+    """aiohttp's, without a traceback for everything that is no HTTP: anybody can send that."""
+    logger = logging.getLogger("sidecar.http")
+    logger.addFilter(_is_our_fault)
+    return logger
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
+
+
+async def _stop(runner: web.AppRunner, connections: set[Connection], grace_seconds: float) -> None:
+    """Whatever still waits for a client that does not read is broken off."""
+    now = asyncio.get_running_loop().time
+    deadline = now() + grace_seconds
+    await runner.cleanup()
+    if connections:
+        await asyncio.wait([one.ended for one in connections], timeout=max(deadline - now(), 0))
+    for one in tuple(connections):
+        one.abort()
+    await asyncio.gather(*(one.ended for one in connections))
+
+
+async def _listen(factory: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:
     try:
-        return await asyncio.get_running_loop().create_server(
-            factory, host, port, ssl=context, ssl_handshake_timeout=handshake, reuse_address=True
-        )
+        return await asyncio.get_running_loop().create_server(factory, host, port, reuse_address=True)
     except OSError as error:
         raise CannotListen(f"{host}:{port}: {error.strerror or error}") from None
+    except UnicodeError:
+        raise CannotListen(f"{host}:{port}: not a host name") from None
 
 
 def _listening(server: asyncio.Server, host: str, certificate: Certificate | None) -> Listening:

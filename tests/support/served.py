@@ -46,6 +46,7 @@ class Served:
     mongodb: ServerProcess
     directory: Path  # of the backups; the log lies beside it
     variables: Mapping[str, str] = field(default_factory=dict)
+    log_at: Path | None = None
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -68,7 +69,7 @@ class Served:
 
     @property
     def log_path(self) -> Path:
-        return self.directory.with_name(f"{self.directory.name}.log")
+        return self.log_at or self.directory.with_name(f"{self.directory.name}.log")
 
     def start(self) -> Self:
         """Returns when the listener is open. A second start takes the same port again."""

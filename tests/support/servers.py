@@ -47,6 +47,10 @@ class ServerProcess(ABC):
             raise RuntimeError("the server is not running")
         return self._process
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
     def start(self) -> Self:
         """Returns once the server accepts connections. A second start takes the same port again."""
         if self._process is not None:

@@ -71,6 +71,10 @@ def test_each_token_is_its_owner_s() -> None:
     assert Tokens(Secret(ADMIN)).owner_of(READER) is None
 
 
+def test_bytes_that_are_no_text_stand_for_nothing_else() -> None:
+    assert Tokens(Secret("what-is-the-token?")).owner_of("what-is-the-token\udcff") is None
+
+
 @given(ANYTHING)
 def test_no_other_text_is_a_session(text: str) -> None:
     sessions = Sessions()

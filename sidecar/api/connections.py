@@ -1,0 +1,139 @@
+"""One connection each: counted from its first byte on, secured, and ended when its client keeps it without using it."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_HEAD_END = b"\r\n\r\n"
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may do to all others."""
+
+    connections: int = 256
+    head_seconds: float = 10.0  # for the TLS handshake, and then for the first request's head
+    keepalive_seconds: float = 30.0  # for each further head, from the answer before it on
+    write_seconds: float = 60.0  # without a byte taken of what is sent; noticed after twice as long at the latest
+    grace_seconds: float = 3.0  # for requests that are being answered when the listener closes
+
+
+class Connection(asyncio.Protocol):
+    """Stands before the protocol that `make_inner` makes for it, which only hears of a connection that is open and secure."""
+
+    def __init__(
+        self,
+        make_inner: Callable[[], asyncio.Protocol],
+        limits: Limits,
+        context: ssl.SSLContext | None,
+        connections: set["Connection"],
+    ) -> None:
+        self._make_inner = make_inner
+        self._inner = asyncio.Protocol()  # hears nothing
+        self._limits = limits
+        self._context = context
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self.ended = self._loop.create_future()
+        self._socket = asyncio.Transport()
+        self._securing: asyncio.Task[None] | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._received = b""  # what came with the end of the handshake; later the last bytes of an unfinished head
+        self._resumed = 0
+        self._unsent = (0, 0)
+
+    def abort(self) -> None:
+        self._socket.abort()
+
+    # -- beginning and end ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream, which is what was listened for
+        self._socket = transport
+        if len(self._connections) >= self._limits.connections:
+            if self._context is None:
+                transport.write(_FULL)
+            transport.close()
+            return
+        self._connections.add(self)
+        self._watch_writing()
+        if self._context is None:
+            self._begin(transport)
+        else:
+            self._securing = self._loop.create_task(self._secure(transport, self._context))
+
+    async def _secure(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
+        """Not left to `create_server`, which tells nobody of a connection before its handshake is over."""
+        try:
+            secured = await self._loop.start_tls(
+                transport, self, context, server_side=True, ssl_handshake_timeout=self._limits.head_seconds
+            )
+        except OSError:  # ssl.SSLError and the time-out are some
+            secured = None
+        if secured is None or self.ended.done():
+            transport.abort()
+            self._end()
+            return
+        received, self._received = self._received, b""
+        self._begin(secured)
+        self.data_received(received)
+
+    def _begin(self, transport: asyncio.Transport) -> None:
+        self._securing = None
+        self._head_timer = self._loop.call_later(self._limits.head_seconds, self.abort)
+        self._inner = self._make_inner()
+        self._inner.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        self._inner.connection_lost(exc)
+
+    def _end(self) -> None:
+        self._connections.discard(self)
+        for timer in (self._head_timer, self._write_timer):
+            if timer is not None:
+                timer.cancel()
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._securing is not None:
+            self._received += data
+            return
+        if self._head_timer is not None:
+            self._look_for_head_end(data)
+        self._inner.data_received(data)
+
+    def _look_for_head_end(self, data: bytes) -> None:
+        seen = (
+            self._received + data if self._received else data.lstrip(b"\r\n")
+        )  # empty lines before a head do not count
+        self._received = seen[1 - len(_HEAD_END) :]
+        if self._head_timer is not None and _HEAD_END in seen:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._resumed += 1
+        self._inner.resume_writing()
+
+    def _watch_writing(self) -> None:
+        """The same bytes unsent as a while ago, and none sent in between: nobody takes them."""
+        before, self._unsent = self._unsent, (self._socket.get_write_buffer_size(), self._resumed)
+        if self._unsent == before and self._unsent[0]:
+            self.abort()
+        else:
+            self._write_timer = self._loop.call_later(self._limits.write_seconds, self._watch_writing)
