@@ -1,9 +1,13 @@
 """`demo`: the whole job on believable data and an embedded server, with nothing installed by hand."""
 
+import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +19,9 @@ from sidecar import errors
 from sidecar.cli import exits, terminal
 from sidecar.cli.running import app
 from sidecar.demo.school import load_school
-from sidecar.demo.server import EmbeddedServer
+from sidecar.demo.server import EmbeddedServer, free_port
+
+_POLL_SECONDS = 0.05
 
 _CONFIGURATION = """\
 # A third set beside the two built-in ones: everything, with the view and the capped collection.
@@ -29,7 +35,7 @@ limit = 3
 def demo(
     directory: Annotated[Path, typer.Option(help="Emptied first; the backups stay there.")] = Path(".demo"),
 ) -> None:
-    """Start an embedded server with a school's data; make, list, verify, damage and restore backups of it."""
+    """Start an embedded server with a school's data; make, list, verify, damage and restore backups of it; then serve the API."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     with EmbeddedServer(directory / "mongodb") as server:
@@ -54,9 +60,50 @@ def demo(
         _flip_one_bit(_newest(directory, "attendance"))
         _show(environment, "status", expected=exits.OK)
         _show(environment, "verify", _newest(directory, "attendance").stem, expected=exits.INVALID)
-        _show(environment, "backup", "attendance")
-        _show(environment, "status")
+        _serve(environment)
     terminal.say(f"\nDone. The backups are in {directory}/backups: look at them with jq, or read the README.")
+
+
+def _serve(environment: Mapping[str, str]) -> None:
+    """Run the server and ask it for a backup; on a terminal it stays until Ctrl-C."""
+    token, port = secrets.token_urlsafe(24), free_port()
+    ours = {"SIDECAR_ADMIN_TOKEN": token, "SIDECAR_HOST": "127.0.0.1", "SIDECAR_PORT": str(port)}
+    terminal.say("\n$ sidecar serve")
+    with subprocess.Popen([sys.executable, "-m", "sidecar", "serve"], env=dict(environment) | ours) as process:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _await_ready(url, process)
+            for method, path in (("POST", "trigger?backup_type=attendance"), ("GET", "status?backup_type=all")):
+                terminal.say(f"\n{method} /api/admin/backups/{path}")
+                for name, body in _asked(f"{url}/api/admin/backups/{path}", method, token).items():
+                    terminal.say(f"  {name}: {body['message']}")
+            if sys.stdin.isatty():
+                terminal.say(
+                    f"\nThe API is described at {url}/docs, its metrics are at {url}/metrics, the token is {token}"
+                )
+                terminal.say("Ctrl-C ends the demo.")
+                process.wait()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            process.terminate()
+
+
+def _await_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{url}/readyz", timeout=5).close()  # noqa: S310 - the scheme is ours
+        except OSError:
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+    raise errors.SidecarError(f"the server ended with {process.returncode} at its start")
+
+
+def _asked(url: str, method: str, token: str) -> Any:
+    request = urllib.request.Request(url, method=method, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - the scheme is ours
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
+        return json.load(answer)
 
 
 def _load(uri: str) -> dict[str, int]:

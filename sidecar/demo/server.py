@@ -62,7 +62,7 @@ class EmbeddedServer:
             raise EmbeddedServerError(f"{self._executable} is missing: pip install 'mongodb-backup-sidecar[demo]'")
         self._directory.mkdir(parents=True, exist_ok=True)
         self._data = Path(tempfile.mkdtemp(prefix="data-", dir=self._directory))
-        self._port = _free_port()
+        self._port = free_port()
         try:
             process = self._process = self._launch(self._data)
             self._wait_until_ready(process)
@@ -117,7 +117,8 @@ class EmbeddedServer:
             self._data = None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

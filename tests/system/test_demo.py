@@ -15,7 +15,13 @@ def test_the_demo_does_the_whole_job_and_says_so(tmp_path: Path) -> None:
         timeout=200,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    for said in ("The configuration is good.", "counts and fingerprints are equal", "One bit of", "Done."):
+    for said in (
+        "The configuration is good.",
+        "counts and fingerprints are equal",
+        "One bit of",
+        "GET /api/admin/backups/status",
+        "Done.",
+    ):
         assert said in ended.stdout
     backups = sorted((tmp_path / "demo" / "backups" / "everything").glob("*[0-9].json"))
     content = json.loads(backups[-1].read_text())

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
-from sidecar.config import reference_table
+from sidecar import config, metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_table_of_settings_is_that_of_the_code() -> None:
-    assert reference_table() in (DOCS / "configuration.md").read_text()
+    assert config.reference_table() in (DOCS / "configuration.md").read_text()
+
+
+def test_the_table_of_metrics_is_that_of_the_code() -> None:
+    assert metrics.reference_table() in (DOCS / "metrics.md").read_text()
