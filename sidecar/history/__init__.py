@@ -1,5 +1,6 @@
 """The durable record of what ran, what was due, and what was found: SQLite, written before the work starts."""
 
-from sidecar.history.record import Accounted, History, JobFilter, Pause, Retry, Total
+from sidecar.history.record import History
+from sidecar.history.rows import Accounted, JobFilter, Pause, Retry, Total
 
 __all__ = ["Accounted", "History", "JobFilter", "Pause", "Retry", "Total"]

@@ -422,20 +422,6 @@ async def test_a_handshake_under_way_does_not_hold_up_the_stop_either(handlers: 
 # -- addresses ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("host", "shown"), [(HOST, HOST), (EVERYWHERE, HOST), ("localhost", "localhost"), ("::1", "[::1]")]
-)
-async def test_the_address_is_told_as_one_that_can_be_opened(host: str, shown: str, handlers: Handlers) -> None:
-    if host == "::1" and not _has_ipv6():
-        pytest.skip("this machine has no IPv6")
-    async with listening(handlers.app(), host, 0, limits=PATIENT) as at:
-        assert at == Listening(at.port, f"http://{shown}:{at.port}")
-        reader, writer = await asyncio.open_connection(shown.strip("[]"), at.port)
-        writer.write(HEAD)
-        assert await reader.readuntil(HELLO)
-        writer.close()
-
-
 def _has_ipv6() -> bool:
     with socket.socket(socket.AF_INET6) as probe:
         try:
@@ -443,6 +429,19 @@ def _has_ipv6() -> bool:
         except OSError:
             return False
         return True
+
+
+IPV6 = [("::1", "[::1]")] if _has_ipv6() else []
+
+
+@pytest.mark.parametrize(("host", "shown"), [(HOST, HOST), (EVERYWHERE, HOST), ("localhost", "localhost"), *IPV6])
+async def test_the_address_is_told_as_one_that_can_be_opened(host: str, shown: str, handlers: Handlers) -> None:
+    async with listening(handlers.app(), host, 0, limits=PATIENT) as at:
+        assert at == Listening(at.port, f"http://{shown}:{at.port}")
+        reader, writer = await asyncio.open_connection(shown.strip("[]"), at.port)
+        writer.write(HEAD)
+        assert await reader.readuntil(HELLO)
+        writer.close()
 
 
 async def test_a_port_that_is_taken_is_named(handlers: Handlers) -> None:

@@ -1,0 +1,185 @@
+"""The record's tables, and what their rows mean. A row that makes no sense raises ValueError."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sidecar.catalog import Finding
+from sidecar.model import BackupId, BackupState, Kind, Outcome, Run, Trigger, Verdict
+
+VERSION: Final = 1
+MESSAGE_LENGTH: Final = 2_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+SCHEMA: Final = """
+CREATE TABLE runs (
+    job_id TEXT NOT NULL, set_name TEXT NOT NULL, kind TEXT NOT NULL, trigger TEXT NOT NULL, started_at INTEGER NOT NULL,
+    due_at INTEGER, ended_at INTEGER, outcome TEXT, code TEXT, message TEXT NOT NULL, backup_id TEXT, log TEXT NOT NULL,
+    PRIMARY KEY (job_id, set_name)
+);
+CREATE UNIQUE INDEX one_outcome_per_due_time ON runs (kind, set_name, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX runs_in_order ON runs (kind, set_name, started_at);
+CREATE INDEX runs_by_time ON runs (started_at);
+CREATE TABLE totals (
+    kind TEXT NOT NULL, set_name TEXT NOT NULL, trigger TEXT NOT NULL, outcome TEXT NOT NULL, code TEXT NOT NULL,
+    count INTEGER NOT NULL, PRIMARY KEY (kind, set_name, trigger, outcome, code)
+);
+CREATE TABLE counters (name TEXT NOT NULL, set_name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (name, set_name));
+CREATE TABLE schedules (name TEXT PRIMARY KEY, accounted_until INTEGER NOT NULL);
+CREATE TABLE pauses (name TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER, paused_by TEXT NOT NULL);
+CREATE TABLE requests (key TEXT PRIMARY KEY, request TEXT NOT NULL, job_id TEXT NOT NULL, asked_at INTEGER NOT NULL);
+CREATE TABLE findings (
+    backup_id TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
+    checksum TEXT NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL, found_at INTEGER NOT NULL, is_deep INTEGER NOT NULL
+)
+"""
+RUN = "job_id, kind, set_name, trigger, started_at, due_at, ended_at, outcome, code, message, backup_id, log"
+ENDED = "ON CONFLICT (job_id, set_name) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in ("ended_at", "outcome", "code", "message", "backup_id", "log")
+)
+REAL = "outcome IN ('succeeded', 'failed', 'aborted')"  # a run took place
+
+
+@dataclass(frozen=True, slots=True)
+class Accounted:
+    """Up to where a schedule's due times have been dealt with, and the outcomes of those that nothing ran for."""
+
+    schedule: str
+    until: datetime
+    runs: tuple[Run, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A schedule that begins nothing, for good where `until` is None."""
+
+    since: datetime
+    until: datetime | None
+    by: str
+
+    def covers(self, moment: datetime) -> bool:
+        return self.since <= moment and (self.until is None or moment < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What makes a repeated request recognisable: the client's key, and what was asked for with it."""
+
+    key: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Jobs with a run of this kind, set and outcome; None is any."""
+
+    kind: Kind | None = None
+    set_name: str | None = None
+    outcome: Outcome | None = None
+
+    def clause(self) -> tuple[str, list[str]]:
+        said = {name: str(value) for name, value in asdict(self).items() if value is not None}
+        return ("WHERE " + " AND ".join(f"{name} = ?" for name in said) if said else ""), list(said.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many runs ever ended so; it never goes down."""
+
+    kind: Kind
+    set_name: str
+    trigger: Trigger
+    outcome: Outcome
+    code: str
+    count: int
+
+
+# -- rows ----------------------------------------------------------------------------------------------------------------
+
+
+def insert(verb: str, otherwise: str = "") -> str:
+    return f"{verb} INTO runs ({RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {otherwise}"
+
+
+def run_row(run: Run) -> tuple[object, ...]:
+    return (
+        run.job_id,
+        run.kind,
+        run.set_name,
+        run.trigger,
+        stored(run.started_at),
+        stored(run.due_at) if run.due_at else None,
+        stored(run.ended_at) if run.ended_at else None,
+        run.outcome,
+        run.code,
+        run.message[:MESSAGE_LENGTH],
+        run.backup_id,
+        json.dumps(run.log),
+    )
+
+
+def run_of(row: tuple[Any, ...]) -> Run:
+    job_id, kind, set_name, trigger, started_at, due_at, ended_at, outcome, code, message, backup_id, log = row
+    return Run(
+        job_id=job_id,
+        kind=Kind(kind),
+        set_name=set_name,
+        trigger=Trigger(trigger),
+        started_at=moment_of(started_at),
+        due_at=moment_of(due_at) if due_at is not None else None,
+        ended_at=moment_of(ended_at) if ended_at is not None else None,
+        outcome=Outcome(outcome) if outcome else None,
+        code=code,
+        message=message,
+        backup_id=backup_id,
+        log=tuple(json.loads(log)),
+    )
+
+
+def finding_row(one: Finding) -> tuple[object, ...]:
+    verdict = one.verdict
+    found_at = stored(one.found_at)
+    return (str(one.backup_id), *one.identity, one.checksum, verdict.state, verdict.message, found_at, one.is_deep)
+
+
+def total_of(row: tuple[Any, ...]) -> Total:
+    kind, set_name, trigger, outcome, code, count = row
+    return Total(Kind(kind), set_name, Trigger(trigger), Outcome(outcome), code, int(count))
+
+
+def pause_of(row: tuple[Any, ...]) -> Pause:
+    since, until, by = row
+    return Pause(moment_of(since), moment_of(until) if until is not None else None, by)
+
+
+def finding_of(row: tuple[Any, ...]) -> Finding:
+    backup_id, size, mtime_ns, inode, checksum, state, message, found_at, is_deep = row
+    parsed = BackupId.parse(backup_id)
+    if parsed is None:
+        raise ValueError(f"{backup_id!r} is not the id of a backup")
+    return Finding(
+        backup_id=parsed,
+        identity=(size, mtime_ns, inode),
+        checksum=checksum,
+        verdict=Verdict(BackupState(state), message),
+        found_at=moment_of(found_at),
+        is_deep=bool(is_deep),
+    )
+
+
+def stored(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment_of(stored: int) -> datetime:
+    try:
+        return _EPOCH + stored * _MICROSECOND
+    except OverflowError as error:
+        raise ValueError(f"{stored} is not a time") from error
+
+
+def hashed(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

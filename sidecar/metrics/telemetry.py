@@ -1,0 +1,99 @@
+"""The registry of this process: the catalogue, computed at each scrape, and what is counted as it happens."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import structlog
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sidecar.metrics.catalogue import CATALOGUE, Family, Labelled, State, Type
+
+PREFIX = "mongobackup_"
+LEVELS = ("debug", "info", "warning", "error", "critical")
+_REQUEST = ("method", "route", "code")
+_COUNTED = (  # name, type, labels, meaning
+    ("log_messages_total", "counter", ("level",), "Log messages."),
+    ("http_requests_total", "counter", _REQUEST, "HTTP requests answered."),
+    ("http_request_duration_seconds", "histogram", _REQUEST, "Time to answer."),
+    ("metrics_errors_total", "counter", (), "Families that could not be computed."),
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Telemetry:
+    """Counts requests and log messages; `register` adds the catalogue."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # the library's own lack
+        self.registry = CollectorRegistry()
+        (messages, _, levels, said), (requests, _, labels, meaning), (durations, _, _, time), _ = _COUNTED
+        self._messages = Counter(PREFIX + messages, said, levels, registry=self.registry)
+        self._requests = Counter(PREFIX + requests, meaning, labels, registry=self.registry)
+        self._durations = Histogram(PREFIX + durations, time, labels, registry=self.registry)
+        for level in LEVELS:
+            self._messages.labels(level)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Count what is logged: a tap of the logging."""
+        level = str(event.get("level"))
+        self._messages.labels(level if level in LEVELS else "info").inc()
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request. `route` is a template, never a path."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._durations.labels(method, route, str(status)).observe(seconds)
+
+    def register(self, state: State) -> None:
+        self.registry.register(_StateCollector(state))
+
+
+class _StateCollector(Collector):
+    """Computes the catalogue. A family that cannot be computed is left out and counted, and takes no other with it."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._errors = 0
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        for family in CATALOGUE:
+            try:
+                yield _metric(family, family.samples(self._state))
+            except Exception:  # a bad state must never be hidden by a defect beside it
+                self._errors += 1
+                log.exception("metrics.broken", family=family.name)
+        name, _, _, meaning = _COUNTED[-1]
+        yield CounterMetricFamily(PREFIX + name.removesuffix("_total"), meaning, value=self._errors)
+
+
+def _metric(family: Family, samples: Labelled) -> Metric:
+    kind = CounterMetricFamily if family.type is Type.COUNTER else GaugeMetricFamily
+    metric = kind(PREFIX + family.name.removesuffix("_total"), family.meaning, labels=family.labels)
+    for labels, value in samples:
+        metric.add_metric(labels, float(value))
+    return metric
+
+
+def reference_table() -> str:
+    """The catalogue as a Markdown table, for the documentation."""
+    rows = [(family.name, family.type.value, family.labels, family.meaning) for family in CATALOGUE]
+    lines = [
+        f"| `{PREFIX}{name}` | {kind} | {', '.join(labels) or '–'} | {meaning} |"
+        for name, kind, labels, meaning in [*rows, *_COUNTED]
+    ]
+    return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *lines]) + "\n"
