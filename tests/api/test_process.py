@@ -1,16 +1,21 @@
 """The process: alive, ready, the same after a restart, one at a time, and quick beside a running backup."""
 
+import http.client
+import json
+import ssl
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
 from sidecar.metrics import CATALOGUE
 from support.command import files
 from support.rig import DB, PEOPLE
-from support.served import BACKUPS, Served
+from support.served import ADMIN, BACKUPS, Served
 from support.servers import ServerProcess, seed
 
 VOLATILE = ("age_seconds", "_checked_timestamp", "http_", "log_messages", "scheduler_restarts", "storage_free")
@@ -163,3 +168,21 @@ def test_the_command_line_beside_a_server_is_seen_by_it(served: Served) -> None:
         [sys.executable, "-m", "sidecar", "healthcheck"], env=served.environment, check=False, timeout=60
     )
     assert checked.returncode == 0
+
+
+def test_https_is_served_where_a_certificate_is_set(exact: ServerProcess, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "both.pem"))
+    variables = {"SIDECAR_TLS_CERT": str(tmp_path / "both.pem"), "SIDECAR_TLS_KEY": str(tmp_path / "both.pem")}
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with Served(exact, tmp_path / "backups", variables) as served:
+        with closing(http.client.HTTPSConnection("localhost", served.port, timeout=10, context=context)) as connection:
+            body = json.dumps({"token": ADMIN})
+            connection.request("POST", "/api/admin/session", body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            assert (answer.status, "; Secure" in str(answer.headers["Set-Cookie"])) == (200, True)
+        checked = subprocess.run(
+            [sys.executable, "-m", "sidecar", "healthcheck"], env=served.environment, check=False, timeout=60
+        )
+        assert checked.returncode == 0

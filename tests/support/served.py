@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import Any, Final, Self
 from pymongo import MongoClient
 
 from support.rig import DB
-from support.servers import ServerProcess
+from support.servers import ServerProcess, accepts_connections, free_port
 
 BACKUPS: Final = "/api/admin/backups"
 ADMIN: Final = "an-admin-token-of-the-tests"
@@ -83,7 +82,7 @@ class Served:
                 stderr=log,
             )
         deadline = time.monotonic() + _START_SECONDS
-        while not _accepts_connections(self.port):
+        while not accepts_connections(self.port):
             assert self.process.poll() is None, self.log_path.read_text()
             assert time.monotonic() < deadline, self.log_path.read_text()
             time.sleep(_POLL_SECONDS)
@@ -166,17 +165,3 @@ class Served:
     def log(self) -> list[dict[str, Any]]:
         lines = self.log_path.read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _accepts_connections(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True

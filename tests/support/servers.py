@@ -127,12 +127,12 @@ class _Secantus(ServerProcess):
         self._flags = flags
 
     def _launch(self) -> None:
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         log = self._path.with_suffix(".log")
         with log.open("ab") as output:
             self._spawn(*self._command(), stdout=output, stderr=output)
         deadline = time.monotonic() + _START_SECONDS
-        while not _accepts_connections(self.port):
+        while not accepts_connections(self.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"secantusd-py did not start:\n{log.read_text()}")
             time.sleep(_POLL_SECONDS)
@@ -169,13 +169,13 @@ def seed(uri: str, db: str, collections: Mapping[str, Iterable[Document]]) -> No
                 _insert(client[db], name, batch)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _accepts_connections(port: int) -> bool:
+def accepts_connections(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
