@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import structlog
 
@@ -47,6 +48,7 @@ class Database:
         self._fill = fill
         self._mutex = RLock()
         self._tried_at = 0.0
+        self._is_unread = False  # what lies on the disk is not what we have
         self._connection = self._opened()
 
     def close(self) -> None:
@@ -154,12 +156,30 @@ class Database:
     # -- when the disk fails -------------------------------------------------------------------------------------------
 
     def _in_memory(self, error: Exception) -> Connection:
+        """Begin without the disk, with what the file holds where it can at least be read."""
         log.error("history.not_saved", error=str(error))
         self.is_durable = False
         self._tried_at = time.monotonic()
-        connection = _connect(":memory:")
-        self._create(connection)
-        return connection
+        memory = _connect(":memory:")
+        try:
+            self._read_into(memory)
+        except (sqlite3.Error, OSError, Unreadable, ValueError):
+            memory.close()
+            memory = _connect(":memory:")
+            self._create(memory)
+            self._is_unread = True
+        return memory
+
+    def _read_into(self, memory: Connection) -> None:
+        disk = sqlite3.connect(f"file:{quote(str(self.path))}?mode=rw", uri=True)
+        try:
+            disk.execute(
+                "PRAGMA locking_mode = EXCLUSIVE"
+            )  # keeps the index of the log in memory: the disk may be full
+            disk.backup(memory)
+        finally:
+            disk.close()
+        self._check(memory)
 
     def _leave_disk(self, error: Exception) -> None:
         """Go on without the file: in memory with its content, or rebuilt where it cannot be read any more."""
@@ -212,6 +232,10 @@ class Database:
         """SQLite's own backup: the file holds the old content or the new one, whatever happens in between."""
         make_private(self.path.parent, self.path.parent)
         self.path.touch(mode=0o600)
+        if self._is_unread:  # it may still hold what we do not know
+            self._set_aside(f"{self.path.name} could not be read")
+            self._is_unread = False
+            self.path.touch(mode=0o600)
         try:
             disk = _connect(str(self.path))
             try:

@@ -43,6 +43,7 @@ class Soak:
     resident: list[int] = field(default_factory=list)  # bytes, of each process just before its end
     files: list[int] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def run(self) -> None:
         end = time.monotonic() + self.seconds
@@ -143,6 +144,7 @@ def assert_nothing_missing_false_or_grown(soak: Soak) -> None:
         assert verify_deep(store, one.id, CODEC) == VERIFIED
     outcomes = _outcomes(soak.served.directory)
     dues = sorted(outcomes)
+    assert dues[0] - soak.began < timedelta(seconds=3)
     assert {after - before for before, after in pairwise(dues)} == {timedelta(seconds=1)}
     assert None not in outcomes.values()
     assert dues[-1] > datetime.now(UTC) - timedelta(seconds=20)

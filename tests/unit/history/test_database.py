@@ -167,7 +167,27 @@ def test_a_full_disk_is_gone_on_without_and_caught_up_with_when_there_is_room(di
         assert [again.accounted_until(name) for name in ("schedule 2999", "last")] == [NOW, NOW]
 
 
-def test_a_disk_that_is_full_at_the_start_is_gone_on_without(disk: Path) -> None:
+@pytest.mark.parametrize("was_killed", [False, True])
+def test_a_disk_that_is_full_at_the_start_loses_nothing_of_what_it_holds(disk: Path, *, was_killed: bool) -> None:
+    directory = disk / "history"
+    with opened(directory) as history:
+        fill(history)
+        written = {path: path.read_bytes() for path in directory.iterdir()}
+    if was_killed:  # what is in the log is not in the file yet
+        for path, content in written.items():
+            path.write_bytes(content)
+        (directory / f"{NAME}-shm").unlink()
+    filler = fill_up(disk)
+    with opened(directory) as again:
+        assert again.accounted_until("schedule 49") == NOW
+        filler.unlink()
+        again.account(Accounted("last", NOW))
+        assert again.is_durable
+    with opened(directory) as later:
+        assert [later.accounted_until(name) for name in ("schedule 49", "last")] == [NOW, NOW]
+
+
+def test_a_disk_that_is_full_at_the_first_start_is_gone_on_without(disk: Path) -> None:
     filler = fill_up(disk)
     with opened(disk / "history") as history:
         history.account(Accounted("first", NOW))
