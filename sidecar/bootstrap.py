@@ -24,7 +24,7 @@ from sidecar.engine.lock import SetLock
 from sidecar.engine.source import Database
 from sidecar.engine.threads import in_thread
 from sidecar.engine.verify import read_manifest
-from sidecar.errors import BackupInvalid, BackupNotFound, StorageError
+from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError, StorageError
 from sidecar.history import History
 from sidecar.jobs import Jobs
 from sidecar.metrics import State, Telemetry
@@ -37,6 +37,7 @@ from sidecar.service import Service
 
 THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
 HISTORY = ".history"
+SWEEP_SECONDS = 15.0  # between two attempts
 ROUTES = (backups, download, retention, jobs, schedule, session, process)
 
 log = structlog.get_logger(__name__)
@@ -85,11 +86,29 @@ async def serving(
         stack.push_async_callback(sidecar.jobs.stop)
         await stack.enter_async_context(sidecar.overview.task.running())
         await stack.enter_async_context(sidecar.scheduler.task.running())
+        stack.push_async_callback(_ended, asyncio.create_task(_sweep(service), name="sweeping"))
         log.info(
             "sidecar.started", url=listener.url, version=__version__, codec=service.codec.name, sets=list(settings.sets)
         )
         yield listener
         log.info("sidecar.stopping")
+
+
+async def _sweep(service: Service) -> None:
+    """Remove what a killed process left on the server, as soon as there is one."""
+    while True:
+        try:
+            await service.sweep_drills()
+        except SidecarError as error:
+            log.debug("sweep.postponed", error=str(error))
+            await asyncio.sleep(SWEEP_SECONDS)
+        else:
+            return
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def _certificate(settings: Settings) -> Certificate | None:
@@ -168,11 +187,12 @@ def _stored(service: Service) -> Iterator[Manifest]:
 
 
 def entries(settings: Settings, now: datetime) -> list[Entry]:
-    """Everything that runs by itself: a backup of each set, and the verification of what is stored of it."""
+    """Everything that runs by itself: a backup of each set, the verification of what is stored of it, and a drill."""
     found = [_entry(Kind.BACKUP, one.name, *_timetable(one, settings), now) for one in settings.sets.values()]
-    if settings.verify_schedule is not None:
-        verification = Cron(Schedule.parse(settings.verify_schedule), settings.timezone)
-        found += [_entry(Kind.VERIFY, name, verification, settings.verify_schedule, now) for name in settings.sets]
+    for kind, text in ((Kind.VERIFY, settings.verify_schedule), (Kind.DRILL, settings.drill_schedule)):
+        if text is not None:
+            timetable = Cron(Schedule.parse(text), settings.timezone)
+            found += [_entry(kind, name, timetable, text, now) for name in settings.sets]
     return found
 
 

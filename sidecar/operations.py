@@ -25,6 +25,7 @@ class Operations:
         self._service = service
         self._jobs = jobs
         self._overview = overview
+        self._one_drills = asyncio.Semaphore(1)  # and rehearsals the server
         self._one_reads = asyncio.Semaphore(1)  # verifications of whole sets take the disk in turn
 
     async def back_up(self, set_names: Iterable[str], retry: Retry | None = None) -> Job:
@@ -45,13 +46,21 @@ class Operations:
         works = {name: Work(claim=_writes(name), do=partial(self._prune, name)) for name in set_names}
         return await self._jobs.start(Kind.PRUNE, Trigger.MANUAL, works)
 
+    async def drill(self, set_names: Iterable[str]) -> Job:
+        return await self._jobs.start(Kind.DRILL, Trigger.MANUAL, {name: self._drill(name) for name in set_names})
+
     async def begin_scheduled(self, entry: Entry, accounted: Accounted) -> None:
         """The scheduler's way in: the run and its due time are recorded together."""
-        work = (
-            self._backup(entry.set_name, Trigger.SCHEDULED) if entry.kind is Kind.BACKUP else self._verification(entry)
-        )
-        works = {entry.set_name: work}
+        works = {entry.set_name: self._by_schedule(entry)}
         await self._jobs.start(entry.kind, Trigger.SCHEDULED, works, accounted=accounted)
+
+    def _by_schedule(self, entry: Entry) -> Work:
+        match entry.kind:
+            case Kind.DRILL:
+                return self._drill(entry.set_name)
+            case Kind.VERIFY:
+                return self._verification(entry)
+        return self._backup(entry.set_name, Trigger.SCHEDULED)
 
     def is_free(self, set_name: str) -> bool:
         """Whether a backup of this set could begin now, as far as this process is concerned."""
@@ -80,6 +89,16 @@ class Operations:
             words = "; ".join(f"{backup_id}: {verdict.message}" for backup_id, verdict in bad.items())
             raise BackupInvalid(f"{len(bad)} of {len(verdicts)} backups are invalid: {words}")
         return Done(f"all {len(verdicts)} backups verified")
+
+    def _drill(self, name: str) -> Work:
+        expected = self._overview.sets[name].newest_documents
+        return Work(claim=f"drill {name}", do=partial(self._rehearse, name), expected_documents=expected)
+
+    async def _rehearse(self, name: str, listener: Listener) -> Done:
+        async with self._one_drills:
+            proven = await self._service.drill(name, listener)
+        documents = sum(found.documents for found in proven.collections.values())
+        return Done(f"{documents} documents restored, compared and dropped again", proven.backup_id)
 
     async def _verify_one(self, backup_id: str, listener: Listener, *, deep: bool) -> Done:
         found = await in_thread(self._service.catalog.find, backup_id)

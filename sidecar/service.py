@@ -1,9 +1,10 @@
 """The use cases: what happens in which order when somebody asks for a backup, a verification, a clean-up or a restore."""
 
 import json
+import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import structlog
 
 from sidecar.catalog import Catalog
 from sidecar.config import Settings
-from sidecar.engine import backup, restore, verify
+from sidecar.engine import backup, drill, restore, verify
 from sidecar.engine.codec import Codec
-from sidecar.engine.lock import SetLock
+from sidecar.engine.durable import publish
+from sidecar.engine.lock import DIRECTORY, SetLock
 from sidecar.engine.source import Database
 from sidecar.engine.store import LocalStore
 from sidecar.engine.threads import in_thread
@@ -24,6 +26,7 @@ from sidecar.rules import retention
 
 BUILT_IN = ("main", "attendance")
 ALL, BOTH = "all", "both"
+DRILL, OWNER = ".drill", ".owner"  # names in the directory of locks
 SIZE_MARGIN = 1.1  # a set grows a little from one backup to the next
 
 log = structlog.get_logger(__name__)
@@ -196,6 +199,30 @@ class Service:
             target_db=target_db or self.settings.db_name,
             collections=tuple(collections) if collections else None,
         )
+
+    async def drill(self, set_name: str, listener: Listener = nobody) -> restore.Restored:
+        """Prove the newest valid backup of a set by restoring it into a scratch database, which is dropped again.
+
+        Raises BackupNotFound where there is none, Busy while another drill is under way, and what a restore raises.
+        """
+        newest = await in_thread(self.catalog.newest_valid, set_name)
+        if newest is None:
+            raise BackupNotFound(f"the set {set_name} has no valid backup")
+        order = self.restore_order(str(newest.id), target_db=None, collections=None)
+        with SetLock(self.settings.backup_dir, DRILL, f"drill of {newest.id}"):
+            return await drill.drill(replace(order, listener=listener), self._owner())
+
+    async def sweep_drills(self) -> list[str]:
+        """Drop what killed drills left on the server; return the names. Raises SourceError, StorageError, Busy."""
+        with SetLock(self.settings.backup_dir, DRILL, "sweeping"):
+            return await drill.sweep(self.database, self._owner())
+
+    def _owner(self) -> str:
+        """What tells this backup directory's scratch databases from those of others."""
+        path = self.settings.backup_dir / DIRECTORY / OWNER
+        if not path.exists():
+            publish(path, secrets.token_hex(4).encode())
+        return path.read_text(encoding="ascii")
 
     def locate(self, chosen: str | Path) -> tuple[LocalStore, BackupId]:
         """Where a backup lies, by its id or by the path of its data file."""

@@ -119,6 +119,22 @@ async def verify_backup(request: web.Request, path: schemas.BackupPath, query: s
     return Reply(body, status=200 if was_done else problems.status_of_code(str(run.code)))
 
 
+@routes.post(
+    f"{BASE}/drill",
+    access=Access.WRITE,
+    query=schemas.DrillQuery,
+    response=schemas.Results,
+    also=schemas.RESULTS | {404: "There is no such set, or no valid backup of it."},
+    headers={"Location": "The job, while it is not over."},
+    errors=(SetNotFound, Busy),
+)
+async def drill(request: web.Request, query: schemas.DrillQuery) -> Reply:
+    """Rehearse a restore: the newest valid backup of each set into a scratch database, compared, and dropped again."""
+    sidecar = sidecar_of(request)
+    job = await sidecar.operations.drill(one.name for one in sidecar.service.sets(query.backup_type))
+    return await results(sidecar, job.id, query.wait)
+
+
 # -- one backup --------------------------------------------------------------------------------------------------------
 
 

@@ -67,8 +67,8 @@ def _body(sidecar: Sidecar) -> schemas.ScheduleBody:
 def _entry(sidecar: Sidecar, entry: Entry) -> schemas.ScheduleEntry:
     view = sidecar.overview.sets[entry.set_name]
     is_backup = entry.kind is Kind.BACKUP
-    last = view.last_run if is_backup else view.last_verification
-    success = view.last_success if is_backup else None
+    last = {Kind.BACKUP: view.last_run, Kind.VERIFY: view.last_verification}.get(entry.kind, view.last_drill)
+    success = {Kind.BACKUP: view.last_success, Kind.DRILL: view.last_good_drill}.get(entry.kind)
     pause = sidecar.scheduler.pause_of(entry.name)
     return schemas.ScheduleEntry(
         kind=entry.kind,

@@ -81,6 +81,12 @@ class PruneQuery(WhichOrAll):
     wait: Wait = None
 
 
+class DrillQuery(WhichOrAll):
+    """Whose restore is rehearsed, and how long the answer may take."""
+
+    wait: Wait = None
+
+
 class JobsQuery(Parameters):
     """Which jobs, newest first."""
 

@@ -1,15 +1,16 @@
-"""`restore`: the way back."""
+"""`restore` and `drill`: the way back, and its rehearsal."""
 
 import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sidecar import errors
 from sidecar.cli import exits, terminal
-from sidecar.cli.running import Json, app, run
+from sidecar.cli.running import Json, SetName, app, run
 from sidecar.engine import restore as restoring
 from sidecar.service import Service
 
@@ -42,6 +43,39 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
         return exits.OK
 
     run(use, writes=True)
+
+
+@app.command()
+def drill(set_name: SetName = "all", *, as_json: Json = False) -> None:
+    """Rehearse a restore: the newest valid backup into a scratch database, compared, and dropped again."""
+
+    async def use(service: Service) -> int:
+        await service.sweep_drills()
+        proven = [await _drill_one(service, one.name) for one in service.sets(set_name)]
+        bodies = {str(one["set"]): one["body"] for one in proven}
+        terminal.say_json(bodies) if as_json else terminal.drills(bodies)
+        return max(int(one["exit"]) for one in proven)
+
+    run(use, writes=True)
+
+
+async def _drill_one(service: Service, name: str) -> dict[str, Any]:
+    """One set; its failure does not keep the others from being proven."""
+    began = time.monotonic()
+    try:
+        with terminal.progress() as listener:
+            proven = await service.drill(name, listener)
+    except errors.SidecarError as error:
+        terminal.complain(error)
+        failed = {"success": False, "message": str(error), "code": error.code}
+        return {"set": name, "exit": exits.exit_code(error), "body": failed}
+    body = {
+        "success": True,
+        "message": proven.backup_id,
+        "documents": sum(found.documents for found in proven.collections.values()),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    return {"set": name, "exit": exits.OK, "body": body}
 
 
 def _show_plan(planned: list[restoring.Planned], target_db: str, *, as_json: bool, is_quiet: bool) -> None:

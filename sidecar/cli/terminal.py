@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -146,6 +147,20 @@ def restored(result: Restored) -> None:
         table.add_row(name, f"{detail.documents:,}", f"{detail.fingerprint[:16]}…")
     for name in result.views:
         table.add_row(name, "view", "")
+    out.print(table)
+
+
+def drills(bodies: Mapping[str, Mapping[str, Any]]) -> None:
+    table = Table(title="Restore drill", title_justify="left")
+    table.add_column("Set")
+    table.add_column("Result")
+    table.add_column("Documents", justify="right")
+    table.add_column("Seconds", justify="right")
+    table.add_column("Backup, or what failed", overflow="fold")
+    for name, body in bodies.items():
+        result = "[green]✔ proven[/]" if body["success"] else "[red]✘ failed[/]"
+        figures = (f"{body['documents']:,}", f"{body['seconds']}") if body["success"] else ("", "")
+        table.add_row(name, result, *figures, Text(body["message"]))
     out.print(table)
 
 

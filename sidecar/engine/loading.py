@@ -146,14 +146,7 @@ class Loading:
         return self._options
 
     async def _compare(self, item: Collection, name: str, sent: Tally) -> None:
-        held = Tally()
-        async with (
-            self._database.reader(snapshot=False, database=self._target_db) as reader,
-            aclosing(read_ahead(reader.batches(replace(item, name=name)))) as batches,
-        ):
-            async for batch in batches:
-                documents = list(split(batch))
-                held.add(len(documents), len(batch), await in_thread(fingerprint, documents))
+        held = await read_back(self._database, self._target_db, replace(item, name=name))
         if (held.documents, held.fingerprint) != (sent.documents, sent.fingerprint):
             raise RestoreMismatch(
                 f"{item.name}: the server holds {held.documents} documents with fingerprint {held.details().fingerprint}, "
@@ -187,6 +180,19 @@ class Loading:
         except SourceError as error:
             log.warning("restore.leftovers", collections=sorted(self._stages), error=str(error))
         self._stages.clear()
+
+
+async def read_back(database: Database, database_name: str, item: Collection) -> Tally:
+    """What the server holds of a collection, from its first document to its last."""
+    held = Tally()
+    async with (
+        database.reader(snapshot=False, database=database_name) as reader,
+        aclosing(read_ahead(reader.batches(item))) as batches,
+    ):
+        async for batch in batches:
+            documents = list(split(batch))
+            held.add(len(documents), len(batch), await in_thread(fingerprint, documents))
+    return held
 
 
 async def _one_by_one(batches: Iterator[Batch]) -> AsyncGenerator[Batch, None]:

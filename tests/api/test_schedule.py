@@ -21,6 +21,8 @@ def test_the_schedule_shows_what_runs_by_itself_and_when(served: Served) -> None
         ("backup", "attendance", "0 0 1 1 *"),
         ("verify", "main", "30 3 * * *"),
         ("verify", "attendance", "30 3 * * *"),
+        ("drill", "main", "0 4 * * 0"),
+        ("drill", "attendance", "0 4 * * 0"),
     ]
     first = shown["entries"][0]
     assert (first["next_run"], first["pause"], first["last_run"]) == (NEW_YEAR, None, None)

@@ -67,6 +67,11 @@ class Rig:
         with MongoClient[dict[str, Any]](self.server.uri) as client:
             return client[DB].command(command)
 
+    def lab_admin(self, **command: Any) -> Mapping[str, Any]:
+        """A command to the database `admin`."""
+        with MongoClient[dict[str, Any]](self.server.uri) as client:
+            return client["admin"].command(command)
+
     def commands(self, name: str) -> list[Mapping[str, Any]]:
         """The commands of this name that the server has seen since it was last asked."""
         seen = self.lab(labCommands=1)["commands"]

@@ -1,0 +1,95 @@
+"""A restore drill proves the newest backup, finds every planted defect, and leaves nothing behind."""
+
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+
+from sidecar.engine.drill import MARKER, PREFIX, drill, sweep
+from sidecar.errors import RestoreMismatch, SidecarError
+from support.rig import BUSES, DB, PEOPLE, Rig, rig
+from support.servers import ServerProcess, seed
+
+OWNER = "0a1b2c3d"
+INDEX = {"createIndexes": "buses", "indexes": [{"name": "seats", "key": {"seats": 1}}]}
+VIEW = {"create": "big_buses", "viewOn": "buses", "pipeline": [{"$match": {"seats": {"$gt": 100}}}]}
+CAPPED = {"create": "log", "capped": True, "size": 4096}
+EVERYTHING = ("users", "buses", "log", "big_buses")
+
+
+def prepare(at: Rig) -> None:
+    seed(at.server.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    for command in (INDEX, VIEW, CAPPED):
+        at.lab(**command)
+
+
+def databases(at: Rig) -> list[str]:
+    return [one["name"] for one in at.lab_admin(listDatabases=1)["databases"] if one["name"].startswith(PREFIX)]
+
+
+async def test_a_drill_compares_everything_and_drops_its_database(exact: ServerProcess, tmp_path: Path) -> None:
+    async with rig(exact, tmp_path, EVERYTHING) as at:
+        prepare(at)
+        manifest = await at.back_up()
+        proven = await drill(at.restore_order(manifest), OWNER)
+        assert proven.backup_id == manifest.backup_id
+        assert {name: found.documents for name, found in proven.collections.items()} == manifest.collections
+        assert proven.views == ("big_buses",)
+        assert databases(at) == []
+        assert at.names() == sorted(EVERYTHING)
+
+
+DEFECTS: dict[str, dict[str, Any]] = {
+    "a document changed": {"update": "buses", "updates": [{"q": {"_id": 3}, "u": {"$set": {"seats": 1}}}]},
+    "a document removed": {"delete": "buses", "deletes": [{"q": {"_id": 3}, "limit": 1}]},
+    "a document added": {"insert": "buses", "documents": [{"_id": "another"}]},
+    "an index missing": {"dropIndexes": "buses", "index": "seats"},
+    "an option lost": {"drop": "log"},
+    "a view lost": {"drop": "big_buses"},
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+async def test_a_drill_finds(defect: str, exact: ServerProcess, tmp_path: Path) -> None:
+    """Planted by the server itself, when everything is in its place but the last view."""
+    async with rig(exact, tmp_path, EVERYTHING) as at:
+        prepare(at)
+        manifest = await at.back_up()
+        at.lab(labHook="create", collection="big_buses", then=DEFECTS[defect])
+        with pytest.raises(RestoreMismatch):
+            await drill(at.restore_order(manifest), OWNER)
+        assert databases(at) == []
+
+
+@pytest.mark.parametrize(
+    "command", ["create", "insert", "createIndexes", "renameCollection", "find", "listCollections"]
+)
+async def test_a_drill_that_fails_drops_its_database_too(command: str, exact: ServerProcess, tmp_path: Path) -> None:
+    async with rig(exact, tmp_path, EVERYTHING) as at:
+        prepare(at)
+        manifest = await at.back_up()
+        at.lab(labFault=command, action="error", times=-1, code=6, message="not now")
+        with pytest.raises(SidecarError, match="not now"):
+            await drill(at.restore_order(manifest), OWNER)
+        at.lab(labReset=1)
+        assert databases(at) == []
+
+
+async def test_what_a_killed_drill_left_is_swept_and_nothing_else(exact: ServerProcess, tmp_path: Path) -> None:
+    ours, others, unmarked = f"{PREFIX}{OWNER}_0123abcd", f"{PREFIX}99999999_0123abcd", f"{PREFIX}{OWNER}_0123abce"
+    async with rig(exact, tmp_path) as at:
+        for name in (ours, others, f"{PREFIX}mine"):
+            seed(exact.uri, name, {MARKER: [{"_id": 1}]})
+        seed(exact.uri, unmarked, {"users": PEOPLE})
+        assert await sweep(at.database, OWNER) == [ours]
+        assert databases(at) == sorted([others, unmarked, f"{PREFIX}mine"])
+
+
+async def test_documents_that_no_text_can_carry_are_proven_as_well(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": [bson.encode({"_id": 1, "look": {"$oid": "x"}})]})
+    async with rig(exact, tmp_path, ("users",)) as at:
+        manifest = await at.back_up()
+        assert manifest.collection_details["users"].escaped_documents == 1
+        restored = await drill(at.restore_order(manifest), OWNER)
+        assert restored.collections["users"].fingerprint == manifest.collection_details["users"].fingerprint
