@@ -63,6 +63,9 @@ class Catalog:
         """Believe what a verification has found from now on, whatever was believed before."""
         _, files = self._located(str(backup_id))
         known = self._manifests.get(backup_id)
+        before = self.findings.get(backup_id)
+        if before and before.is_deep and before.verdict == verdict and not is_deep:
+            return  # a deep look that found the same tells more
         if files.identity is not None and known is not None:
             self.findings[backup_id] = _finding(files.identity, backup_id, known[1], verdict, is_deep=is_deep)
 

@@ -83,12 +83,12 @@ class Operations:
 
     async def _verify_set(self, name: str, listener: Listener) -> Done:
         async with self._one_reads:
-            verdicts = await in_thread(self._service.verify_set, name, deep=False, listener=listener)
+            verdicts = await in_thread(self._service.verify_slice, name, listener)
         bad = {backup_id: verdict for backup_id, verdict in verdicts.items() if not verdict.is_valid}
         if bad:
             words = "; ".join(f"{backup_id}: {verdict.message}" for backup_id, verdict in bad.items())
             raise BackupInvalid(f"{len(bad)} of {len(verdicts)} backups are invalid: {words}")
-        return Done(f"all {len(verdicts)} backups verified")
+        return Done(f"{len(verdicts)} backups verified deep")
 
     def _drill(self, name: str) -> Work:
         expected = self._overview.sets[name].newest_documents

@@ -1,6 +1,7 @@
 """The use cases: what happens in which order when somebody asks for a backup, a verification, a clean-up or a restore."""
 
 import json
+import math
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
@@ -137,14 +138,24 @@ class Service:
             self.catalog.note(stored.id, verdict, is_deep=deep)
         return verdict
 
-    def verify_set(self, set_name: str, *, deep: bool, listener: Listener = nobody) -> dict[BackupId, Verdict]:
-        """Read every backup of a set again. Raises StorageError where the directory cannot be listed."""
+    def verify_slice(self, set_name: str, listener: Listener = nobody) -> dict[BackupId, Verdict]:
+        """Verify deep the configured share of a set's backups: those for which that is longest ago.
+
+        Raises StorageError where the directory cannot be listed.
+        """
         stored = [
             one for one in self.catalog.backups(set_name, listener) if one.verdict.state is not BackupState.ORPHAN
         ]
-        verdicts = {one.id: self.verify(one, deep=deep, listener=listener) for one in stored}
+        share = self.settings.verify_slice
+        due = sorted(stored, key=self._verified_deep_at)[: math.ceil(len(stored) * share.number / share.parts)]
+        verdicts = {one.id: self.verify(one, deep=True, listener=listener) for one in due}
         there = {files.id for files in self.stores[set_name].scan()}  # what was deleted meanwhile is not missing
         return {backup_id: verdict for backup_id, verdict in verdicts.items() if backup_id in there}
+
+    def _verified_deep_at(self, stored: StoredBackup) -> tuple[datetime, BackupId]:
+        finding = self.catalog.findings.get(stored.id)
+        never = datetime.min.replace(tzinfo=UTC)
+        return (finding.found_at if finding and finding.is_deep else never), stored.id
 
     # -- single backups ------------------------------------------------------------------------------------------------
 

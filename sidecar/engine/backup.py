@@ -138,6 +138,8 @@ async def _write_set_once(order: Order, draft: Draft, notes: list[str], *, snaps
     server_version = await order.database.server_version()
     before = await order.database.collections()
     chosen, missing = _chosen(order.set, before)
+    if missing:
+        log.warning("backup.collections_missing", set=order.set.name, missing=missing)
     items = {name: await order.database.with_indexes(item) for name, item in chosen.items()}
     draft.write(framing.header(draft.id, order.set.name, order.database.name, items, order.codec))
     details: dict[str, CollectionDetails] = {}
@@ -166,8 +168,6 @@ def _chosen(backup_set: BackupSet, found: Mapping[str, Collection]) -> tuple[dic
         raise NothingToBackUp(
             f"none of the collections of the set {backup_set.name} exists: {', '.join(missing) or 'the database is empty'}"
         )
-    if missing:
-        log.warning("backup.collections_missing", set=backup_set.name, missing=missing)
     return chosen, missing
 
 

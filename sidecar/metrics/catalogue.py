@@ -248,12 +248,12 @@ CATALOGUE: tuple[Family, ...] = (
     # proof
     _of_set(
         "last_verification_timestamp_seconds",
-        "When all stored backups were last verified again.",
+        "When stored backups were last verified by schedule.",
         lambda s: _ended(s.view.last_verification),
     ),
     _of_set(
         "last_verification_success",
-        "1 if that found all of them valid.",
+        "1 if that found them valid.",
         lambda s: _is_good(s.view.last_verification),
     ),
     _of_set("verifications_total", "Verifications that ended.", lambda s: s.runs(Kind.VERIFY)),
