@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from sidecar import __version__
-from sidecar.api import backups, download, jobs, process, retention, schedule, session
+from sidecar.api import backups, download, jobs, process, restores, retention, schedule, session
 from sidecar.api.application import application
 from sidecar.api.auth import Gate, audit
 from sidecar.api.context import SIDECAR, Sidecar
@@ -38,7 +38,7 @@ from sidecar.service import Service
 THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
 HISTORY = ".history"
 SWEEP_SECONDS = 15.0  # between two attempts
-ROUTES = (backups, download, retention, jobs, schedule, session, process)
+ROUTES = (backups, download, restores, retention, jobs, schedule, session, process)
 
 log = structlog.get_logger(__name__)
 

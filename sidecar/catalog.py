@@ -57,7 +57,8 @@ class Catalog:
             return self._stored(store, files, nobody)
 
     def newest_valid(self, set_name: str) -> StoredBackup | None:
-        return next((backup for backup in self.backups(set_name) if backup.verdict.is_valid), None)
+        """The newest that was made as a backup of the whole set."""
+        return next((one for one in self.backups(set_name) if one.verdict.is_valid and not one.is_safety), None)
 
     def note(self, backup_id: BackupId, verdict: Verdict, *, is_deep: bool) -> None:
         """Believe what a verification has found from now on, whatever was believed before."""

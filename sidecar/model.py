@@ -198,6 +198,11 @@ class StoredBackup:
     is_pinned: bool = False
     pinned_until: datetime | None = None  # None where it is pinned for ever, or not at all
 
+    @property
+    def is_safety(self) -> bool:
+        """Made before a restore, of what it was about to replace: perhaps only a part of the set, so it never counts as one."""
+        return self.manifest is not None and self.manifest.trigger is Trigger.PRE_RESTORE
+
 
 # -- runs --------------------------------------------------------------------------------------------------------------
 

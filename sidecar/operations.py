@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
+from sidecar.engine import restore as engine
 from sidecar.engine.threads import in_thread
 from sidecar.errors import BackupInvalid
 from sidecar.events import Listener
@@ -45,6 +47,17 @@ class Operations:
     async def prune(self, set_names: Iterable[str]) -> Job:
         works = {name: Work(claim=_writes(name), do=partial(self._prune, name)) for name in set_names}
         return await self._jobs.start(Kind.PRUNE, Trigger.MANUAL, works)
+
+    async def restore(self, order: engine.Order) -> Job:
+        """The target becomes what the backup holds; what is replaced is backed up first."""
+        name = order.store.set.name
+        work = Work(
+            claim=_writes(name),
+            do=partial(self._restore, order),
+            backup_id=str(order.backup_id),
+            expected_documents=self._overview.sets[name].newest_documents,
+        )
+        return await self._jobs.start(Kind.RESTORE, Trigger.MANUAL, {name: work})
 
     async def drill(self, set_names: Iterable[str]) -> Job:
         return await self._jobs.start(Kind.DRILL, Trigger.MANUAL, {name: self._drill(name) for name in set_names})
@@ -89,6 +102,16 @@ class Operations:
             words = "; ".join(f"{backup_id}: {verdict.message}" for backup_id, verdict in bad.items())
             raise BackupInvalid(f"{len(bad)} of {len(verdicts)} backups are invalid: {words}")
         return Done(f"{len(verdicts)} backups verified deep")
+
+    async def _restore(self, order: engine.Order, listener: Listener) -> Done:
+        result = await self._service.restore(replace(order, listener=listener))
+        documents = sum(found.documents for found in result.restored.collections.values())
+        before = (
+            f"what was there before is in {result.safety.backup_id}" if result.safety else "nothing was there before"
+        )
+        return Done(
+            f"{documents} documents restored into {order.target_db} and compared; {before}", str(order.backup_id)
+        )
 
     def _drill(self, name: str) -> Work:
         expected = self._overview.sets[name].newest_documents

@@ -39,12 +39,12 @@ class SetView:
 
     @property
     def counted(self) -> tuple[StoredBackup, ...]:
-        """Those that have metadata: the others never were backups."""
-        return tuple(one for one in self.backups if one.verdict.state is not BackupState.ORPHAN)
+        """Those that were made as a backup of the set and have metadata."""
+        return tuple(b for b in self.backups if b.verdict.state is not BackupState.ORPHAN and not b.is_safety)
 
     @property
     def valid(self) -> tuple[StoredBackup, ...]:
-        return tuple(one for one in self.backups if one.verdict.is_valid)
+        return tuple(one for one in self.counted if one.verdict.is_valid)
 
     @property
     def newest_documents(self) -> int:

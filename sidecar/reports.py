@@ -97,7 +97,7 @@ def taken_at(backup: StoredBackup) -> datetime:
 
 def set_status(backup_set: BackupSet, backups: Iterable[StoredBackup], now: datetime) -> SetStatus:
     """The state of one set; `backups` newest first."""
-    counted = [backup for backup in backups if backup.verdict.state is not BackupState.ORPHAN]
+    counted = [b for b in backups if b.verdict.state is not BackupState.ORPHAN and not b.is_safety]
     newest = counted[0] if counted else None
     protection = protection_of(newest, now)
     return SetStatus(

@@ -13,21 +13,33 @@ import structlog
 
 from sidecar.catalog import Catalog
 from sidecar.config import Settings
-from sidecar.engine import backup, drill, restore, verify
+from sidecar.engine import backup, drill, verify
+from sidecar.engine import restore as engine
 from sidecar.engine.codec import Codec
 from sidecar.engine.durable import publish
 from sidecar.engine.lock import DIRECTORY, SetLock
 from sidecar.engine.source import Database
 from sidecar.engine.store import LocalStore
 from sidecar.engine.threads import in_thread
-from sidecar.errors import BackupInvalid, BackupNotFound, BackupProtected, Busy, SetNotFound, SidecarError, StorageError
+from sidecar.errors import (
+    BackupInvalid,
+    BackupNotFound,
+    BackupProtected,
+    Busy,
+    SetNotFound,
+    SidecarError,
+    StorageError,
+    UsageError,
+)
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, BackupSet, BackupState, Manifest, StoredBackup, Trigger, Verdict
+from sidecar.restoring import Result, Safeguard
 from sidecar.rules import retention
 
 BUILT_IN = ("main", "attendance")
 ALL, BOTH = "all", "both"
 DRILL, OWNER = ".drill", ".owner"  # names in the directory of locks
+SYSTEM_DATABASES = frozenset({"admin", "local", "config"})
 SIZE_MARGIN = 1.1  # a set grows a little from one backup to the next
 
 log = structlog.get_logger(__name__)
@@ -103,7 +115,11 @@ class Service:
         store = self.stores[set_name]
         candidates = [
             retention.Candidate(
-                one.id, one.verdict.is_valid, one.is_pinned, one.id == just_made or store.is_being_read(one.id)
+                one.id,
+                one.verdict.is_valid,
+                one.is_pinned,
+                one.id == just_made or store.is_being_read(one.id),
+                one.is_safety,
             )
             for one in self.catalog.backups(set_name)
             if one.verdict.state is not BackupState.ORPHAN  # never ours to delete: its metadata may only be lost
@@ -173,8 +189,10 @@ class Service:
     def _require_expendable(self, found: StoredBackup) -> None:
         if found.is_pinned:
             raise BackupProtected(f"{found.id} is pinned")
-        others = [one for one in self.catalog.backups(found.set_name) if one.verdict.is_valid and one.id != found.id]
-        if found.verdict.is_valid and not others:
+        if found.is_safety:
+            return
+        whole = [one for one in self.catalog.backups(found.set_name) if one.verdict.is_valid and not one.is_safety]
+        if [one.id for one in whole] == [found.id]:
             raise BackupProtected(f"{found.id} is the last valid backup of the set {found.set_name}")
 
     def pin(self, backup_id: str, until: datetime | None) -> StoredBackup:
@@ -199,10 +217,12 @@ class Service:
 
     def restore_order(
         self, chosen: str | Path, *, target_db: str | None, collections: Sequence[str] | None
-    ) -> restore.Order:
-        """What to restore: a backup by its id, or a data file anywhere. Raises BackupNotFound, BackupInvalid."""
+    ) -> engine.Order:
+        """What to restore: a backup by its id, or a data file anywhere. Raises BackupNotFound, BackupInvalid, UsageError."""
+        if target_db in SYSTEM_DATABASES:
+            raise UsageError(f"{target_db} is MongoDB's own: expected a database of the application")
         store, backup_id = self.locate(chosen)
-        return restore.Order(
+        return engine.Order(
             database=self.database,
             store=store,
             backup_id=backup_id,
@@ -211,7 +231,24 @@ class Service:
             collections=tuple(collections) if collections else None,
         )
 
-    async def drill(self, set_name: str, listener: Listener = nobody) -> restore.Restored:
+    async def restore(self, order: engine.Order, *, safety: bool = True) -> Result:
+        """Make the target what a backup holds; what is replaced is backed up first unless `safety` is False.
+
+        Raises Busy while the backup's set is in use, and what a backup and a restore raise.
+        """
+        store = self.stores.get(order.store.set.name, order.store)
+        with store.locked(f"restore of {order.backup_id}") as lock:
+            if not safety:
+                return Result(await engine.restore(order), None)
+            safeguard = Safeguard(
+                store=store,
+                lock=lock,
+                mongo_host=self.settings.mongo_host,
+                min_free_bytes=self.settings.min_storage_bytes,
+            )
+            return await safeguard.restore(order)
+
+    async def drill(self, set_name: str, listener: Listener = nobody) -> engine.Restored:
         """Prove the newest valid backup of a set by restoring it into a scratch database, which is dropped again.
 
         Raises BackupNotFound where there is none, Busy while another drill is under way, and what a restore raises.

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
-from sidecar.model import Kind, Manifest, Outcome, Trigger
+from sidecar.model import CollectionKind, Kind, Manifest, Outcome, Trigger
 from sidecar.progress import Snapshot
 from sidecar.reports import Body, Entry, SetStatus
 from sidecar.rules.health import Health
 
 PAGE = 50
+DATABASE = r"""^[^/\\. "$*<>:|?\x00]{1,63}$"""
 
 SetName = Annotated[
     str,
@@ -123,6 +124,23 @@ class Until(Parameters):
     until: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
 
+class RestoreBody(Parameters):
+    """What is restored where. `confirm` repeats the name of the database; a dry run needs none."""
+
+    target_db: (
+        Annotated[str, Field(pattern=DATABASE, description="Another database than the configured one.")] | None
+    ) = None
+    collections: Annotated[list[str], Field(min_length=1, max_length=1000)] | None = None
+    dry_run: bool = False
+    confirm: str | None = None
+
+
+class RestoreQuery(Parameters):
+    """How long the answer may take."""
+
+    wait: Wait = None
+
+
 class Credentials(Parameters):
     """A token."""
 
@@ -223,6 +241,27 @@ class Detail(Entry):
     """One backup with all that its metadata says."""
 
     metadata: Manifest | None
+
+
+class PlannedCollection(Body):
+    """What a restore would do to one collection. `replaces_documents` is null where there is no such collection."""
+
+    collection: str
+    kind: CollectionKind
+    documents: int
+    replaces_documents: int | None
+
+
+class RestoreResult(Body):
+    """The plan of a restore, and what became of it. `success` is null for a dry run and while it is under way."""
+
+    backup_id: str
+    target_db: str
+    plan: tuple[PlannedCollection, ...]
+    success: bool | None
+    message: str
+    job_id: str | None
+    code: str | None
 
 
 class Decision(Body):

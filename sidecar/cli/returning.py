@@ -12,6 +12,7 @@ from sidecar import errors
 from sidecar.cli import exits, terminal
 from sidecar.cli.running import Json, SetName, app, run
 from sidecar.engine import restore as restoring
+from sidecar.restoring import Result
 from sidecar.service import Service
 
 
@@ -24,6 +25,10 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
     collections: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Show what would be replaced and write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed off a terminal.")] = False,
+    no_safety: Annotated[
+        str | None,
+        typer.Option(metavar="DATABASE", help="Do not back up what is replaced; repeat the database's name."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make collections what a backup holds, and prove it by reading them back."""
@@ -36,9 +41,11 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
         order = service.restore_order(chosen, target_db=target_db, collections=names)
         _show_plan(await restoring.plan(order), order.target_db, as_json=as_json and dry_run, is_quiet=as_json)
         if not dry_run:
+            if no_safety not in (None, order.target_db):
+                raise errors.UsageError(f"--no-safety: expected the database's name, {order.target_db}")
             _require_consent(order.target_db, yes=yes)
             with terminal.progress() as listener:
-                result = await restoring.restore(replace(order, listener=listener))
+                result = await service.restore(replace(order, listener=listener), safety=no_safety is None)
             _show_result(result, as_json=as_json)
         return exits.OK
 
@@ -85,12 +92,19 @@ def _show_plan(planned: list[restoring.Planned], target_db: str, *, as_json: boo
         terminal.plan(planned, target_db)
 
 
-def _show_result(result: restoring.Restored, *, as_json: bool) -> None:
+def _show_result(result: Result, *, as_json: bool) -> None:
+    restored, safety = result.restored, result.safety.backup_id if result.safety else None
     if as_json:
-        held = {name: details.model_dump() for name, details in result.collections.items()}
-        terminal.say_json({"backup_id": result.backup_id, "target_db": result.target_db, "collections": held})
+        held = {name: details.model_dump() for name, details in restored.collections.items()}
+        facts = {"backup_id": restored.backup_id, "target_db": restored.target_db, "safety_backup": safety}
+        terminal.say_json(facts | {"collections": held})
     else:
-        terminal.restored(result)
+        terminal.say(
+            f"What was there before is in {safety}, pinned."
+            if safety
+            else "Nothing was there before that was backed up."
+        )
+        terminal.restored(restored)
 
 
 def _require_consent(target_db: str, *, yes: bool) -> None:

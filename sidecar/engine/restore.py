@@ -7,7 +7,7 @@ rename, views and time series, is made in place at the end.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -38,6 +38,7 @@ class Order:
     target_db: str
     collections: tuple[str, ...] | None = None  # None: all that the backup holds
     listener: Listener = nobody
+    replaced: list[str] = field(default_factory=list)  # grows: what the target does not hold any more as it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +91,16 @@ async def restore(order: Order) -> Restored:
     try:
         await loading.load({item.name: item for item in staged})
         for item in staged:
+            order.replaced.append(item.name)
             await loading.publish(item)
     finally:
         await loading.sweep()
     for item in in_place:
+        order.replaced.append(item.name)
         await loading.make_room(item.name)
     await loading.load({item.name: item for item in in_place}, is_staged=False)
     for view in views:
+        order.replaced.append(view.name)
         await loading.make_room(view.name)
         await loading.run(definitions.commands(view, view.name).create)
     await loading.compare_definitions(items)

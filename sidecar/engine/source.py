@@ -5,6 +5,7 @@ to this file.
 """
 
 import asyncio
+import copy
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
@@ -67,6 +68,12 @@ class Database:
         ):  # the driver's own default of 30 s is long for a person who waits
             options["serverSelectionTimeoutMS"] = SERVER_SELECTION_SECONDS * 1000
         return AsyncIOMotorClient(url, event_listeners=[self._cluster_times], **options)
+
+    def of(self, name: str) -> "Database":
+        """Another database of the same deployment, over the same connections."""
+        other = copy.copy(self)
+        other.name = name
+        return other
 
     def close(self) -> None:
         self._client.close()

@@ -1,7 +1,8 @@
 """Which backups of a set stay and which go. Pure: `now` is passed in.
 
-The newest valid backup and a pinned one always stay. Valid ones go by count, then everything goes by age, but an invalid
-one only while there is a valid one: until then it is all that is left. The order of the input never matters.
+The newest valid backup and a pinned one always stay. One that was made before a restore never counts: it may hold only a
+part of the set. Valid ones go by count, then everything goes by age, but an invalid one only while there is a valid one:
+until then it is all that is left. The order of the input never matters.
 """
 
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ class Candidate:
     is_valid: bool
     is_pinned: bool
     is_in_use: bool
+    is_safety: bool = False  # made before a restore: it is no substitute for a backup of the set
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,9 @@ class Decision:
 def judge(candidates: Iterable[Candidate], policy: Policy, now: datetime) -> list[Decision]:
     """A decision on each backup, newest first."""
     newest_first = sorted(candidates, key=lambda one: one.id, reverse=True)
-    counted = [one.id for one in newest_first if one.is_valid and not one.is_pinned]
-    newest_valid = next((one.id for one in newest_first if one.is_valid), None)
+    whole = [one for one in newest_first if one.is_valid and not one.is_safety]
+    counted = [one.id for one in whole if not one.is_pinned]
+    newest_valid = next((one.id for one in whole), None)
     places = {backup_id: place for place, backup_id in enumerate(counted, 1)}
     return [_decide(one, places.get(one.id), newest_valid, policy, now) for one in newest_first]
 
@@ -63,7 +66,8 @@ def _decide(
     elif expires_at is not None and now > expires_at:
         reason, keep = f"older than {policy.retention_days} days", False
     else:
-        reason, keep = (f"number {place} of {policy.limit}" if place else "invalid, kept until it is too old"), True
+        what = "made before a restore" if one.is_safety else "invalid"
+        reason, keep = (f"number {place} of {policy.limit}" if place else f"{what}, kept until it is too old"), True
     if not keep and one.is_in_use:
         return Decision(one.id, keep=True, reason=f"in use; then: {reason}", expires_at=expires_at)
     return Decision(one.id, keep, reason, expires_at)

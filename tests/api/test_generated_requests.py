@@ -19,6 +19,10 @@ include-name = "POST /api/admin/backups/trigger"  # 422: the same Idempotency-Ke
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "5xx"]
 
 [[operations]]
+include-name = "POST /api/admin/backups/{{backup_id}}/restore"  # 422: not confirmed, or a collection that it does not hold
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "5xx"]
+
+[[operations]]
 include-path-regex = "^/api/admin/backups/{{backup_id}}/(download|pin)$"  # half of all requests are about one that exists
 parameters = {{ "path.backup_id" = "{backup_id}" }}
 """

@@ -223,3 +223,17 @@ def _on_a_terminal(command: Command, arguments: list[str], answer: bytes = b"") 
         finally:
             os.close(ours)
     return process.returncode, shown.decode(errors="replace")
+
+
+def test_restore_names_the_safety_backup_and_does_without_only_for_who_repeats_the_databases_name(
+    command: Command,
+) -> None:
+    again = json.loads(command.run("restore", newest(command), "--yes", "--json").stdout)
+    stored = {str(one.id): one for one in command.stored()}
+    assert stored[again["safety_backup"]].is_pinned
+    assert again["backup_id"] != again["safety_backup"]
+    refused = command.run("restore", again["backup_id"], "--yes", "--no-safety", "another")
+    assert (refused.returncode, f"expected the database's name, {DB}" in refused.stderr) == (2, True)
+    without = json.loads(command.run("restore", again["backup_id"], "--yes", "--no-safety", DB, "--json").stdout)
+    assert without["safety_backup"] is None
+    assert len(command.stored()) == len(stored)

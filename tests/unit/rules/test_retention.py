@@ -36,6 +36,19 @@ def kept(decisions: Sequence[Decision]) -> list[BackupId]:
     return [one.id for one in decisions if one.keep]
 
 
+def test_one_made_before_a_restore_neither_counts_nor_stands_in_for_a_backup_of_the_set() -> None:
+    safety = Candidate(an_id(days(1)), is_valid=True, is_pinned=False, is_in_use=False, is_safety=True)
+    old_safety = Candidate(an_id(days(40)), is_valid=True, is_pinned=False, is_in_use=False, is_safety=True)
+    whole = a_backup(days(2))
+    judged = {one.id: (one.keep, one.reason) for one in judge([safety, whole, old_safety], Policy(1, 30), NOW)}
+    assert judged == {
+        safety.id: (True, "made before a restore, kept until it is too old"),
+        whole.id: (True, "the newest valid backup"),
+        old_safety.id: (False, "older than 30 days"),
+    }
+    assert [one.keep for one in judge([old_safety], Policy(1, 30), NOW)] == [True]
+
+
 def test_the_sixth_newest_goes_where_five_are_kept() -> None:
     decisions = judge([a_backup(hours(age)) for age in range(6)], DEFAULT, NOW)
 

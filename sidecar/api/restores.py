@@ -1,0 +1,57 @@
+"""The way back over HTTP: the plan of a restore, and the restore as a job."""
+
+from dataclasses import asdict
+
+from aiohttp import web
+
+from sidecar.api import problems, schemas
+from sidecar.api.context import sidecar_of
+from sidecar.api.jobs import awaited, location_of
+from sidecar.api.routing import Access, Reply, RouteTable
+from sidecar.engine import restore as engine
+from sidecar.engine.threads import in_thread
+from sidecar.errors import BackupInvalid, BackupNotFound, Busy, SourceError, UsageError
+from sidecar.model import Outcome
+
+routes = RouteTable(tag="Restore")
+
+
+@routes.post(
+    "/api/admin/backups/{backup_id}/restore",
+    access=Access.WRITE,
+    path=schemas.BackupPath,
+    query=schemas.RestoreQuery,
+    body=schemas.RestoreBody,
+    response=schemas.RestoreResult,
+    also=schemas.RESULTS | {422: "The body says why it was refused."},
+    headers={"Location": "The job, while it is not over."},
+    errors=(BackupNotFound, BackupInvalid, UsageError, Busy, SourceError),
+)
+async def restore_backup(
+    request: web.Request, path: schemas.BackupPath, query: schemas.RestoreQuery, body: schemas.RestoreBody
+) -> Reply:
+    """Make collections what a backup holds, and prove it by reading them back. What is replaced is backed up first."""
+    sidecar = sidecar_of(request)
+    order = await in_thread(
+        sidecar.service.restore_order, path.backup_id, target_db=body.target_db, collections=body.collections
+    )
+    if not body.dry_run and body.confirm != order.target_db:
+        raise UsageError(f"confirm: expected the database's name, {order.target_db}")
+    result = schemas.RestoreResult(
+        backup_id=path.backup_id,
+        target_db=order.target_db,
+        plan=tuple(schemas.PlannedCollection(**asdict(one)) for one in await engine.plan(order)),
+        success=None,
+        message="a dry run: nothing was written",
+        job_id=None,
+        code=None,
+    )
+    if body.dry_run:
+        return Reply(result)
+    job = await sidecar.operations.restore(order)
+    (run,) = await awaited(sidecar, job.id, query.wait)
+    outcome = {"message": run.message or "under way", "job_id": job.id, "code": run.code}
+    if run.outcome is None:
+        return Reply(result.model_copy(update=outcome), status=202, headers={"Location": location_of(job.id)})
+    done = result.model_copy(update=outcome | {"success": run.outcome is Outcome.SUCCEEDED})
+    return Reply(done, status=problems.status_of_code(run.code) if run.code else 200)

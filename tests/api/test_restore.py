@@ -1,0 +1,78 @@
+"""Restores by the API: planned, confirmed, proven, and undone."""
+
+from typing import Any
+
+from pymongo import MongoClient
+
+from support.rig import BUSES, DB, PEOPLE
+from support.served import BACKUPS, Served
+
+
+def held(served: Served, name: str, db: str = DB) -> list[Any]:
+    with MongoClient[dict[str, Any]](served.mongodb.uri) as client:
+        return list(client[db][name].find())
+
+
+def lose_everything(served: Served) -> None:
+    with MongoClient[dict[str, Any]](served.mongodb.uri) as client:
+        client[DB]["users"].drop()
+        client[DB]["buses"].delete_one({"_id": 3})
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    lose_everything(served)
+    answer = served.post(f"{BACKUPS}/{backup_id}/restore", {"dry_run": True})
+    assert (answer.status, answer.json["success"], answer.json["job_id"]) == (200, None, None)
+    assert answer.json["plan"] == [
+        {"collection": "users", "kind": "collection", "documents": len(PEOPLE), "replaces_documents": None},
+        {"collection": "buses", "kind": "collection", "documents": len(BUSES), "replaces_documents": len(BUSES) - 1},
+    ]
+    assert held(served, "users") == []
+
+
+def test_a_restore_needs_the_databases_name_and_proves_itself(served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    lose_everything(served)
+    for refused in ({}, {"confirm": "another"}, {"target_db": "copy", "confirm": DB}):
+        answer = served.post(f"{BACKUPS}/{backup_id}/restore", refused)
+        assert (answer.status, answer.json["code"]) == (422, "usage")
+    answer = served.post(f"{BACKUPS}/{backup_id}/restore", {"confirm": DB})
+    assert (answer.status, answer.json["success"]) == (200, True)
+    assert held(served, "users") == PEOPLE
+    assert held(served, "buses") == BUSES
+    listed = served.get(f"{BACKUPS}/list?backup_type=main").json["main"]
+    assert [(one["trigger"], one["is_pinned"]) for one in listed] == [("pre_restore", True), ("manual", False)]
+    assert listed[0]["backup_id"] in answer.json["message"]
+    assert served.get(f"{BACKUPS}/status").json["main"]["last_backup"]["backup_id"] == backup_id
+    assert served.metrics()['restores_total{set="main"}'] == 1
+
+
+def test_a_restore_into_another_database_of_some_collections(served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    body = {"target_db": "copy", "collections": ["buses"], "confirm": "copy"}
+    assert served.post(f"{BACKUPS}/{backup_id}/restore", body).json["message"].endswith("nothing was there before")
+    assert (held(served, "buses", "copy"), held(served, "users", "copy")) == (BUSES, [])
+    unknown = served.post(f"{BACKUPS}/{backup_id}/restore", body | {"collections": ["nothing"]})
+    assert (unknown.status, unknown.json["code"]) == (422, "usage")
+
+
+def test_a_restore_that_fails_says_why_and_what_became_of_the_target(served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    served.lab(labFault="renameCollection", action="error", skip=1, times=1, code=6, message="no more renames")
+    answer = served.post(f"{BACKUPS}/{backup_id}/restore", {"confirm": DB})
+    assert (answer.status, answer.json["success"]) == (502, False)
+    assert "no more renames" in answer.json["message"]
+    assert "what the target held before was put back" in answer.json["message"]
+    assert served.metrics()['restore_failures_total{set="main"}'] == 1
+    assert (held(served, "users"), held(served, "buses")) == (PEOPLE, BUSES)
+
+
+def test_a_restore_and_a_backup_of_a_set_do_not_run_at_once(served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    served.lab(labFault="renameCollection", action="stall", times=-1)
+    begun = served.post(f"{BACKUPS}/{backup_id}/restore?wait=0", {"confirm": DB})
+    assert (begun.status, begun.json["success"]) == (202, None)
+    assert served.post(f"{BACKUPS}/trigger?backup_type=main").status == 409
+    served.lab(labReset=1)
+    served.post(f"{begun.headers['Location']}/cancel")

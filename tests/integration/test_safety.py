@@ -1,0 +1,173 @@
+"""A restore that can be taken back: what it replaces is safe before the first write, and comes back if it fails half-way."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from sidecar.bootstrap import open_service
+from sidecar.config import load
+from sidecar.engine.verify import verify_deep
+from sidecar.errors import SidecarError, StorageFull
+from sidecar.model import VERIFIED, BackupId, Manifest, Trigger
+from sidecar.service import Service
+from support.rig import BUSES, CODEC, DB, PEOPLE
+from support.servers import ServerProcess, seed
+
+NOW_THERE: dict[str, list[dict[str, Any]]] = {
+    "users": [{"_id": "new"}],
+    "buses": [{"_id": 1}, {"_id": 2}],
+    "routes": [{"_id": "r"}],
+}
+VIEW = {"create": "stops", "viewOn": "buses", "pipeline": []}
+
+
+@pytest.fixture
+async def service(exact: ServerProcess, tmp_path: Path) -> AsyncIterator[Service]:
+    variables = {"MONGO_URL": exact.uri, "DB_NAME": DB, "BACKUP_DIR": str(tmp_path / "backups"), "MIN_STORAGE_MB": "0"}
+    async with open_service(load(variables)) as service:
+        yield service
+
+
+def client_of(service: Service) -> MongoClient[dict[str, Any]]:
+    return MongoClient(service.settings.mongo_url.reveal())
+
+
+def lab(service: Service, **command: Any) -> None:
+    with client_of(service) as client:
+        client[DB].command(command)
+
+
+def held(service: Service, db: str = DB) -> dict[str, list[Any]]:
+    with client_of(service) as client:
+        return {name: list(client[db][name].find()) for name in sorted(client[db].list_collection_names())}
+
+
+async def prepared(service: Service) -> Manifest:
+    """A backup of users, buses, a view and holidays, and a database that has gone on since and has no holidays any more."""
+    seed(service.settings.mongo_url.reveal(), DB, {"users": PEOPLE[:50], "buses": BUSES, "holidays": [{"_id": "h"}]})
+    lab(service, **VIEW)
+    manifest = (await service.back_up("main", Trigger.MANUAL)).manifest
+    with client_of(service) as client:
+        client.drop_database(DB)
+    seed(service.settings.mongo_url.reveal(), DB, NOW_THERE)
+    lab(service, **VIEW)
+    return manifest
+
+
+def safeties(service: Service) -> list[BackupId]:
+    return [one.id for one in service.catalog.backups("main") if one.is_safety]
+
+
+async def test_what_is_replaced_is_backed_up_first_pinned_and_named(service: Service) -> None:
+    manifest = await prepared(service)
+    result = await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
+    assert result.safety is not None
+    assert result.safety.trigger is Trigger.PRE_RESTORE
+    assert result.safety.collections == {"users": 1, "buses": 2}  # not routes: the restore leaves them alone
+    (safety,) = [one for one in service.catalog.backups("main") if one.is_safety]
+    assert (str(safety.id), safety.is_pinned) == (result.safety.backup_id, True)
+    assert verify_deep(service.stores["main"], safety.id, CODEC) == VERIFIED
+    assert held(service)["users"] == PEOPLE[:50]
+    assert held(service)["routes"] == [{"_id": "r"}]
+
+
+async def test_a_restore_can_be_undone_with_its_safety_backup(service: Service) -> None:
+    manifest = await prepared(service)
+    before = held(service)
+    result = await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
+    assert result.safety is not None
+    await service.restore(service.restore_order(result.safety.backup_id, target_db=None, collections=None))
+    assert held(service) == before | {"holidays": [{"_id": "h"}]}
+
+
+async def test_nothing_to_replace_needs_no_safety_backup(service: Service) -> None:
+    manifest = await prepared(service)
+    result = await service.restore(service.restore_order(manifest.backup_id, target_db="copy", collections=None))
+    assert (result.safety, safeties(service)) == (None, [])
+
+
+@pytest.mark.parametrize("skip", [0, 1, 2])
+async def test_a_rename_that_fails_puts_back_what_was_replaced(skip: int, service: Service) -> None:
+    manifest = await prepared(service)
+    before = held(service)
+    lab(
+        service,
+        labFault="renameCollection",
+        action="error",
+        skip=skip,
+        times=1,
+        code=6,
+        message="no more renames",
+    )
+    with pytest.raises(SidecarError, match=r"no more renames.*; what the target held before was put back"):
+        await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
+    assert held(service) == before
+    assert len(safeties(service)) == 1
+
+
+async def test_a_view_that_cannot_be_made_puts_everything_back(service: Service) -> None:
+    manifest = await prepared(service)
+    before = held(service)
+    lab(service, labFault="create", collection="stops", action="error", times=1, code=6, message="no more views")
+    with pytest.raises(SidecarError, match=r"no more views.*put back"):
+        await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
+    assert held(service) == before
+
+
+async def test_what_cannot_be_put_back_is_still_in_the_safety_backup_that_the_error_names(service: Service) -> None:
+    manifest = await prepared(service)
+    lab(
+        service,
+        labFault="renameCollection",
+        action="error",
+        skip=1,
+        times=-1,
+        code=6,
+        message="never again",
+    )
+    with pytest.raises(SidecarError, match=r"it could not be put back .*: seed_backup_\d+_\d+ holds it"):
+        await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
+    (safety,) = safeties(service)
+    assert verify_deep(service.stores["main"], safety, CODEC) == VERIFIED
+
+
+async def test_a_restore_that_is_called_off_half_way_puts_back_what_was_replaced(service: Service) -> None:
+    manifest = await prepared(service)
+    before = held(service)
+    lab(service, labFault="create", collection="stops", action="stall", times=1)
+    order = service.restore_order(manifest.backup_id, target_db=None, collections=None)
+    task = asyncio.ensure_future(service.restore(order))
+    while "stops" not in order.replaced:  # noqa: ASYNC110 - lets the restore go on
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert held(service) == before
+
+
+async def test_without_room_for_the_safety_backup_nothing_is_written(service: Service) -> None:
+    manifest = await prepared(service)
+    before = held(service)
+    object.__setattr__(service.settings, "min_storage_mb", 1e9)
+    with pytest.raises(StorageFull):
+        await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
+    assert held(service) == before
+
+
+async def test_a_safety_backup_never_stands_in_for_one_of_the_set(service: Service) -> None:
+    manifest = await prepared(service)
+    await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
+    newest = service.catalog.newest_valid("main")
+    assert newest is not None
+    assert str(newest.id) == manifest.backup_id
+    (safety,) = safeties(service)
+    service.unpin(str(safety))
+    reasons = {str(one.id): (one.keep, one.reason) for one in service.decisions("main")}
+    assert reasons == {
+        str(safety): (True, "made before a restore, kept until it is too old"),
+        manifest.backup_id: (True, "the newest valid backup"),
+    }
