@@ -25,21 +25,28 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Safeguard:
-    """How the safety backup of a restore is made: into the set's own directory, pinned. The caller holds the set's lock."""
+    """How the safety backup of a restore is made: into the set's own directory, pinned.
+
+    Where there is nothing to back up, nothing is written there: a restore works from a directory that cannot be written.
+    """
 
     store: LocalStore
-    lock: SetLock
     mongo_host: str
     min_free_bytes: int
 
     async def restore(self, order: engine.Order) -> Result:
         """Back up what `order` replaces, then restore. After a failure the target holds what it held before.
 
-        Raises what a backup and a restore raise; the message says what became of the target.
+        Raises Busy while the set is in use, and what a backup and a restore raise; the message says what became of the target.
         """
         planned = await engine.plan(order)
         existing = tuple(one.collection for one in planned if one.replaces_documents is not None)
-        safety = await self._back_up(order, existing) if existing else None
+        if not existing:
+            return await self._restore(order, None, existing)
+        with self.store.locked(f"restore of {order.backup_id}") as lock:
+            return await self._restore(order, await self._back_up(order, existing, lock), existing)
+
+    async def _restore(self, order: engine.Order, safety: Manifest | None, existing: tuple[str, ...]) -> Result:
         try:
             return Result(await engine.restore(order), safety)
         except (SidecarError, asyncio.CancelledError) as error:
@@ -47,7 +54,7 @@ class Safeguard:
                 await asyncio.shield(self._put_back(order, safety, set(existing), error))
             raise
 
-    async def _back_up(self, order: engine.Order, existing: tuple[str, ...]) -> Manifest:
+    async def _back_up(self, order: engine.Order, existing: tuple[str, ...], lock: SetLock) -> Manifest:
         only = replace(self.store.set, collections=existing, exclude=())
         return await backup.make_backup(
             backup.Order(
@@ -60,7 +67,7 @@ class Safeguard:
                 is_pinned=True,
                 listener=order.listener,
             ),
-            self.lock,
+            lock,
         )
 
     async def _put_back(

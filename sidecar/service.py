@@ -236,17 +236,14 @@ class Service:
 
         Raises Busy while the backup's set is in use, and what a backup and a restore raise.
         """
-        store = self.stores.get(order.store.set.name, order.store)
-        with store.locked(f"restore of {order.backup_id}") as lock:
-            if not safety:
-                return Result(await engine.restore(order), None)
-            safeguard = Safeguard(
-                store=store,
-                lock=lock,
-                mongo_host=self.settings.mongo_host,
-                min_free_bytes=self.settings.min_storage_bytes,
-            )
-            return await safeguard.restore(order)
+        if not safety:
+            return Result(await engine.restore(order), None)
+        safeguard = Safeguard(
+            store=self.stores.get(order.store.set.name, order.store),
+            mongo_host=self.settings.mongo_host,
+            min_free_bytes=self.settings.min_storage_bytes,
+        )
+        return await safeguard.restore(order)
 
     async def drill(self, set_name: str, listener: Listener = nobody) -> engine.Restored:
         """Prove the newest valid backup of a set by restoring it into a scratch database, which is dropped again.
