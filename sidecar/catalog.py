@@ -57,8 +57,13 @@ class Catalog:
             return self._stored(store, files, nobody)
 
     def newest_valid(self, set_name: str) -> StoredBackup | None:
-        """The newest that was made as a backup of the whole set."""
-        return next((one for one in self.backups(set_name) if one.verdict.is_valid and not one.is_safety), None)
+        """The newest that was made as a backup of the whole set; a suspect one only where there is no other."""
+        return next(iter(self.restorable(set_name)), None)
+
+    def restorable(self, set_name: str) -> list[StoredBackup]:
+        """The valid backups of the whole set in the order in which one would want them back: newest first, suspect ones last."""
+        whole = [one for one in self.backups(set_name) if one.verdict.is_valid and not one.is_safety]
+        return sorted(whole, key=lambda one: one.is_suspect)
 
     def note(self, backup_id: BackupId, verdict: Verdict, *, is_deep: bool) -> None:
         """Believe what a verification has found from now on, whatever was believed before."""
@@ -97,6 +102,7 @@ class Catalog:
             verdict=verdict,
             is_pinned=is_pinned,
             pinned_until=pin.until if pin and is_pinned else None,
+            is_confirmed=files.is_confirmed,
         )
 
     def _judged(self, store: LocalStore, files: Files, listener: Listener) -> tuple[Manifest | None, Verdict]:

@@ -23,6 +23,7 @@ class Trigger(StrEnum):
     SCHEDULED = "scheduled"
     MANUAL = "manual"
     PRE_RESTORE = "pre_restore"
+    START_UP = "start_up"
 
 
 class Consistency(StrEnum):
@@ -77,6 +78,10 @@ class BackupId:
     @property
     def pin_name(self) -> str:
         return f"{self}.pin.json"
+
+    @property
+    def confirmation_name(self) -> str:
+        return f"{self}.confirmed.json"
 
     def __str__(self) -> str:
         return f"{self.prefix}_{self.taken_at.strftime(_STAMP)}"
@@ -144,6 +149,7 @@ class Manifest(BaseModel):
     server_version: str | None = None
     missing_collections: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    suspicions: tuple[str, ...] = ()  # what it lost against the recent backups, in words
     collection_details: dict[str, CollectionDetails] = {}
 
     @property
@@ -197,11 +203,26 @@ class StoredBackup:
     verdict: Verdict
     is_pinned: bool = False
     pinned_until: datetime | None = None  # None where it is pinned for ever, or not at all
+    is_confirmed: bool = False  # somebody said that what it lost was meant to go
 
     @property
     def is_safety(self) -> bool:
         """Made before a restore, of what it was about to replace: perhaps only a part of the set, so it never counts as one."""
         return self.manifest is not None and self.manifest.trigger is Trigger.PRE_RESTORE
+
+    @property
+    def is_suspect(self) -> bool:
+        """It lost most of a collection against the backups before it, and nobody has said that this is as it should be."""
+        return self.manifest is not None and bool(self.manifest.suspicions) and not self.is_confirmed
+
+
+class Confirmation(BaseModel):
+    """That what a suspect backup lost was meant to go (`<id>.confirmed.json`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: AwareDatetime
+    by: str
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------

@@ -89,7 +89,9 @@ class Operations:
         made = await self._service.back_up(name, trigger, listener)
         failed = made.retention_error
         counts = {RETENTION_DELETED: len(made.deleted), RETENTION_FAILURES: int(failed is not None)}
-        return Done(made.manifest.filename, made.manifest.backup_id, str(failed) if failed else None, counts)
+        warnings = [f"suspect: {'; '.join(made.manifest.suspicions)}"] if made.manifest.suspicions else []
+        warnings += [str(failed)] if failed else []
+        return Done(made.manifest.filename, made.manifest.backup_id, "; ".join(warnings) or None, counts)
 
     def _verification(self, entry: Entry) -> Work:
         return Work(claim=f"verify all of {entry.set_name}", do=partial(self._verify_set, entry.set_name))

@@ -39,6 +39,8 @@ class Entry(Body):
     consistency: Consistency | None
     duration_seconds: float | None
     missing_collections: tuple[str, ...]
+    is_suspect: bool
+    suspicions: tuple[str, ...]
 
 
 class LastBackup(Body):
@@ -64,6 +66,7 @@ class SetStatus(Body):
     last_backup: LastBackup | None
     backup_count: int
     retention_limit: int
+    suspicions: tuple[str, ...]  # what the newest backup lost; nothing is deleted while there is something here
 
 
 def entry(backup: StoredBackup, now: datetime) -> Entry:
@@ -87,6 +90,8 @@ def entry(backup: StoredBackup, now: datetime) -> Entry:
         consistency=manifest.consistency if manifest else None,
         duration_seconds=manifest.duration_seconds if manifest else None,
         missing_collections=manifest.missing_collections if manifest else (),
+        is_suspect=backup.is_suspect,
+        suspicions=manifest.suspicions if manifest else (),
     )
 
 
@@ -107,13 +112,19 @@ def set_status(backup_set: BackupSet, backups: Iterable[StoredBackup], now: date
         last_backup=_last(newest, now) if newest else None,
         backup_count=sum(backup.verdict.is_valid for backup in counted),
         retention_limit=backup_set.limit,
+        suspicions=_suspicions(newest),
     )
 
 
 def protection_of(newest: StoredBackup | None, now: datetime) -> health.Protection:
     if newest is None:
         return health.judge(None, now)
-    return health.judge(health.Newest(taken_at(newest), newest.verdict.is_valid, newest.verdict.message), now)
+    verdict = newest.verdict
+    return health.judge(health.Newest(taken_at(newest), verdict.is_valid, verdict.message, _suspicions(newest)), now)
+
+
+def _suspicions(newest: StoredBackup | None) -> tuple[str, ...]:
+    return newest.manifest.suspicions if newest and newest.manifest and newest.is_suspect else ()
 
 
 def _last(backup: StoredBackup, now: datetime) -> LastBackup:

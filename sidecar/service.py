@@ -32,9 +32,9 @@ from sidecar.errors import (
     UsageError,
 )
 from sidecar.events import Listener, nobody
-from sidecar.model import BackupId, BackupSet, BackupState, Manifest, StoredBackup, Trigger, Verdict
+from sidecar.model import BackupId, BackupSet, BackupState, Confirmation, Manifest, StoredBackup, Trigger, Verdict
 from sidecar.restoring import Result, Safeguard
-from sidecar.rules import retention
+from sidecar.rules import retention, suspicion
 
 BUILT_IN = ("main", "attendance")
 ALL, BOTH = "all", "both"
@@ -87,6 +87,7 @@ class Service:
             listener=listener,
         )
         with order.store.locked(f"backup ({trigger})") as lock:
+            order = replace(order, baseline=await in_thread(self._baseline, set_name))
             manifest = await backup.make_backup(order, lock)
             try:
                 decisions = await in_thread(self._prune, lock, order.store, BackupId.parse(manifest.backup_id))
@@ -94,6 +95,16 @@ class Service:
                 log.exception("retention.failed", set=set_name)
                 return Made(manifest, error)
         return Made(manifest, deleted=tuple(decision.id for decision in decisions if not decision.keep))
+
+    def _baseline(self, set_name: str) -> dict[str, int]:
+        """What the recent backups hold that nobody doubts; none from before one whose losses somebody confirmed."""
+        recent: list[Manifest] = []
+        for one in self.catalog.backups(set_name):
+            if one.manifest and one.verdict.is_valid and not one.is_safety and not one.is_suspect:
+                recent.append(one.manifest)
+                if one.is_confirmed or len(recent) == suspicion.RECENT:
+                    break
+        return suspicion.baseline(manifest.collections for manifest in recent)
 
     def _text_per_bson(self, set_name: str) -> float:
         store = self.stores[set_name]
@@ -120,6 +131,7 @@ class Service:
                 one.is_pinned,
                 one.id == just_made or store.is_being_read(one.id),
                 one.is_safety,
+                one.is_suspect,
             )
             for one in self.catalog.backups(set_name)
             if one.verdict.state is not BackupState.ORPHAN  # never ours to delete: its metadata may only be lost
@@ -191,8 +203,8 @@ class Service:
             raise BackupProtected(f"{found.id} is pinned")
         if found.is_safety:
             return
-        whole = [one for one in self.catalog.backups(found.set_name) if one.verdict.is_valid and not one.is_safety]
-        if [one.id for one in whole] == [found.id]:
+        equals = [one.id for one in self.catalog.restorable(found.set_name) if found.is_suspect or not one.is_suspect]
+        if equals == [found.id]:
             raise BackupProtected(f"{found.id} is the last valid backup of the set {found.set_name}")
 
     def pin(self, backup_id: str, until: datetime | None) -> StoredBackup:
@@ -211,6 +223,20 @@ class Service:
         with store.locked(f"unpinning {found.id}") as lock:
             store.unpin(lock, found.id)
         log.info("backup.unpinned", backup_id=backup_id)
+        return self.catalog.find(backup_id)
+
+    def confirm(self, backup_id: str, by: str) -> StoredBackup:
+        """Say that what a suspect backup lost was meant to go, so that the retention rules go on.
+
+        Raises BackupNotFound, Busy, and UsageError for a backup that lost nothing.
+        """
+        found = self.catalog.find(backup_id)
+        if found.manifest is None or not found.manifest.suspicions:
+            raise UsageError(f"{found.id} is not suspect: there is nothing to confirm")
+        store = self.stores[found.set_name]
+        with store.locked(f"confirming {found.id}") as lock:
+            store.confirm(lock, found.id, Confirmation(at=datetime.now(UTC), by=by))
+        log.warning("backup.confirmed", backup_id=backup_id, by=by, lost=found.manifest.suspicions)
         return self.catalog.find(backup_id)
 
     # -- the way back --------------------------------------------------------------------------------------------------

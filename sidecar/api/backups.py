@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from sidecar.api import problems, schemas
+from sidecar.api.auth import principal_of
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.jobs import awaited, location_of, results
 from sidecar.api.routing import Access, Reply, RouteTable
@@ -192,6 +193,21 @@ async def unpin_backup(request: web.Request, path: schemas.BackupPath) -> Reply:
     """Leave a backup to the retention rules again."""
     sidecar = sidecar_of(request)
     return Reply(_detail(sidecar, await in_thread(sidecar.service.unpin, path.backup_id)))
+
+
+@routes.post(
+    f"{BASE}/{{backup_id}}/confirm",
+    access=Access.WRITE,
+    path=schemas.BackupPath,
+    response=schemas.Detail,
+    errors=(BackupNotFound, UsageError, Busy),
+)
+async def confirm_backup(request: web.Request, path: schemas.BackupPath) -> Reply:
+    """Say that what a suspect backup lost was meant to go; the retention rules of its set go on."""
+    sidecar = sidecar_of(request)
+    confirmed = await in_thread(sidecar.service.confirm, path.backup_id, principal_of(request).name)
+    await sidecar.overview.look([confirmed.set_name])
+    return Reply(_detail(sidecar, confirmed))
 
 
 def _detail(sidecar: Sidecar, found: StoredBackup) -> schemas.Detail:

@@ -1,4 +1,4 @@
-"""The way back over HTTP: the plan of a restore, and the restore as a job."""
+"""The way back over HTTP: what differs between two backups, the plan of a restore, and the restore as a job."""
 
 from dataclasses import asdict
 
@@ -9,6 +9,7 @@ from sidecar.api.context import sidecar_of
 from sidecar.api.jobs import awaited, location_of
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.engine import restore as engine
+from sidecar.engine.compare import compare_backups
 from sidecar.engine.threads import in_thread
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, SourceError, UsageError
 from sidecar.model import Outcome
@@ -55,3 +56,18 @@ async def restore_backup(
         return Reply(result.model_copy(update=outcome), status=202, headers={"Location": location_of(job.id)})
     done = result.model_copy(update=outcome | {"success": run.outcome is Outcome.SUCCEEDED})
     return Reply(done, status=problems.status_of_code(run.code) if run.code else 200)
+
+
+@routes.get(
+    "/api/admin/backups/{backup_id}/diff/{other_id}",
+    access=Access.READ,
+    path=schemas.BackupPair,
+    response=schemas.Differences,
+    errors=(BackupNotFound, BackupInvalid),
+)
+async def diff_backups(request: web.Request, path: schemas.BackupPair) -> Reply:
+    """Show what the second backup added, removed and changed against the first. Reads both from end to end."""
+    service = sidecar_of(request).service
+    left, right = await in_thread(service.locate, path.backup_id), await in_thread(service.locate, path.other_id)
+    found = await in_thread(compare_backups, left, right, service.codec)
+    return Reply(schemas.Differences({name: schemas.Difference(**asdict(one)) for name, one in found.items()}))

@@ -104,6 +104,12 @@ class BackupPath(Parameters):
     backup_id: Annotated[str, Field(max_length=255, examples=["seed_backup_20251117_150530"])]
 
 
+class BackupPair(BackupPath):
+    """Two backups' ids, the older one first."""
+
+    other_id: Annotated[str, Field(max_length=255, examples=["seed_backup_20251117_160530"])]
+
+
 class JobPath(Parameters):
     """A job's id."""
 
@@ -241,6 +247,22 @@ class Detail(Entry):
     """One backup with all that its metadata says."""
 
     metadata: Manifest | None
+
+
+class Difference(Body):
+    """One collection: how many documents went, came or changed, and some of their ids as `_id`s are written."""
+
+    left_documents: int
+    right_documents: int
+    removed: int
+    added: int
+    changed: int
+    definition_changed: bool
+    ids: dict[str, list[str]]
+
+
+class Differences(RootModel[dict[str, Difference]]):
+    """What differs between two backups, by collection."""
 
 
 class PlannedCollection(Body):

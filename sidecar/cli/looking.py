@@ -1,4 +1,4 @@
-"""`list`, `status`, `verify`, `diff` and `extract`: commands that only read."""
+"""`list`, `status`, `verify`, `checksums`, `diff` and `extract`: commands that only read."""
 
 import sys
 from contextlib import nullcontext
@@ -76,6 +76,19 @@ def verify(
         if as_json:
             terminal.say_json(bodies if every else bodies[0])
         return exits.OK if all(body["is_valid"] for body in bodies) else exits.INVALID
+
+    run(use)
+
+
+@app.command()
+def checksums(set_name: SetName = "all") -> None:
+    """Print a SHA256SUMS of every backup that has metadata: `sidecar checksums | (cd BACKUP_DIR && sha256sum -c)`."""
+
+    async def use(service: Service) -> None:
+        for one in service.sets(set_name):
+            for stored in service.catalog.backups(one.name):
+                if stored.manifest is not None:
+                    terminal.say(f"{stored.manifest.checksum}  {one.directory / stored.id.data_name}")
 
     run(use)
 

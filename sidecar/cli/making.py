@@ -1,10 +1,12 @@
-"""`backup` and `prune`: what adds backups and what takes them away."""
+"""`backup`, `confirm` and `prune`: what adds backups and what takes them away."""
 
+import getpass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from sidecar import errors
+from sidecar import errors, reports
 from sidecar.cli import exits, terminal
 from sidecar.cli.running import Json, SetName, app, run
 from sidecar.model import Trigger
@@ -43,6 +45,19 @@ async def _back_up_one(service: Service, name: str, *, as_json: bool) -> dict[st
         terminal.made(manifest)
     body = {"success": True, "message": manifest.filename, "metadata": manifest.model_dump(mode="json")}
     return {"set": name, "exit": exits.FAILED if made.retention_error else exits.OK, "body": body}
+
+
+@app.command()
+def confirm(backup_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Say that what a suspect backup lost was meant to go; the retention rules of its set go on."""
+
+    async def use(service: Service) -> None:
+        confirmed = service.confirm(backup_id, f"{getpass.getuser()} on the command line")
+        terminal.say(
+            f"{confirmed.id} is confirmed: {'; '.join(reports.entry(confirmed, datetime.now(UTC)).suspicions)}"
+        )
+
+    run(use)
 
 
 @app.command()

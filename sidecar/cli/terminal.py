@@ -67,6 +67,8 @@ def made(manifest: Manifest) -> None:
     say(
         f"{manifest.filename}: {documents}, {manifest.file_size_mb} MB, {manifest.consistency}, SHA-256 {manifest.checksum}"
     )
+    for lost in manifest.suspicions:
+        err.print(f"  suspect: {lost}; nothing is deleted until it is confirmed", style="yellow", markup=False)
     for missing in manifest.missing_collections:
         say(f"  missing: {missing}")
     for note in manifest.notes:
@@ -92,8 +94,8 @@ def backups(stored: Iterable[StoredBackup], now: datetime) -> None:
             age,
             f"{sum(row.collections.values()):,}",
             f"{row.size_mb:.2f}",
-            _STATE[one.verdict.state] + pin,
-            "" if one.verdict.is_valid else one.verdict.message,
+            _STATE[one.verdict.state] + pin + (" [yellow]suspect[/]" if one.is_suspect else ""),
+            "; ".join(row.suspicions if one.is_suspect else ()) if one.verdict.is_valid else one.verdict.message,
         )
     out.print(table)
 

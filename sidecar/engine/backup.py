@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
@@ -34,6 +34,7 @@ from sidecar.model import (
     Manifest,
     Trigger,
 )
+from sidecar.rules import suspicion
 
 SNAPSHOTS_PER_SET = 2
 READS_PER_CHANGED_SET = 2
@@ -54,6 +55,7 @@ class Order:
     trigger: Trigger = Trigger.MANUAL
     is_pinned: bool = False
     text_per_bson: float = TEXT_PER_BSON
+    baseline: Mapping[str, int] = field(default_factory=dict)  # documents that recent backups hold, by collection
     listener: Listener = nobody
 
     @property
@@ -91,6 +93,8 @@ async def make_backup(order: Order, lock: SetLock) -> Manifest:
         size_bytes=manifest.file_size_bytes,
         checksum=manifest.checksum,
     )
+    if manifest.suspicions:
+        log.warning("backup.suspect", backup_id=manifest.backup_id, lost=manifest.suspicions)
     return manifest
 
 
@@ -185,6 +189,7 @@ def _identity(item: Collection | None) -> tuple[object, ...] | None:
 
 
 def _describe(order: Order, draft: Draft, content: _Content, began: datetime, seconds: float) -> Manifest:
+    counts = {name: detail.documents for name, detail in content.details.items()}
     return Manifest(
         backup_id=str(draft.id),
         backup_type=order.set.name,
@@ -194,7 +199,7 @@ def _describe(order: Order, draft: Draft, content: _Content, began: datetime, se
         checksum_algorithm="SHA256",
         file_size_bytes=draft.size_bytes,
         file_size_mb=round(draft.size_bytes / 2**20, 2),
-        collections={name: detail.documents for name, detail in content.details.items()},
+        collections=counts,
         mongo_url=order.mongo_host,
         db_name=order.database.name,
         version=METADATA_VERSION,
@@ -208,5 +213,6 @@ def _describe(order: Order, draft: Draft, content: _Content, began: datetime, se
         server_version=content.server_version,
         missing_collections=content.missing,
         notes=content.notes,
+        suspicions=suspicion.losses(order.baseline, counts),
         collection_details=dict(content.details),
     )

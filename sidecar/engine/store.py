@@ -22,7 +22,7 @@ from sidecar.engine.draft import Draft
 from sidecar.engine.durable import TEMPORARY, publish, remove, sync_directory
 from sidecar.engine.lock import SetLock, make_private
 from sidecar.errors import BackupNotFound, Busy, StorageError, StorageFull
-from sidecar.model import BackupId, BackupSet, Pin
+from sidecar.model import BackupId, BackupSet, Confirmation, Pin
 
 _PIN_BYTES = 4096
 _METADATA_BYTES = 1 << 26  # a metadata file larger than this is not one
@@ -39,6 +39,7 @@ class Files:
     has_data: bool
     has_metadata: bool
     has_pin: bool
+    is_confirmed: bool = False
     size_bytes: int = 0
     identity: Identity | None = None  # of the data file: a verdict on the data is bound to it
     metadata_identity: Identity | None = None
@@ -90,6 +91,7 @@ class LocalStore:
             has_data=data is not None,
             has_metadata=metadata is not None,
             has_pin=backup_id.pin_name in names,
+            is_confirmed=backup_id.confirmation_name in names,
             size_bytes=data.st_size if data else 0,
             identity=_identity(data),
             metadata_identity=_identity(metadata),
@@ -165,6 +167,7 @@ class LocalStore:
         if unfinished is not None and unfinished.prefix == self.set.prefix and unfinished.metadata_name not in names:
             self._remove(unfinished.data_name)
             self._remove(unfinished.pin_name)
+            self._remove(unfinished.confirmation_name)
         if lock.left_unfinished:
             lock.note_unfinished(None)
 
@@ -192,7 +195,12 @@ class LocalStore:
                 StorageFull
             ):  # deleting is what makes room; a killed deletion then leaves an orphan, which is seen
                 lock.note_unfinished(str(backup_id))
-            for name in (backup_id.metadata_name, backup_id.data_name, backup_id.pin_name):
+            for name in (
+                backup_id.metadata_name,
+                backup_id.data_name,
+                backup_id.pin_name,
+                backup_id.confirmation_name,
+            ):
                 self._remove(name)
             sync_directory(self.directory)
             lock.note_unfinished(None)
@@ -209,6 +217,11 @@ class LocalStore:
         del lock
         self._remove(backup_id.pin_name)
         sync_directory(self.directory)
+
+    def confirm(self, lock: SetLock, backup_id: BackupId, confirmation: Confirmation) -> None:
+        """Say that what a suspect backup lost was meant to go. Raises StorageError."""
+        del lock
+        publish(self.directory / backup_id.confirmation_name, confirmation.model_dump_json().encode())
 
     def read_pin(self, backup_id: BackupId) -> Pin | None:
         """The pin of a backup. One that cannot be read holds for ever."""

@@ -189,6 +189,16 @@ CATALOGUE: tuple[Family, ...] = (
         lambda s: len(s.manifest.missing_collections) if s.manifest else 0,
     ),
     _by("state", "backups", "Stored backups by state.", _states),
+    _of_set(
+        "suspect_backups",
+        "Backups that lost most of a collection and that nobody has confirmed.",
+        lambda s: sum(backup.is_suspect for backup in s.view.counted),
+    ),
+    _of_set(
+        "retention_held",
+        "1 while nothing is deleted because the newest valid backup is suspect.",
+        lambda s: bool(s.view.valid) and s.view.valid[0].is_suspect,
+    ),
     _of_set("stored_bytes", "Size of all stored backups.", lambda s: sum(b.size_bytes for b in s.view.backups)),
     _of_set(
         "newest_backup_timestamp_seconds",

@@ -39,6 +39,7 @@ class Newest:
     taken_at: datetime
     is_valid: bool
     reason: str
+    suspicions: tuple[str, ...] = ()  # what it lost, unless somebody confirmed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ def judge(newest: Newest | None, now: datetime) -> Protection:
     if not newest.is_valid:
         return Protection(Status.CORRUPTED, Health.CRITICAL, f"Latest backup is corrupted: {newest.reason}")
     message = f"Latest backup is {age_in_words(age)} old"
+    if newest.suspicions:
+        suspect = f"{message} and suspect: {'; '.join(newest.suspicions)}"
+        status = Status.CURRENT if age < CAUTION_FROM else Status.AGING if age <= WARNING_AFTER else Status.STALE
+        return Protection(status, Health.WARNING, suspect)
     if age < CAUTION_FROM:
         return Protection(Status.CURRENT, Health.HEALTHY, message)
     if age <= WARNING_AFTER:

@@ -1,8 +1,9 @@
 """Which backups of a set stay and which go. Pure: `now` is passed in.
 
 The newest valid backup and a pinned one always stay. One that was made before a restore never counts: it may hold only a
-part of the set. Valid ones go by count, then everything goes by age, but an invalid one only while there is a valid one:
-until then it is all that is left. The order of the input never matters.
+part of the set. While the newest valid backup is a suspect one nothing goes; afterwards suspect ones go by a count of their
+own, so that they never push out one that nobody doubts. Valid ones go by count, then everything goes by age, but an invalid
+one only while there is a valid one: until then it is all that is left. The order of the input never matters.
 """
 
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ class Candidate:
     is_pinned: bool
     is_in_use: bool
     is_safety: bool = False  # made before a restore: it is no substitute for a backup of the set
+    is_suspect: bool = False  # lost most of a collection, and nobody has confirmed that
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,17 @@ def judge(candidates: Iterable[Candidate], policy: Policy, now: datetime) -> lis
     """A decision on each backup, newest first."""
     newest_first = sorted(candidates, key=lambda one: one.id, reverse=True)
     whole = [one for one in newest_first if one.is_valid and not one.is_safety]
-    counted = [one.id for one in whole if not one.is_pinned]
-    newest_valid = next((one.id for one in whole), None)
-    places = {backup_id: place for place, backup_id in enumerate(counted, 1)}
+    if whole and whole[0].is_suspect:
+        reason = f"{whole[0].id} is suspect: nothing goes until it is confirmed or the data is back"
+        return [Decision(one.id, keep=True, reason=reason, expires_at=None) for one in newest_first]
+    trusted = [one for one in whole if not one.is_suspect]
+    newest_valid = next((one.id for one in trusted), None)
+    places = _places(trusted) | _places(one for one in whole if one.is_suspect)
     return [_decide(one, places.get(one.id), newest_valid, policy, now) for one in newest_first]
+
+
+def _places(alike: Iterable[Candidate]) -> dict[BackupId, int]:
+    return {one.id: place for place, one in enumerate((one for one in alike if not one.is_pinned), 1)}
 
 
 def _decide(
@@ -62,7 +71,8 @@ def _decide(
         return Decision(one.id, keep=True, reason="there is no valid backup", expires_at=None)
     expires_at = _expiry(one.id, policy)
     if place is not None and place > policy.limit:
-        reason, keep, expires_at = f"number {place} of the valid backups, {policy.limit} are kept", False, None
+        kind = "suspect" if one.is_suspect else "valid"
+        reason, keep, expires_at = f"number {place} of the {kind} backups, {policy.limit} are kept", False, None
     elif expires_at is not None and now > expires_at:
         reason, keep = f"older than {policy.retention_days} days", False
     else:

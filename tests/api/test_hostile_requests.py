@@ -178,17 +178,18 @@ def test_hostile_requests_neither_stop_it_nor_learn_anything_nor_make_it_grow(se
     ]
     grown, statuses = [], Counter[bytes]()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for half in (list(islice(requests, REQUESTS // 2)), list(islice(requests, REQUESTS // 2))):
+        first, second = list(islice(requests, REQUESTS // 2)), list(islice(requests, REQUESTS // 2))
+        for half in (first, second, second):  # what was seen before must not make it grow
             for request, answer in zip(half, pool.map(partial(answer_to, served), half), strict=True):
                 assert not [secret for secret in secrets if secret in answer], (request[:300], answer[:600])
                 statuses[answer[9:12]] += 1
             grown.append(resident_bytes(served))
     assert b"500" not in statuses
     assert {b"400", b"401", b"404", b"405", b"413", b"415", b"422"} <= set(statuses), statuses
-    assert statuses[b""] < REQUESTS / 4, statuses
+    assert statuses[b""] < 1.5 * REQUESTS / 4, statuses
     assert served.process is not None
     assert served.process.poll() is None
-    assert grown[1] - grown[0] < 4 << 20, grown
+    assert grown[2] - grown[1] < 4 << 20, grown
     assert open_files(served) < 60
     assert [line for line in served.log() if line["event"] in ("http.unexpected", "task.died")] == []
     assert len(served.get("/api/admin/backups/list").json["main"]) == 1

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from sidecar.bootstrap import open_service
-from sidecar.config import load
 from sidecar.engine.verify import verify_deep
 from sidecar.errors import SidecarError, StorageFull
 from sidecar.model import VERIFIED, BackupId, Manifest, Trigger
 from sidecar.service import Service
 from support.rig import BUSES, CODEC, DB, PEOPLE
 from support.servers import ServerProcess, seed
+from support.services import open_on
 
 NOW_THERE: dict[str, list[dict[str, Any]]] = {
     "users": [{"_id": "new"}],
@@ -27,8 +26,7 @@ VIEW = {"create": "stops", "viewOn": "buses", "pipeline": []}
 
 @pytest.fixture
 async def service(exact: ServerProcess, tmp_path: Path) -> AsyncIterator[Service]:
-    variables = {"MONGO_URL": exact.uri, "DB_NAME": DB, "BACKUP_DIR": str(tmp_path / "backups"), "MIN_STORAGE_MB": "0"}
-    async with open_service(load(variables)) as service:
+    async with open_on(exact, tmp_path) as service:
         yield service
 
 

@@ -49,6 +49,29 @@ def test_one_made_before_a_restore_neither_counts_nor_stands_in_for_a_backup_of_
     assert [one.keep for one in judge([old_safety], Policy(1, 30), NOW)] == [True]
 
 
+def suspect(age: timedelta) -> Candidate:
+    return Candidate(an_id(age), is_valid=True, is_pinned=False, is_in_use=False, is_suspect=True)
+
+
+def test_nothing_goes_while_the_newest_valid_backup_is_suspect() -> None:
+    good = [a_backup(hours(age)) for age in range(1, 9)]
+    judged = judge([suspect(hours(0)), *good, a_backup(days(90), is_valid=False)], Policy(1, 30), NOW)
+    assert {(one.keep, one.reason) for one in judged} == {
+        (True, f"{an_id(hours(0))} is suspect: nothing goes until it is confirmed or the data is back")
+    }
+
+
+def test_when_the_data_is_back_the_suspect_ones_push_out_only_one_another() -> None:
+    back, good = a_backup(hours(0)), [a_backup(hours(age)) for age in (20, 21, 22)]
+    doubted = [suspect(hours(age)) for age in range(1, 15)]
+    assert kept(judge([back, *doubted, *good], Policy(2, 30), NOW)) == [
+        an_id(hours(0)),
+        an_id(hours(1)),
+        an_id(hours(2)),
+        an_id(hours(20)),
+    ]
+
+
 def test_the_sixth_newest_goes_where_five_are_kept() -> None:
     decisions = judge([a_backup(hours(age)) for age in range(6)], DEFAULT, NOW)
 
