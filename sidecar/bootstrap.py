@@ -34,6 +34,7 @@ from sidecar.overview import Overview
 from sidecar.rules.schedule import Cron, Every, Schedule, Shifted, Timetable, interval_seconds, jitter
 from sidecar.scheduler import Entry, Scheduler
 from sidecar.service import Service
+from sidecar.startup import StartUp
 
 THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
 HISTORY = ".history"
@@ -86,7 +87,8 @@ async def serving(
         stack.push_async_callback(sidecar.jobs.stop)
         await stack.enter_async_context(sidecar.overview.task.running())
         await stack.enter_async_context(sidecar.scheduler.task.running())
-        stack.push_async_callback(_ended, asyncio.create_task(_sweep(service), name="sweeping"))
+        for work in (_sweep(service), sidecar.startup.run()):
+            stack.push_async_callback(_ended, asyncio.create_task(work))
         log.info(
             "sidecar.started", url=listener.url, version=__version__, codec=service.codec.name, sets=list(settings.sets)
         )
@@ -98,6 +100,7 @@ async def _sweep(service: Service) -> None:
     """Remove what a killed process left on the server, as soon as there is one."""
     while True:
         try:
+            await service.sweep_restores()
             await service.sweep_drills()
         except SidecarError as error:
             log.debug("sweep.postponed", error=str(error))
@@ -124,6 +127,7 @@ def _assembled(settings: Settings, gate: Gate, telemetry: Telemetry, service: Se
     overview = Overview(service, history, clock)
     jobs_ = Jobs(history, overview.after)
     operations = Operations(service, jobs_, overview)
+    scheduler = Scheduler(entries(settings, clock.now()), history, operations.begin_scheduled, clock)
     return Sidecar(
         settings=settings,
         clock=clock,
@@ -132,7 +136,8 @@ def _assembled(settings: Settings, gate: Gate, telemetry: Telemetry, service: Se
         jobs=jobs_,
         overview=overview,
         operations=operations,
-        scheduler=Scheduler(entries(settings, clock.now()), history, operations.begin_scheduled, clock),
+        scheduler=scheduler,
+        startup=StartUp(service, operations, scheduler, clock),
         telemetry=telemetry,
         gate=gate,
     )

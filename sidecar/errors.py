@@ -126,6 +126,26 @@ class WriteRejected(SourceError):
     cure = "The message says what was refused and why; the target was left as it was unless it says otherwise."
 
 
+class LeaseLost(SourceError):
+    """Another sidecar took over what this one was about to do."""
+
+    code = "lease_lost"
+
+
+class TargetInUse(SourceError):
+    """A collection that was to be filled because it was empty holds documents now."""
+
+    code = "target_in_use"
+    cure = "Nothing was replaced. Look at what wrote to it, and restore by hand if that may go."
+
+
+class TargetTooOld(SourceError):
+    """The server lacks what the backup needs."""
+
+    code = "target_too_old"
+    cure = "Restore into a server of the version that the backup was made from, or say --force to try it all the same."
+
+
 # -- the storage -------------------------------------------------------------------------------------------------------
 
 

@@ -48,7 +48,7 @@ class Operations:
         works = {name: Work(claim=_writes(name), do=partial(self._prune, name)) for name in set_names}
         return await self._jobs.start(Kind.PRUNE, Trigger.MANUAL, works)
 
-    async def restore(self, order: engine.Order) -> Job:
+    async def restore(self, order: engine.Order, trigger: Trigger = Trigger.MANUAL) -> Job:
         """The target becomes what the backup holds; what is replaced is backed up first."""
         name = order.store.set.name
         work = Work(
@@ -57,7 +57,7 @@ class Operations:
             backup_id=str(order.backup_id),
             expected_documents=self._overview.sets[name].newest_documents,
         )
-        return await self._jobs.start(Kind.RESTORE, Trigger.MANUAL, {name: work})
+        return await self._jobs.start(Kind.RESTORE, trigger, {name: work})
 
     async def drill(self, set_names: Iterable[str]) -> Job:
         return await self._jobs.start(Kind.DRILL, Trigger.MANUAL, {name: self._drill(name) for name in set_names})

@@ -54,6 +54,7 @@ class Scheduler:
         self._history = history
         self._begin = begin
         self._clock = clock
+        self.is_armed = True  # while it is not, nothing is begun; afterwards it is caught up with as after downtime
         self._accounted: dict[str, datetime] = {}  # the last due time of each entry that was dealt with
         self._pauses: dict[str, Pause] = {}
         self._attending = asyncio.Lock()  # no due time is dealt with twice
@@ -79,6 +80,8 @@ class Scheduler:
             await self._clock.sleep(self._seconds_to_wait())
 
     def _seconds_to_wait(self) -> float:
+        if not self.is_armed:
+            return TICK_SECONDS
         now = self._clock.now()
         dues = [entry.timetable.next_after(self._accounted[name]) for name, entry in self.entries.items()]
         until_due = min(((due - now).total_seconds() for due in dues), default=TICK_SECONDS)
@@ -86,6 +89,8 @@ class Scheduler:
 
     async def attend(self, entry: Entry) -> None:
         """Deal with the entry's due times up to now."""
+        if not self.is_armed:
+            return
         async with self._attending:
             await self._attend(entry)
 

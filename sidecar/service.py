@@ -13,7 +13,7 @@ import structlog
 
 from sidecar.catalog import Catalog
 from sidecar.config import Settings
-from sidecar.engine import backup, drill, verify
+from sidecar.engine import backup, drill, staging, verify
 from sidecar.engine import restore as engine
 from sidecar.engine.codec import Codec
 from sidecar.engine.durable import publish
@@ -242,7 +242,12 @@ class Service:
     # -- the way back --------------------------------------------------------------------------------------------------
 
     def restore_order(
-        self, chosen: str | Path, *, target_db: str | None, collections: Sequence[str] | None
+        self,
+        chosen: str | Path,
+        *,
+        target_db: str | None,
+        collections: Sequence[str] | None,
+        checks: tuple[engine.Check, ...] = (),
     ) -> engine.Order:
         """What to restore: a backup by its id, or a data file anywhere. Raises BackupNotFound, BackupInvalid, UsageError."""
         if target_db in SYSTEM_DATABASES:
@@ -255,6 +260,7 @@ class Service:
             codec=self.codec,
             target_db=target_db or self.settings.db_name,
             collections=tuple(collections) if collections else None,
+            checks=checks,
         )
 
     async def restore(self, order: engine.Order, *, safety: bool = True) -> Result:
@@ -262,14 +268,15 @@ class Service:
 
         Raises Busy while the backup's set is in use, and what a backup and a restore raise.
         """
-        if not safety:
-            return Result(await engine.restore(order), None)
-        safeguard = Safeguard(
-            store=self.stores.get(order.store.set.name, order.store),
-            mongo_host=self.settings.mongo_host,
-            min_free_bytes=self.settings.min_storage_bytes,
-        )
-        return await safeguard.restore(order)
+        with staging.noted(self.settings.backup_dir, order):
+            if not safety:
+                return Result(await engine.restore(order), None)
+            safeguard = Safeguard(
+                store=self.stores.get(order.store.set.name, order.store),
+                mongo_host=self.settings.mongo_host,
+                min_free_bytes=self.settings.min_storage_bytes,
+            )
+            return await safeguard.restore(order)
 
     async def drill(self, set_name: str, listener: Listener = nobody) -> engine.Restored:
         """Prove the newest valid backup of a set by restoring it into a scratch database, which is dropped again.
@@ -282,6 +289,10 @@ class Service:
         order = self.restore_order(str(newest.id), target_db=None, collections=None)
         with SetLock(self.settings.backup_dir, DRILL, f"drill of {newest.id}"):
             return await drill.drill(replace(order, listener=listener), self._owner())
+
+    async def sweep_restores(self) -> list[str]:
+        """Drop what killed restores left beside their targets; return the names. Raises SourceError, StorageError."""
+        return await staging.sweep(self.settings.backup_dir, self.database)
 
     async def sweep_drills(self) -> list[str]:
         """Drop what killed drills left on the server; return the names. Raises SourceError, StorageError, Busy."""

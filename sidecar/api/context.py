@@ -14,6 +14,7 @@ from sidecar.operations import Operations
 from sidecar.overview import Overview
 from sidecar.scheduler import Scheduler
 from sidecar.service import Service
+from sidecar.startup import StartUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Sidecar:
     overview: Overview
     operations: Operations
     scheduler: Scheduler
+    startup: StartUp
     telemetry: Telemetry
     gate: Gate
 

@@ -36,7 +36,8 @@ def _reasons(sidecar: Sidecar) -> tuple[str, ...]:
         f"the {task.name} is not running: {task.error or 'it does not answer'}" for task in tasks if not task.is_running
     ]
     unreadable = [f"the set {name} cannot be read" for name, view in sidecar.overview.sets.items() if view.error]
-    return (*dead, *unreadable)
+    held = [f"the schedules are held: {sidecar.startup.reason}"] if sidecar.startup.reason else []
+    return (*held, *dead, *unreadable)
 
 
 @routes.get("/metrics", access=Access.OPEN, content_type="text/plain, application/openmetrics-text")
@@ -65,7 +66,7 @@ def _health(sidecar: Sidecar) -> schemas.HealthBody:
         (status.health for status in statuses.values()),
         has_space=overview.has_space,
         runs_well=not failing,
-        is_scheduling=sidecar.scheduler.task.is_running,
+        is_scheduling=sidecar.scheduler.task.is_running and sidecar.scheduler.is_armed,
     )
     return schemas.HealthBody(
         overall_health=overall,
@@ -88,6 +89,7 @@ def _health(sidecar: Sidecar) -> schemas.HealthBody:
         scheduler=schemas.SchedulerBody(
             is_running=sidecar.scheduler.task.is_running,
             error=sidecar.scheduler.task.error,
+            held_because=sidecar.startup.reason,
             failing_sets=tuple(failing),
             paused_sets=tuple(
                 e.set_name for e in sidecar.scheduler.entries.values() if sidecar.scheduler.pause_of(e.name)

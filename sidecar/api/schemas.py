@@ -191,6 +191,7 @@ class SchedulerBody(Body):
 
     is_running: bool
     error: str | None
+    held_because: str | None  # nothing begins by schedule until the start-up restore has ended
     failing_sets: tuple[str, ...]
     paused_sets: tuple[str, ...]
 

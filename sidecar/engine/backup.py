@@ -14,7 +14,7 @@ from sidecar.engine.copying import copy_collection
 from sidecar.engine.draft import Draft
 from sidecar.engine.lock import SetLock
 from sidecar.engine.manifest import to_bytes
-from sidecar.engine.source import Collection, Database
+from sidecar.engine.source import Collection, Database, is_ours
 from sidecar.engine.store import LocalStore
 from sidecar.engine.threads import in_thread
 from sidecar.errors import (
@@ -162,7 +162,7 @@ async def _write_set_once(order: Order, draft: Draft, notes: list[str], *, snaps
 def _chosen(backup_set: BackupSet, found: Mapping[str, Collection]) -> tuple[dict[str, Collection], tuple[str, ...]]:
     """The set's collections that exist, and the names of those that do not. Raises NothingToBackUp."""
     if backup_set.takes_all:
-        names = [name for name in found if name not in backup_set.exclude]
+        names = [name for name in found if name not in backup_set.exclude and not is_ours(name)]
         missing: tuple[str, ...] = ()
     else:
         names = [name for name in backup_set.collections if name in found]
@@ -179,7 +179,13 @@ def _require_unchanged(
     backup_set: BackupSet, before: Mapping[str, Collection], after: Mapping[str, Collection]
 ) -> None:
     names = sorted((before.keys() | after.keys()) if backup_set.takes_all else backup_set.collections)
-    changed = [n for n in names if n not in backup_set.exclude and _identity(before.get(n)) != _identity(after.get(n))]
+    changed = [
+        name
+        for name in names
+        if name not in backup_set.exclude
+        and not is_ours(name)
+        and _identity(before.get(name)) != _identity(after.get(name))
+    ]
     if changed:
         raise CollectionsChanged(f"created, dropped, renamed or re-created during the backup: {', '.join(changed)}")
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import bson
 from bson import json_util
@@ -43,7 +43,7 @@ def reading(file: BinaryIO, manifest: Manifest, codec: Codec) -> Iterator[Conten
     """Read a backup while hashing it. Raises BackupInvalid for what cannot be decoded, and at the end for a wrong checksum."""
     hashing = _Hashing(file)
     try:
-        yield _legacy(hashing, codec) if manifest.is_legacy else _current(hashing, manifest, codec)
+        yield plain(hashing, codec) if manifest.is_legacy else _current(hashing, manifest, codec)
     except ValueError as error:  # FormatError, CodecError, bad UTF-8 or JSON
         raise BackupInvalid(f"cannot be decoded: {error}") from error
 
@@ -64,18 +64,23 @@ def _current(file: "_Hashing", manifest: Manifest, codec: Codec) -> Content:
     return Content(head.definitions, batches())
 
 
-def _legacy(file: "_Hashing", codec: Codec) -> Content:
+class _Bytes(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def plain(file: _Bytes, codec: Codec) -> Content:
+    """One JSON value without definitions, as version 2.x wrote it and people write it. Raises ValueError, BackupInvalid."""
     text = file.read(LEGACY_BYTES + 1)
     if len(text) > LEGACY_BYTES:
-        raise BackupInvalid(f"a version 2.x backup of more than {LEGACY_BYTES >> 20} MB")
+        raise BackupInvalid(f"a plain JSON file of more than {LEGACY_BYTES >> 20} MB")
     whole = json.loads(text)
     collections = whole.get("collections", whole) if isinstance(whole, dict) else None
     if not isinstance(collections, dict) or not all(isinstance(rows, list) for rows in collections.values()):
-        raise BackupInvalid('a version 2.x backup is {"users": […], …} or {"collections": {"users": […], …}}')
-    return Content({}, (_legacy_batch(name, rows, codec) for name, rows in collections.items()))
+        raise BackupInvalid('expected {"users": […], …} or {"collections": {"users": […], …}}')
+    return Content({}, (_plain_batch(name, rows, codec) for name, rows in collections.items()))
 
 
-def _legacy_batch(name: str, rows: list[Any], codec: Codec) -> Batch:
+def _plain_batch(name: str, rows: list[Any], codec: Codec) -> Batch:
     """Plain JSON with or without Extended JSON's wrappers, as json_util reads both."""
     documents = b"".join(bson.encode(json_util.loads(json.dumps(row))) for row in rows)
     encoded = codec.encode(documents)

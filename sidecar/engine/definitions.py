@@ -74,6 +74,11 @@ def differences(wanted: Collection, held: Collection) -> list[str]:
     return lost + [f"the index {index['name']}" for index in wanted_indexes if indexes.get(index["name"]) != index]
 
 
+def keeps_order(item: Collection) -> bool:
+    """Whether the order in which documents are inserted is a part of the collection."""
+    return bool(RawBSONDocument(item.options).get("capped"))
+
+
 def sources_first(views: Mapping[str, Collection]) -> list[Collection]:
     """Views in an order in which each comes after the view it looks at."""
     ordered: dict[str, Collection] = {}

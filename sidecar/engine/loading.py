@@ -1,10 +1,10 @@
 """Collections on their way into a target database: loaded beside their targets, compared, and only then renamed into place."""
 
-import uuid
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import structlog
 from bson.raw_bson import RawBSONDocument
@@ -18,32 +18,35 @@ from sidecar.engine.tally import Tally
 from sidecar.engine.threads import in_thread, read_ahead
 from sidecar.errors import BackupInvalid, RestoreMismatch, SourceError, WriteRejected
 from sidecar.events import Listener, Progressed
-from sidecar.model import CollectionDetails, CollectionKind, Manifest
+from sidecar.model import CollectionDetails, CollectionKind
 
 INSERT_BYTES = 12 << 20  # a command is one BSON document of at most 16 MB; one document alone may fill it
 INSERT_DOCUMENTS = 50_000  # of 100,000 that a server takes
+INSERTS_AT_ONCE = 4
+SETTLE_SECONDS = 3.0  # a process that is told to stop has ten
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup that can be read from its start as often as needed."""
+    """Documents that can be read from their start as often as needed, and what is known of them by collection."""
 
-    manifest: Manifest
+    documents: Mapping[str, int]
+    details: Mapping[str, CollectionDetails]
     open: Callable[[], AbstractContextManager[Content]]
 
 
 class Loading:
     """Collections on their way into the target database. `restored` is what was read back from there."""
 
-    def __init__(self, database: Database, target_db: str, backup: Backup, listener: Listener) -> None:
+    def __init__(self, database: Database, target_db: str, backup: Backup, run_id: str, listener: Listener) -> None:
         self.restored: dict[str, CollectionDetails] = {}
         self._database = database
         self._target_db = target_db
         self._backup = backup
         self._listener = listener
-        self._run_id = uuid.uuid4().hex[:8]
+        self._run_id = run_id
         self._stages: set[str] = set()
         self._options: dict[str, Any] | None = None
 
@@ -53,7 +56,9 @@ class Loading:
         """Run a command that writes. Raises WriteRejected for what the server refused or could not make durable."""
         target = database or self._target_db
         durable = dict(command) | {"writeConcern": {"w": "majority"}}
-        reply = await self._database.command(durable, database=target, is_slow=is_slow, otherwise=WriteRejected)
+        reply = await _settled(
+            self._database.command(durable, database=target, is_slow=is_slow, otherwise=WriteRejected)
+        )
         if "writeConcernError" in reply:
             raise WriteRejected(f"{next(iter(command))} is not durable: {reply['writeConcernError'].get('errmsg')}")
         return reply
@@ -106,22 +111,28 @@ class Loading:
     async def _fill(self, items: Mapping[str, Collection], names: Mapping[str, str]) -> dict[str, Tally]:
         sent = {name: Tally() for name in items}
         with self._backup.open() as content:
-            async with aclosing(read_ahead(_one_by_one(content.batches))) as batches:
+            async with (
+                aclosing(read_ahead(_one_by_one(content.batches))) as batches,
+                _AtOnce(INSERTS_AT_ONCE) as inserts,
+            ):
                 async for batch in batches:
                     if batch.collection not in items:
                         continue
-                    await self._insert(items[batch.collection], names[batch.collection], batch.bson)
+                    item = items[batch.collection]
+                    await inserts.begin(self._insert(item, names[item.name], batch.bson))
+                    if definitions.keeps_order(item):
+                        await inserts.end()
                     tally = sent[batch.collection]
                     tally.add(batch.documents, len(batch.bson), batch.fingerprint, batch.escaped)
-                    expected = self._backup.manifest.collections[batch.collection]
+                    expected = self._backup.documents[batch.collection]
                     self._listener(Progressed("restore", batch.collection, tally.documents, tally.bson_bytes, expected))
         self._require_as_described(sent)
         return sent
 
     def _require_as_described(self, sent: Mapping[str, Tally]) -> None:
         for name, tally in sent.items():
-            described = self._backup.manifest.collection_details.get(name, tally.details())
-            if (tally.details(), tally.documents) != (described, self._backup.manifest.collections[name]):
+            described = self._backup.details.get(name, tally.details())
+            if (tally.details(), tally.documents) != (described, self._backup.documents[name]):
                 raise BackupInvalid(f"{name}: the data holds {tally.details()}, the metadata says {described}")
 
     async def _insert(self, item: Collection, name: str, documents: bytes) -> None:
@@ -193,6 +204,54 @@ async def read_back(database: Database, database_name: str, item: Collection) ->
             documents = list(split(batch))
             held.add(len(documents), len(batch), await in_thread(fingerprint, documents))
     return held
+
+
+class _AtOnce:
+    """Some pieces of work at once, and no more; the first that fails ends it. None goes on after the `with` block."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, at: object) -> None:
+        try:
+            if kind is None:
+                await self.end()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    async def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Returns when there is room for it. Raises what an earlier one raised."""
+        self._tasks.add(asyncio.create_task(work))
+        if len(self._tasks) >= self._limit:
+            await self._some(asyncio.FIRST_COMPLETED)
+
+    async def end(self) -> None:
+        """Until all have ended."""
+        while self._tasks:
+            await self._some(asyncio.FIRST_EXCEPTION)
+
+    async def _some(self, until: str) -> None:
+        done, self._tasks = await asyncio.wait(self._tasks, return_when=until)
+        for task in done:
+            task.result()
+
+
+async def _settled(command: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """The reply. When called off, what is on its way to the server is waited for a little: undoing it must come after it."""
+    task = asyncio.ensure_future(command)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=SETTLE_SECONDS)
+        task.cancel()
+        raise
 
 
 async def _one_by_one(batches: Iterator[Batch]) -> AsyncGenerator[Batch, None]:

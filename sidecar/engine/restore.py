@@ -5,7 +5,8 @@ then takes its target's place in one `renameCollection`. Until the first rename 
 rename, views and time series, is made in place at the end.
 """
 
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,18 +28,29 @@ from sidecar.model import BackupId, CollectionDetails, CollectionKind, Manifest
 log = structlog.get_logger(__name__)
 
 
+Check = Callable[[Collection], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """Which backup goes where."""
+class Target:
+    """Where collections are put in place, and who is asked and told."""
 
     database: Database
+    target_db: str
+    listener: Listener = nobody
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])  # what it stages is named after it
+    checks: tuple[Check, ...] = ()  # awaited just before a collection is replaced, which does not happen if one raises
+    replaced: list[str] = field(default_factory=list)  # grows: what the target does not hold any more as it was
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(Target):
+    """Which backup goes where."""
+
     store: LocalStore
     backup_id: BackupId
     codec: Codec
-    target_db: str
     collections: tuple[str, ...] | None = None  # None: all that the backup holds
-    listener: Listener = nobody
-    replaced: list[str] = field(default_factory=list)  # grows: what the target does not hold any more as it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +91,51 @@ async def restore(order: Order) -> Restored:
     """
     manifest = await _trusted(order)
     items = _wanted(order, await _definitions(order, manifest))
+    backup = Backup(manifest.collections, manifest.collection_details, partial(_contents, order, manifest))
+    restored = await put_in_place(order, items, backup)
+    log.info("restore.completed", backup_id=manifest.backup_id, target_db=order.target_db, collections=len(items))
+    views = tuple(view.name for view in definitions.sources_first(_views(items)))
+    return Restored(manifest.backup_id, order.target_db, restored, views)
+
+
+def _views(items: Mapping[str, Collection]) -> dict[str, Collection]:
+    return {item.name: item for item in items.values() if not item.holds_documents}
+
+
+async def put_in_place(
+    target: Target, items: Mapping[str, Collection], backup: Backup
+) -> Mapping[str, CollectionDetails]:
+    """Make these collections of the target what `backup` holds; return what was read back of them."""
     staged = [item for item in items.values() if item.kind is CollectionKind.COLLECTION]
     in_place = [item for item in items.values() if item.kind is CollectionKind.TIMESERIES]
-    views = definitions.sources_first({item.name: item for item in items.values() if not item.holds_documents})
-    loading = Loading(
-        order.database, order.target_db, Backup(manifest, partial(_contents, order, manifest)), order.listener
-    )
+    loading = Loading(target.database, target.target_db, backup, target.run_id, target.listener)
     if not await loading.rename_keeps_options(staged):
         in_place += [item for item in staged if item.options != definitions.EMPTY]
         staged = [item for item in staged if item.options == definitions.EMPTY]
     try:
         await loading.load({item.name: item for item in staged})
         for item in staged:
-            order.replaced.append(item.name)
+            await _announce(target, item)
             await loading.publish(item)
     finally:
         await loading.sweep()
     for item in in_place:
-        order.replaced.append(item.name)
+        await _announce(target, item)
         await loading.make_room(item.name)
     await loading.load({item.name: item for item in in_place}, is_staged=False)
-    for view in views:
-        order.replaced.append(view.name)
+    for view in definitions.sources_first(_views(items)):
+        await _announce(target, view)
         await loading.make_room(view.name)
         await loading.run(definitions.commands(view, view.name).create)
     await loading.compare_definitions(items)
-    log.info("restore.completed", backup_id=manifest.backup_id, target_db=order.target_db, collections=len(items))
-    return Restored(manifest.backup_id, order.target_db, loading.restored, tuple(view.name for view in views))
+    return loading.restored
+
+
+async def _announce(target: Target, item: Collection) -> None:
+    """From here on the target does not hold this any more as it was."""
+    for check in target.checks:
+        await check(item)
+    target.replaced.append(item.name)
 
 
 @contextmanager
@@ -128,15 +158,14 @@ async def _definitions(order: Order, manifest: Manifest) -> dict[str, Collection
     if not manifest.is_legacy:
         with _contents(order, manifest) as content:
             return dict(content.definitions)
-    there = await order.database.collections(order.target_db)
-    found = [
-        there.get(name, Collection(name, CollectionKind.COLLECTION, None, definitions.EMPTY))
-        for name in manifest.collections
-    ]
-    return {
-        item.name: await order.database.with_indexes(item, order.target_db) if item.name in there else item
-        for item in found
-    }
+    return await as_there(order.database, order.target_db, manifest.collections)
+
+
+async def as_there(database: Database, target_db: str, names: Iterable[str]) -> dict[str, Collection]:
+    """These collections as the target has them; a plain one where it has none."""
+    there = await database.collections(target_db)
+    found = [there.get(name, Collection(name, CollectionKind.COLLECTION, None, definitions.EMPTY)) for name in names]
+    return {item.name: await database.with_indexes(item, target_db) if item.name in there else item for item in found}
 
 
 def _wanted(order: Order, items: Mapping[str, Collection]) -> dict[str, Collection]:

@@ -6,6 +6,7 @@ to this file.
 
 import asyncio
 import copy
+import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
@@ -27,6 +28,9 @@ from sidecar.model import CollectionKind
 BATCH_BYTES = 2 << 20  # batches of 1-4 MB cost half the CPU of the server's own 16 MB ones
 SERVER_SELECTION_SECONDS = 5
 PATIENCE = 30  # an index build or a full count answers once, at its end: so many times the stall limit
+
+LEASES = "sidecar_leases"  # where sidecars agree who does what
+STAGED = re.compile(r"(?P<target>.+)\.restoring_(?P<run>[0-9a-f]{8})")  # a collection on its way to its target
 
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 _COUNT = [{"$group": {"_id": 1, "documents": {"$sum": 1}}}]
@@ -108,6 +112,13 @@ class Database:
         with translated(f"listing the indexes of {item.name}", missing=CollectionsChanged):
             rows = await _rows(self._client[database or self.name], {"listIndexes": item.name, "cursor": {}})
         return replace(item, indexes=tuple(bytes(row.raw) for row in rows))
+
+    async def holds_documents(self, item: Collection) -> bool:
+        """Whether there is any document in it. A view has none of its own."""
+        if not item.holds_documents:
+            return False
+        reply = await self.command({"find": item.name, "projection": {"_id": 1}, "limit": 1, "singleBatch": True})
+        return bool(reply["cursor"]["firstBatch"])
 
     async def data_bytes(self, names: Iterable[str]) -> int:
         """BSON bytes that the server says these collections hold; a collection it cannot say it of counts as 0."""
@@ -247,6 +258,11 @@ class _Pace:
         ahead = self._bytes * self._seconds_per_byte - (time.monotonic() - self._began)
         if ahead > 0 and self._seconds_per_byte:
             await asyncio.sleep(ahead)
+
+
+def is_ours(name: str) -> bool:
+    """Whether a collection is the sidecar's own and no part of the application's data."""
+    return name == LEASES or STAGED.fullmatch(name) is not None
 
 
 async def _rows(handle: Any, command: Mapping[str, object]) -> list[RawBSONDocument]:

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -24,6 +24,7 @@ from sidecar.engine.lock import SetLock, make_private
 from sidecar.errors import BackupNotFound, Busy, StorageError, StorageFull
 from sidecar.model import BackupId, BackupSet, Confirmation, Pin
 
+BURST = timedelta(minutes=1)  # backups that follow one another faster than the seconds of their names
 _PIN_BYTES = 4096
 _METADATA_BYTES = 1 << 26  # a metadata file larger than this is not one
 
@@ -178,6 +179,9 @@ class LocalStore:
         except OSError as error:
             raise StorageError.of(error, f"making {self.directory}") from error
         backup_id = BackupId.at(self.set.prefix, moment)
+        newest = max((files.id for files in self.scan()), default=backup_id)
+        if timedelta() <= newest.taken_at - backup_id.taken_at < BURST:
+            backup_id = newest  # a second that a deletion freed would put the newest backup behind older ones
         while any(
             os.path.lexists(self.directory / name)
             for name in (backup_id.data_name, backup_id.metadata_name, backup_id.pin_name)

@@ -326,6 +326,11 @@ CATALOGUE: tuple[Family, ...] = (
     # ourselves
     _of_process("scheduler_running", "0 when the scheduler is dead or stuck.", lambda p: p.scheduler.task.is_running),
     _of_process(
+        "scheduler_armed",
+        "0 while the start-up restore holds the schedules.",
+        lambda p: p.scheduler.is_armed,
+    ),
+    _of_process(
         "scheduler_restarts_total",
         "How often the scheduler died and was started again.",
         lambda p: p.scheduler.task.restarts,

@@ -101,11 +101,24 @@ def _update(call: Call) -> Mapping[str, Any]:
     for statement in call.request.payload:
         spec = RawBSONDocument(statement)
         change = subdocument(statement, b"u") or b""
-        rows = list(collection.documents.rows(key=id_wanted(spec["q"])))
+        rows = _matching(collection, spec["q"])
         for row in rows if spec.get("multi") else rows[:1]:
             collection.documents.replace(row, _changed(collection.documents.raw(row), change), now)
             matched += 1
     return {"n": matched, "nModified": matched}
+
+
+def _matching(collection: Collection, query: RawBSONDocument) -> list[int]:
+    """The rows with this `_id` and with these values of other fields at the top."""
+    raw_query = bytes(query.raw)
+    wanted = [element for element in elements(raw_query) if element.name != b"_id"]
+    key = id_wanted(RawBSONDocument(document(body(without(raw_query, *(e.name for e in wanted))))))
+
+    def holds(raw: bytes) -> bool:
+        found = ((one, find_element(raw, one.name)) for one in wanted)
+        return all(has and raw[has.start : has.end] == raw_query[one.start : one.end] for one, has in found)
+
+    return [row for row in collection.documents.rows(key=key) if holds(collection.documents.raw(row))]
 
 
 def _changed(raw: bytes, change: bytes) -> bytes:
@@ -124,7 +137,7 @@ def _delete(call: Call) -> Mapping[str, Any]:
         return {"n": 0}
     now, removed = call.server.clock.tick(), 0
     for statement in map(RawBSONDocument, call.request.payload):
-        rows = list(collection.documents.rows(key=id_wanted(statement["q"])))
+        rows = _matching(collection, statement["q"])
         for row in rows[:1] if statement.get("limit") else rows:
             collection.documents.remove(row, now)
             removed += 1
