@@ -111,9 +111,9 @@ class Operations:
         before = (
             f"what was there before is in {result.safety.backup_id}" if result.safety else "nothing was there before"
         )
-        return Done(
-            f"{documents} documents restored into {order.target_db} and compared; {before}", str(order.backup_id)
-        )
+        late = [f"{name} was written to meanwhile, which is in {one.backup_id}" for name, one in result.late.items()]
+        message = f"{documents} documents restored into {order.target_db} and compared; {before}"
+        return Done("; ".join([message, *late]), str(order.backup_id), "; ".join(late) or None)
 
     def _drill(self, name: str) -> Work:
         expected = self._overview.sets[name].newest_documents

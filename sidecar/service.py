@@ -3,6 +3,7 @@
 import json
 import math
 import secrets
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,7 +39,7 @@ from sidecar.rules import retention, suspicion
 
 BUILT_IN = ("main", "attendance")
 ALL, BOTH = "all", "both"
-DRILL, OWNER = ".drill", ".owner"  # names in the directory of locks
+DRILL, OWNER, MEASURE = ".drill", ".owner", ".measure"  # names in the directory of locks
 SYSTEM_DATABASES = frozenset({"admin", "local", "config"})
 SIZE_MARGIN = 1.1  # a set grows a little from one backup to the next
 
@@ -248,6 +249,7 @@ class Service:
         target_db: str | None,
         collections: Sequence[str] | None,
         checks: tuple[engine.Check, ...] = (),
+        force: bool = False,
     ) -> engine.Order:
         """What to restore: a backup by its id, or a data file anywhere. Raises BackupNotFound, BackupInvalid, UsageError."""
         if target_db in SYSTEM_DATABASES:
@@ -261,7 +263,26 @@ class Service:
             target_db=target_db or self.settings.db_name,
             collections=tuple(collections) if collections else None,
             checks=checks,
+            force=force,
         )
+
+    def estimated_seconds(self, order: engine.Order) -> float | None:
+        """How long a restore will take by the last drill's measure; None before there was one."""
+        try:
+            measured = json.loads(self._measure_path.read_bytes())
+            manifest = verify.read_manifest(order.store, order.backup_id)
+            return round(manifest.file_size_bytes * float(measured["seconds_per_byte"]), 1)
+        except (OSError, ValueError, KeyError, TypeError, SidecarError):
+            return None
+
+    @property
+    def _measure_path(self) -> Path:
+        return self.settings.backup_dir / DIRECTORY / MEASURE
+
+    def _note_measure(self, manifest: Manifest, seconds: float) -> None:
+        measured = {"backup_id": manifest.backup_id, "seconds_per_byte": seconds / max(manifest.file_size_bytes, 1)}
+        with suppress(StorageError):  # only an estimate
+            publish(self._measure_path, json.dumps(measured).encode())
 
     async def restore(self, order: engine.Order, *, safety: bool = True) -> Result:
         """Make the target what a backup holds; what is replaced is backed up first unless `safety` is False.
@@ -288,7 +309,11 @@ class Service:
             raise BackupNotFound(f"the set {set_name} has no valid backup")
         order = self.restore_order(str(newest.id), target_db=None, collections=None)
         with SetLock(self.settings.backup_dir, DRILL, f"drill of {newest.id}"):
-            return await drill.drill(replace(order, listener=listener), self._owner())
+            began = time.monotonic()
+            proven = await drill.drill(replace(order, listener=listener), self._owner())
+        if newest.manifest is not None:
+            await in_thread(self._note_measure, newest.manifest, time.monotonic() - began)
+        return proven
 
     async def sweep_restores(self) -> list[str]:
         """Drop what killed restores left beside their targets; return the names. Raises SourceError, StorageError."""

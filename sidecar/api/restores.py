@@ -8,8 +8,8 @@ from sidecar.api import problems, schemas
 from sidecar.api.context import sidecar_of
 from sidecar.api.jobs import awaited, location_of
 from sidecar.api.routing import Access, Reply, RouteTable
-from sidecar.engine import restore as engine
 from sidecar.engine.compare import compare_backups
+from sidecar.engine.plan import plan
 from sidecar.engine.threads import in_thread
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, SourceError, UsageError
 from sidecar.model import Outcome
@@ -34,14 +34,21 @@ async def restore_backup(
     """Make collections what a backup holds, and prove it by reading them back. What is replaced is backed up first."""
     sidecar = sidecar_of(request)
     order = await in_thread(
-        sidecar.service.restore_order, path.backup_id, target_db=body.target_db, collections=body.collections
+        sidecar.service.restore_order,
+        path.backup_id,
+        target_db=body.target_db,
+        collections=body.collections,
+        force=body.force,
     )
     if not body.dry_run and body.confirm != order.target_db:
         raise UsageError(f"confirm: expected the database's name, {order.target_db}")
+    planned = await plan(order, compare=body.dry_run)
     result = schemas.RestoreResult(
         backup_id=path.backup_id,
         target_db=order.target_db,
-        plan=tuple(schemas.PlannedCollection(**asdict(one)) for one in await engine.plan(order)),
+        plan=tuple(schemas.PlannedCollection(**asdict(one)) for one in planned.collections),
+        obstacles=planned.obstacles,
+        estimated_seconds=await in_thread(sidecar.service.estimated_seconds, order),
         success=None,
         message="a dry run: nothing was written",
         job_id=None,

@@ -138,6 +138,7 @@ class RestoreBody(Parameters):
     ) = None
     collections: Annotated[list[str], Field(min_length=1, max_length=1000)] | None = None
     dry_run: bool = False
+    force: Annotated[bool, Field(description="Also into an older server than the backup is of.")] = False
     confirm: str | None = None
 
 
@@ -267,12 +268,20 @@ class Differences(RootModel[dict[str, Difference]]):
 
 
 class PlannedCollection(Body):
-    """What a restore would do to one collection. `replaces_documents` is null where there is no such collection."""
+    """What a restore would do to one collection. `replaces_documents` is null where there is no such collection.
+
+    Only a dry run compares documents: those the restore would insert, replace, leave as they are and remove.
+    """
 
     collection: str
     kind: CollectionKind
     documents: int
     replaces_documents: int | None
+    inserted: int | None
+    replaced: int | None
+    unchanged: int | None
+    removed: int | None
+    warnings: tuple[str, ...]
 
 
 class RestoreResult(Body):
@@ -281,6 +290,8 @@ class RestoreResult(Body):
     backup_id: str
     target_db: str
     plan: tuple[PlannedCollection, ...]
+    obstacles: tuple[str, ...]  # why it is refused without `force`
+    estimated_seconds: float | None  # by the measure of the last drill
     success: bool | None
     message: str
     job_id: str | None

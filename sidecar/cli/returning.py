@@ -11,7 +11,7 @@ import typer
 from sidecar import errors
 from sidecar.cli import exits, terminal
 from sidecar.cli.running import Json, SetName, app, run
-from sidecar.engine import restore as restoring
+from sidecar.engine import plan as planning
 from sidecar.restoring import Result
 from sidecar.service import Service
 
@@ -29,6 +29,7 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
         str | None,
         typer.Option(metavar="DATABASE", help="Do not back up what is replaced; repeat the database's name."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also into an older server than the backup is of.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make collections what a backup holds, and prove it by reading them back."""
@@ -38,8 +39,13 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
 
     async def use(service: Service) -> int:
         names = [name.strip() for name in collections.split(",")] if collections else None
-        order = service.restore_order(chosen, target_db=target_db, collections=names)
-        _show_plan(await restoring.plan(order), order.target_db, as_json=as_json and dry_run, is_quiet=as_json)
+        order = service.restore_order(chosen, target_db=target_db, collections=names, force=force)
+        planned = await planning.plan(order, compare=dry_run)
+        estimate = service.estimated_seconds(order)
+        if as_json and dry_run:
+            terminal.say_json(asdict(planned) | {"estimated_seconds": estimate})
+        elif not as_json:
+            terminal.plan(planned, order.target_db, estimate)
         if not dry_run:
             if no_safety not in (None, order.target_db):
                 raise errors.UsageError(f"--no-safety: expected the database's name, {order.target_db}")
@@ -86,18 +92,17 @@ async def _drill_one(service: Service, name: str) -> dict[str, Any]:
     return {"set": name, "exit": exits.OK, "body": body}
 
 
-def _show_plan(planned: list[restoring.Planned], target_db: str, *, as_json: bool, is_quiet: bool) -> None:
-    if as_json:
-        terminal.say_json([asdict(one) for one in planned])
-    elif not is_quiet:
-        terminal.plan(planned, target_db)
-
-
 def _show_result(result: Result, *, as_json: bool) -> None:
     restored, safety = result.restored, result.safety.backup_id if result.safety else None
     if as_json:
         held = {name: details.model_dump() for name, details in restored.collections.items()}
-        facts = {"backup_id": restored.backup_id, "target_db": restored.target_db, "safety_backup": safety}
+        late = {name: one.backup_id for name, one in result.late.items()}
+        facts = {
+            "backup_id": restored.backup_id,
+            "target_db": restored.target_db,
+            "safety_backup": safety,
+            "late": late,
+        }
         terminal.say_json(facts | {"collections": held})
     else:
         terminal.say(
@@ -105,6 +110,8 @@ def _show_result(result: Result, *, as_json: bool) -> None:
             if safety
             else "Nothing was there before that was backed up."
         )
+        for name, one in result.late.items():
+            terminal.say(f"{name} was written to while it was being replaced: that is in {one.backup_id}.")
         terminal.restored(restored)
 
 

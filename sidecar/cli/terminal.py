@@ -22,7 +22,8 @@ from rich.text import Text
 
 from sidecar import reports
 from sidecar.engine.compare import Difference
-from sidecar.engine.restore import Planned, Restored
+from sidecar.engine.plan import Plan
+from sidecar.engine.restore import Restored
 from sidecar.errors import ConfigError, SidecarError
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.model import BackupState, Manifest, StoredBackup
@@ -127,16 +128,25 @@ def decisions(judged: Iterable[Decision]) -> None:
     out.print(table)
 
 
-def plan(lines: Iterable[Planned], target_db: str) -> None:
+def plan(planned: Plan, target_db: str, estimated_seconds: float | None) -> None:
     table = Table(title=f"Restore into {target_db}", title_justify="left")
     table.add_column("Collection")
     table.add_column("Kind")
-    table.add_column("Documents in the backup", justify="right")
-    table.add_column("Replaces", justify="right")
-    for one in lines:
+    for heading in ("Documents in the backup", "Replaces", "New", "Changed", "Unchanged", "Removed"):
+        table.add_column(heading, justify="right")
+    for one in planned.collections:
         replaces = "nothing" if one.replaces_documents is None else f"{one.replaces_documents:,} documents"
-        table.add_row(one.collection, one.kind.value, f"{one.documents:,}", replaces)
+        compared = (one.inserted, one.replaced, one.unchanged, one.removed)
+        figures = ["" if number is None else f"{number:,}" for number in compared]
+        table.add_row(one.collection, one.kind.value, f"{one.documents:,}", replaces, *figures)
     out.print(table)
+    for one in planned.collections:
+        for warning in one.warnings:
+            err.print(f"{one.collection}: {warning}", style="yellow", markup=False)
+    for obstacle in planned.obstacles:
+        err.print(f"refused without --force: {obstacle}", style="red", markup=False)
+    if estimated_seconds is not None:
+        say(f"It will take about {estimated_seconds:g} s, by the measure of the last drill.")
 
 
 def restored(result: Restored) -> None:

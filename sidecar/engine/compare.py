@@ -51,7 +51,7 @@ class Comparison:
     """Feed the whole left side, then the right one; `result` is by collection. What is known of the left side is on disk."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("")  # a private temporary file that SQLite removes
+        self._database = sqlite3.connect("", check_same_thread=False)  # a private temporary file that SQLite removes
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute(
             "CREATE TABLE seen (name TEXT, id BLOB, digest BLOB, PRIMARY KEY (name, id)) WITHOUT ROWID"
@@ -69,6 +69,10 @@ class Comparison:
     def definitions(self, left: Mapping[str, Collection], right: Mapping[str, Collection]) -> None:
         for name in left.keys() | right.keys():
             self._of(name).definition_changed = _shape(left.get(name)) != _shape(right.get(name))
+
+    def note(self, name: str) -> None:
+        """There is a result for this collection, be it empty on both sides."""
+        self._of(name)
 
     def left(self, name: str, documents: bytes) -> None:
         rows = [(name, *_identified(document)) for document in split(documents)]

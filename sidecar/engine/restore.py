@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+import bson
 import structlog
 
 from sidecar.engine import definitions
@@ -21,9 +22,10 @@ from sidecar.engine.source import Collection, Database
 from sidecar.engine.store import LocalStore
 from sidecar.engine.threads import in_thread
 from sidecar.engine.verify import read_manifest, verify
-from sidecar.errors import BackupInvalid, UsageError
+from sidecar.errors import BackupInvalid, TargetTooOld, UsageError
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, CollectionDetails, CollectionKind, Manifest
+from sidecar.rules import compatibility
 
 log = structlog.get_logger(__name__)
 
@@ -51,16 +53,16 @@ class Order(Target):
     backup_id: BackupId
     codec: Codec
     collections: tuple[str, ...] | None = None  # None: all that the backup holds
+    force: bool = False  # try it although the target's server is older than the backup's
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """One line of a dry run."""
+class Chosen:
+    """What an order comes to: a verified backup, and those of its collections that are asked for."""
 
-    collection: str
-    kind: CollectionKind
-    documents: int
-    replaces_documents: int | None  # None: there is no such collection
+    manifest: Manifest
+    items: Mapping[str, Collection]
+    backup: Backup
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +75,36 @@ class Restored:
     views: tuple[str, ...]
 
 
-async def plan(order: Order) -> list[Planned]:
-    """What a restore would replace. Verifies the backup first; writes nothing."""
+async def choose(order: Order) -> Chosen:
+    """Verify the backup and read its definitions. Raises BackupNotFound, BackupInvalid, UsageError."""
     manifest = await _trusted(order)
     items = _wanted(order, await _definitions(order, manifest))
-    there = await order.database.collections(order.target_db)
-    async with order.database.reader(snapshot=False, database=order.target_db) as reader:
-        counted = {name: await reader.count(there[name]) for name in items if name in there}
-    return [Planned(n, item.kind, manifest.collections.get(n, 0), counted.get(n)) for n, item in items.items()]
+    backup = Backup(manifest.collections, manifest.collection_details, partial(_contents, order, manifest))
+    return Chosen(manifest, items, backup)
+
+
+async def obstacles(order: Order, chosen: Chosen) -> list[str]:
+    """What the target's server lacks of what the backup needs, in words. Raises SourceError."""
+    version = await order.database.server_version()
+    found = []
+    if compatibility.is_older(version, chosen.manifest.server_version):
+        found.append(f"the backup is of a server {chosen.manifest.server_version}, the target is {version}")
+    for item in chosen.items.values():
+        indexes = [bson.decode(raw) for raw in item.indexes]
+        found += compatibility.lacks(item.name, bson.decode(item.options), indexes, version)
+    return found
 
 
 async def restore(order: Order) -> Restored:
     """Make the target's collections what the backup holds, and prove it.
 
-    Raises BackupInvalid before anything is written, WriteRejected for any document, index or collection that the server did
-    not take, RestoreMismatch where it holds something else afterwards.
+    Raises BackupInvalid and TargetTooOld before anything is written, WriteRejected for any document, index or collection that
+    the server did not take, RestoreMismatch where it holds something else afterwards.
     """
-    manifest = await _trusted(order)
-    items = _wanted(order, await _definitions(order, manifest))
-    backup = Backup(manifest.collections, manifest.collection_details, partial(_contents, order, manifest))
+    chosen = await choose(order)
+    if not order.force and (found := await obstacles(order, chosen)):
+        raise TargetTooOld("; ".join(found))
+    manifest, items, backup = chosen.manifest, chosen.items, chosen.backup
     restored = await put_in_place(order, items, backup)
     log.info("restore.completed", backup_id=manifest.backup_id, target_db=order.target_db, collections=len(items))
     views = tuple(view.name for view in definitions.sources_first(_views(items)))

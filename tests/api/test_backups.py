@@ -40,6 +40,7 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "message": "Latest backup is 0 minutes old",
             "backup_count": 1,
             "retention_limit": 5,
+            "suspicions": [],
         },
         "attendance": {
             "status": "missing",
@@ -48,6 +49,7 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "last_backup": None,
             "backup_count": 0,
             "retention_limit": 5,
+            "suspicions": [],
         },
     }
     assert without_times(last) == {
@@ -86,7 +88,13 @@ def test_health_has_the_keys_of_the_specification_and_what_is_worst(served: Serv
         "retention_days": 30,
         "backup_directory": str(served.directory),
     }
-    assert health["scheduler"] == {"is_running": True, "error": None, "failing_sets": [], "paused_sets": []}
+    assert health["scheduler"] == {
+        "is_running": True,
+        "error": None,
+        "held_because": None,
+        "failing_sets": [],
+        "paused_sets": [],
+    }
     assert health["mongodb"]["is_up"] is True
 
 

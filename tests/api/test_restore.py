@@ -19,14 +19,48 @@ def lose_everything(served: Served) -> None:
         client[DB]["buses"].delete_one({"_id": 3})
 
 
+def planned(name: str, documents: int, replaces: int | None, inserted: int, unchanged: int) -> dict[str, Any]:
+    figures = {"inserted": inserted, "replaced": 0, "unchanged": unchanged, "removed": 0, "warnings": []}
+    return {"collection": name, "kind": "collection", "documents": documents, "replaces_documents": replaces} | figures
+
+
+def test_two_backups_are_compared(served: Served) -> None:
+    first = served.back_up()["backup_id"]
+    lose_everything(served)
+    second = served.back_up()["backup_id"]
+    found = served.get(f"{BACKUPS}/{first}/diff/{second}").json
+    assert {name: (one["added"], one["removed"], one["changed"]) for name, one in found.items()} == {
+        "buses": (0, 1, 0),
+        "users": (0, len(PEOPLE), 0),
+    }
+    assert found["buses"]["ids"] == {"removed": ["3"]}
+    assert served.get(f"{BACKUPS}/{first}/diff/seed_backup_20000101_000000").status == 404
+    assert served.get(f"{BACKUPS}/{second}").json["is_suspect"] is True
+    metrics = served.metrics()
+    assert (metrics['suspect_backups{set="main"}'], metrics['retention_held{set="main"}']) == (1, 1)
+    assert served.get(f"{BACKUPS}/status").json["main"]["health"] == "warning"
+    assert served.post(f"{BACKUPS}/{second}/confirm").json["is_suspect"] is False
+    assert served.metrics()['retention_held{set="main"}'] == 0
+    assert served.post(f"{BACKUPS}/{first}/confirm").json["code"] == "usage"
+
+
+def test_a_dry_run_estimates_the_time_from_the_last_drill(served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    dry = {"dry_run": True}
+    assert served.post(f"{BACKUPS}/{backup_id}/restore", dry).json["estimated_seconds"] is None
+    assert served.post(f"{BACKUPS}/drill?backup_type=main").status == 200
+    took = served.metrics()['restore_drill_duration_seconds{set="main"}']
+    assert abs(served.post(f"{BACKUPS}/{backup_id}/restore", dry).json["estimated_seconds"] - took) < 0.5
+
+
 def test_a_dry_run_shows_the_plan_and_writes_nothing(served: Served) -> None:
     backup_id = served.back_up()["backup_id"]
     lose_everything(served)
     answer = served.post(f"{BACKUPS}/{backup_id}/restore", {"dry_run": True})
     assert (answer.status, answer.json["success"], answer.json["job_id"]) == (200, None, None)
     assert answer.json["plan"] == [
-        {"collection": "users", "kind": "collection", "documents": len(PEOPLE), "replaces_documents": None},
-        {"collection": "buses", "kind": "collection", "documents": len(BUSES), "replaces_documents": len(BUSES) - 1},
+        planned("users", len(PEOPLE), None, len(PEOPLE), 0),
+        planned("buses", len(BUSES), len(BUSES) - 1, 1, len(BUSES) - 1),
     ]
     assert held(served, "users") == []
 

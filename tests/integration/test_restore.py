@@ -10,9 +10,7 @@ import bson
 import pytest
 from pymongo import MongoClient
 
-from sidecar.engine import restore as restoring
 from sidecar.errors import BackupInvalid, RestoreMismatch, SourceError, UsageError, WriteRejected
-from sidecar.model import CollectionKind
 from support.rig import BUSES, DB, PEOPLE, Rig, raw, rig
 from support.servers import ServerProcess, seed
 
@@ -63,24 +61,9 @@ async def test_replaces_what_the_target_holds(exact: ServerProcess, tmp_path: Pa
         manifest = await at.back_up()
         at.lab(delete="users", deletes=[{"q": {"_id": 7}, "limit": 1}])
         at.lab(insert="users", documents=[{"_id": "new"}])
-        planned = await restoring.plan(at.restore_order(manifest))
-        assert planned == [
-            restoring.Planned("users", CollectionKind.COLLECTION, len(PEOPLE), len(PEOPLE)),
-            restoring.Planned("buses", CollectionKind.COLLECTION, len(BUSES), len(BUSES)),
-        ]
         await at.restore(manifest)
         assert at.documents("users") == raw(PEOPLE)
         assert at.names() == ["buses", "users"]
-
-
-async def test_a_plan_writes_nothing(exact: ServerProcess, tmp_path: Path) -> None:
-    seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
-    async with rig(exact, tmp_path) as at:
-        manifest = await at.back_up()
-        at.lab(labCommands=1)
-        await restoring.plan(at.restore_order(manifest, "copy"))
-        sent = {one["name"] for one in at.lab(labCommands=1)["commands"]}
-        assert sent.isdisjoint({"insert", "create", "createIndexes", "renameCollection", "drop", "collMod"})
 
 
 async def test_restores_only_the_collections_that_were_chosen(exact: ServerProcess, tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ def test_list_shows_the_entries_of_the_api(command: Command) -> None:
         "consistency": "snapshot",
         "duration_seconds": metadata["duration_seconds"],
         "missing_collections": missing,
+        "is_suspect": False,
+        "suspicions": [],
     }
     assert metadata["mongo_url"] == f"127.0.0.1:{command.server.port}"
 
