@@ -44,6 +44,13 @@ class SetNotFound(UsageError):
     cure = "`sidecar config show` lists the sets."
 
 
+class NotSuspect(UsageError):
+    """A backup that holds what it should is confirmed."""
+
+    code = "not_suspect"
+    cure = "There is nothing to confirm: the backup already counts as good."
+
+
 class AlreadyOver(UsageError):
     """A time that was given as an end lies in the past."""
 

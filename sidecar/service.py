@@ -27,6 +27,7 @@ from sidecar.errors import (
     BackupNotFound,
     BackupProtected,
     Busy,
+    NotSuspect,
     SetNotFound,
     SidecarError,
     StorageError,
@@ -229,11 +230,11 @@ class Service:
     def confirm(self, backup_id: str, by: str) -> StoredBackup:
         """Say that what a suspect backup lost was meant to go, so that the retention rules go on.
 
-        Raises BackupNotFound, Busy, and UsageError for a backup that lost nothing.
+        Raises BackupNotFound, Busy, and NotSuspect for a backup that lost nothing.
         """
         found = self.catalog.find(backup_id)
         if found.manifest is None or not found.manifest.suspicions:
-            raise UsageError(f"{found.id} is not suspect: there is nothing to confirm")
+            raise NotSuspect(f"{found.id} is not suspect: there is nothing to confirm")
         store = self.stores[found.set_name]
         with store.locked(f"confirming {found.id}") as lock:
             store.confirm(lock, found.id, Confirmation(at=datetime.now(UTC), by=by))

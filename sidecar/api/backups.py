@@ -8,7 +8,7 @@ from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.jobs import awaited, location_of, results
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.engine.threads import in_thread
-from sidecar.errors import BackupInvalid, BackupNotFound, BackupProtected, Busy, SetNotFound, UsageError
+from sidecar.errors import BackupInvalid, BackupNotFound, BackupProtected, Busy, NotSuspect, SetNotFound, UsageError
 from sidecar.history import Retry
 from sidecar.model import Outcome, StoredBackup
 from sidecar.reports import entry, set_status
@@ -200,7 +200,7 @@ async def unpin_backup(request: web.Request, path: schemas.BackupPath) -> Reply:
     access=Access.WRITE,
     path=schemas.BackupPath,
     response=schemas.Detail,
-    errors=(BackupNotFound, UsageError, Busy),
+    errors=(BackupNotFound, NotSuspect, Busy),
 )
 async def confirm_backup(request: web.Request, path: schemas.BackupPath) -> Reply:
     """Say that what a suspect backup lost was meant to go; the retention rules of its set go on."""

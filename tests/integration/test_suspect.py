@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from sidecar.errors import BackupProtected, UsageError
+from sidecar.errors import BackupProtected, NotSuspect
 from sidecar.model import Trigger
 from sidecar.service import Service
 from support.rig import BUSES, DB, PEOPLE
@@ -60,7 +60,7 @@ async def test_a_loss_that_is_confirmed_is_the_measure_from_then_on(exact: Serve
         first = await back_up(service)
         empty(exact)
         lost = await back_up(service)
-        with pytest.raises(UsageError, match="not suspect"):
+        with pytest.raises(NotSuspect, match="not suspect"):
             service.confirm(first, "me")
         assert service.confirm(lost, "me").is_suspect is False
         for _ in range(2):
