@@ -100,7 +100,6 @@ async def _sweep(service: Service) -> None:
     """Remove what a killed process left on the server, as soon as there is one."""
     while True:
         try:
-            await service.sweep_restores()
             await service.sweep_drills()
         except SidecarError as error:
             log.debug("sweep.postponed", error=str(error))

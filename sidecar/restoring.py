@@ -1,7 +1,7 @@
 """A restore that can be taken back: what it replaces is backed up first, and put back if it fails half-way."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -9,10 +9,12 @@ import structlog
 
 from sidecar.engine import backup
 from sidecar.engine import restore as engine
+from sidecar.engine.codec import Codec
 from sidecar.engine.loading import read_back
 from sidecar.engine.lock import SetLock
 from sidecar.engine.source import Collection
 from sidecar.engine.store import LocalStore
+from sidecar.engine.threads import in_thread
 from sidecar.errors import SidecarError
 from sidecar.model import BackupId, Manifest, Trigger
 
@@ -49,9 +51,11 @@ class Safeguard:
         """
         existing = await self._existing(order)
         if not existing:
-            return await self._restore(order, _Kept(None, existing))
+            return await self._restore(order, Kept(self.store, order.codec, existing))
         with self.store.locked(f"restore of {order.backup_id}") as lock:
-            kept = _Kept(await self._back_up(order, existing, lock), existing)
+            safety = await self._back_up(order, existing, lock)
+            kept = Kept(self.store, order.codec, existing, safety)
+            await in_thread(kept.note, order.journal)
             check = partial(self._keep_late_writes, order, kept, lock)
             return await self._restore(replace(order, checks=(*order.checks, check)), kept)
 
@@ -59,15 +63,15 @@ class Safeguard:
         there = await order.database.collections(order.target_db)
         return tuple(name for name in (await engine.choose(order)).items if name in there)
 
-    async def _restore(self, order: engine.Order, kept: "_Kept") -> Result:
+    async def _restore(self, order: engine.Order, kept: "Kept") -> Result:
         try:
             return Result(await engine.restore(order), kept.safety, kept.late)
         except (SidecarError, asyncio.CancelledError) as error:
             if order.replaced:
-                await asyncio.shield(self._put_back(order, kept, error))
+                await asyncio.shield(_undo(order, kept, error))
             raise
 
-    async def _keep_late_writes(self, order: engine.Order, kept: "_Kept", lock: SetLock, item: Collection) -> None:
+    async def _keep_late_writes(self, order: engine.Order, kept: "Kept", lock: SetLock, item: Collection) -> None:
         """Just before a collection is replaced: what was written to it since its backup is backed up as well."""
         there = (await order.database.collections(order.target_db)).get(item.name)
         backed_up = kept.safety.collection_details.get(item.name) if kept.safety else None
@@ -76,6 +80,7 @@ class Safeguard:
         held = await read_back(order.database, order.target_db, there)
         if held.details().fingerprint != backed_up.fingerprint:
             kept.late[item.name] = await self._back_up(order, (item.name,), lock)
+            await in_thread(kept.note, order.journal)
             log.warning("restore.target_in_use", collection=item.name, backup_id=kept.late[item.name].backup_id)
 
     async def _back_up(self, order: engine.Order, existing: tuple[str, ...], lock: SetLock) -> Manifest:
@@ -94,45 +99,64 @@ class Safeguard:
             lock,
         )
 
-    async def _put_back(self, order: engine.Order, kept: "_Kept", error: BaseException) -> None:
-        """Undo what was done. Where that fails too, the safety backup still holds everything, and the error names it."""
-        replaced = tuple(order.replaced)
-        try:
-            for name in replaced:
-                if name not in kept.existing and name in await order.database.collections(order.target_db):
-                    await order.database.command({"drop": name}, database=order.target_db)
-            for manifest, names in kept.by_backup(replaced):
-                await engine.restore(self._way_back(order, manifest, names))
-        except SidecarError as again:
-            where = f"; it could not be put back ({again}): {kept.in_words() or 'it was empty'}"
-        else:
-            where = "; what the target held before was put back"
-        log.warning("restore.undone", collections=replaced, outcome=where.removeprefix("; "))
-        if isinstance(error, SidecarError):
-            error.args = (f"{error}{where}",)
 
-    def _way_back(self, order: engine.Order, safety: Manifest, names: tuple[str, ...]) -> engine.Order:
-        backup_id = BackupId.parse(safety.backup_id)
-        assert backup_id is not None  # noqa: S101 - it was just made
-        return replace(
-            order, store=self.store, backup_id=backup_id, collections=names, replaced=[], checks=(), force=True
-        )
+async def _undo(order: engine.Order, kept: "Kept", error: BaseException) -> None:
+    """Put back what was replaced. Where that fails too, the backups still hold everything, and the error names them."""
+    replaced = tuple(order.replaced)
+    try:
+        await kept.put_back(order, replaced)
+    except SidecarError as again:
+        where = f"; it could not be put back ({again}): {kept.in_words()}"
+    else:
+        where = "; what the target held before was put back"
+    log.warning("restore.undone", collections=replaced, outcome=where.removeprefix("; "))
+    if isinstance(error, SidecarError):
+        error.args = (f"{error}{where}",)
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """Which collections there were, and in which backups they are."""
+class Kept:
+    """Which collections a target had, and the backups that they are in: `late`, by collection, goes before `safety`."""
 
-    safety: Manifest | None
+    store: LocalStore
+    codec: Codec
     existing: tuple[str, ...]
+    safety: Manifest | None = None
     late: dict[str, Manifest] = field(default_factory=dict)
 
-    def by_backup(self, names: tuple[str, ...]) -> list[tuple[Manifest, tuple[str, ...]]]:
-        """For each backup the collections that are to come from it."""
-        mine = tuple(name for name in names if name in self.existing and name not in self.late)
-        found = [(self.safety, mine)] if self.safety and mine else []
-        return found + [(manifest, (name,)) for name, manifest in self.late.items() if name in names]
+    def backup_of(self, name: str) -> Manifest | None:
+        return self.late.get(name, self.safety) if name in self.existing else None
+
+    async def put_back(self, target: engine.Target, names: Sequence[str]) -> None:
+        """Make these collections of the target what they were. Raises what a restore raises."""
+        by_backup: dict[str, list[str]] = {}
+        for name in names:
+            if manifest := self.backup_of(name):
+                by_backup.setdefault(manifest.backup_id, []).append(name)
+            elif name in await target.database.collections(target.target_db):
+                await target.database.command({"drop": name}, database=target.target_db)
+        for backup_id, held in by_backup.items():
+            await engine.restore(self._way_back(target, backup_id, held))
+
+    def _way_back(self, target: engine.Target, backup_id: str, names: Sequence[str]) -> engine.Order:
+        parsed = BackupId.parse(backup_id)
+        assert parsed is not None  # noqa: S101 - a backup of ours
+        return engine.Order(
+            database=target.database,
+            target_db=target.target_db,
+            run_id=target.run_id,
+            listener=target.listener,
+            store=self.store,
+            backup_id=parsed,
+            codec=self.codec,
+            collections=tuple(names),
+            force=True,
+        )
+
+    def note(self, journal: engine.Journal) -> None:
+        late = {name: manifest.backup_id for name, manifest in self.late.items()}
+        journal.protected(self.existing, self.safety.backup_id if self.safety else None, late)
 
     def in_words(self) -> str:
         backups = [self.safety, *self.late.values()] if self.safety else []
-        return " and ".join(f"{one.backup_id} holds it" for one in backups)
+        return " and ".join(f"{one.backup_id} holds it" for one in backups) or "it was empty"

@@ -14,7 +14,7 @@ import structlog
 
 from sidecar.catalog import Catalog
 from sidecar.config import Settings
-from sidecar.engine import backup, drill, staging, verify
+from sidecar.engine import backup, drill, seed, staging, verify
 from sidecar.engine import restore as engine
 from sidecar.engine.codec import Codec
 from sidecar.engine.durable import publish
@@ -35,6 +35,7 @@ from sidecar.errors import (
 )
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, BackupSet, BackupState, Confirmation, Manifest, StoredBackup, Trigger, Verdict
+from sidecar.recovery import recover
 from sidecar.restoring import Result, Safeguard
 from sidecar.rules import retention, suspicion
 
@@ -290,11 +291,13 @@ class Service:
 
         Raises Busy while the backup's set is in use, and what a backup and a restore raise.
         """
-        with staging.noted(self.settings.backup_dir, order):
+        set_name = order.store.set.name
+        with staging.noted(self.settings.backup_dir, order, set_name) as journal:
+            order = replace(order, journal=journal)
             if not safety:
                 return Result(await engine.restore(order), None)
             safeguard = Safeguard(
-                store=self.stores.get(order.store.set.name, order.store),
+                store=self.stores.get(set_name, order.store),
                 mongo_host=self.settings.mongo_host,
                 min_free_bytes=self.settings.min_storage_bytes,
             )
@@ -316,9 +319,14 @@ class Service:
             await in_thread(self._note_measure, newest.manifest, time.monotonic() - began)
         return proven
 
-    async def sweep_restores(self) -> list[str]:
-        """Drop what killed restores left beside their targets; return the names. Raises SourceError, StorageError."""
-        return await staging.sweep(self.settings.backup_dir, self.database)
+    async def sow(self, target: engine.Target, path: Path) -> None:
+        """Fill an empty database from a seed file. Raises what a restore raises, StorageError, BackupInvalid."""
+        with staging.noted(self.settings.backup_dir, target, next(iter(self.stores))) as journal:
+            await seed.sow(replace(target, journal=journal), seed.Seed(path, self.codec))
+
+    async def recover(self) -> list[str]:
+        """Undo what killed restores did; return in words what could not be. Raises SourceError, StorageError."""
+        return await recover(self.settings.backup_dir, self.database, self.stores, self.codec)
 
     async def sweep_drills(self) -> list[str]:
         """Drop what killed drills left on the server; return the names. Raises SourceError, StorageError, Busy."""

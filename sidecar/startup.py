@@ -1,4 +1,4 @@
-"""What comes before the schedules: an empty database is restored, or nothing is begun by schedule at all.
+"""What comes before the schedules: killed restores are undone, an empty database is restored, or nothing is begun at all.
 
 Else the first scheduled runs would back up the emptiness. While `reason` says something, the schedules are held.
 """
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import structlog
 
 from sidecar.clock import Clock
-from sidecar.engine import seed
 from sidecar.engine.lease import Lease
 from sidecar.engine.restore import Target
 from sidecar.engine.source import Collection, is_ours
@@ -44,18 +43,22 @@ class StartUp:
 
     async def run(self) -> None:
         """Until the schedules may begin. What fails is said in `reason`; a backup that failed is not tried again."""
-        while self.reason is not None:
-            reason = await self._obstacle()
-            if reason not in (None, self.reason):
+        while (reason := await self._obstacle()) is not None:
+            if not self._scheduler.is_armed and reason != self.reason:
                 log.error("startup.held", reason=reason)
-            self.reason = reason
-            if reason is not None:
-                await self._clock.sleep(PAUSE_SECONDS)
+                self.reason = reason
+            await self._clock.sleep(PAUSE_SECONDS)
+        self.reason = None
         self._scheduler.is_armed = True
 
     async def _obstacle(self) -> str | None:
         """Do what has to be done. What is still in the way of the schedules, if anything."""
         try:
+            not_undone = await self._service.recover()
+            if self._scheduler.is_armed:
+                return None
+            if not_undone:
+                return "; ".join(not_undone)
             if not await self._empty_sets():
                 return None
             async with self._lease.hold():
@@ -125,7 +128,7 @@ class StartUp:
         if (path := self._service.settings.seed_file) is not None:
             database = self._service.database
             target = Target(database=database, target_db=database.name, checks=(self._require_ours_and_empty,))
-            await seed.sow(target, seed.Seed(path, self._service.codec))
+            await self._service.sow(target, path)
 
     async def _require_ours_and_empty(self, item: Collection) -> None:
         """Just before a collection is replaced: nobody took over, and the application did not begin to fill it."""

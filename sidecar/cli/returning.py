@@ -50,7 +50,7 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
             if no_safety not in (None, order.target_db):
                 raise errors.UsageError(f"--no-safety: expected the database's name, {order.target_db}")
             _require_consent(order.target_db, yes=yes)
-            await service.sweep_restores()
+            await service.recover()
             with terminal.progress() as listener:
                 result = await service.restore(replace(order, listener=listener), safety=no_safety is None)
             _show_result(result, as_json=as_json)

@@ -30,7 +30,7 @@ def make_private(root: Path, directory: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who holds a lock, since when and for what; `unfinished` is a backup id."""
+    """Who holds a lock, since when and for what; `unfinished` is a backup id, or what the lock's user likes to note."""
 
     pid: int
     host: str
@@ -88,6 +88,6 @@ class SetLock:
     def _read(self) -> Owner | None:
         """What the file says, or None where its owner has not said anything that can be read."""
         try:
-            return Owner(**json.loads(os.pread(self._descriptor, 4096, 0)))
+            return Owner(**json.loads(os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)))
         except (OSError, ValueError, TypeError):
             return None

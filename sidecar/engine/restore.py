@@ -33,6 +33,16 @@ log = structlog.get_logger(__name__)
 Check = Callable[[Collection], Awaitable[None]]
 
 
+class Journal:
+    """Is told what a restore is about to replace, so that what a killed one did can be undone. This one forgets it."""
+
+    def protected(self, existing: Iterable[str], safety: str | None, late: Mapping[str, str]) -> None:
+        """Which collections the target had and in which backups they are; `late`, by collection, goes before `safety`."""
+
+    def replacing(self, name: str, fingerprint: str | None) -> None:
+        """Called before a collection is replaced by one of this content; None for a view or what is filled in place."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Where collections are put in place, and who is asked and told."""
@@ -42,6 +52,7 @@ class Target:
     listener: Listener = nobody
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])  # what it stages is named after it
     checks: tuple[Check, ...] = ()  # awaited just before a collection is replaced, which does not happen if one raises
+    journal: Journal = field(default_factory=Journal)
     replaced: list[str] = field(default_factory=list)  # grows: what the target does not hold any more as it was
 
 
@@ -128,7 +139,7 @@ async def put_in_place(
     try:
         await loading.load({item.name: item for item in staged})
         for item in staged:
-            await _announce(target, item)
+            await _announce(target, item, loading.restored[item.name].fingerprint)
             await loading.publish(item)
     finally:
         await loading.sweep()
@@ -144,10 +155,11 @@ async def put_in_place(
     return loading.restored
 
 
-async def _announce(target: Target, item: Collection) -> None:
+async def _announce(target: Target, item: Collection, fingerprint: str | None = None) -> None:
     """From here on the target does not hold this any more as it was."""
     for check in target.checks:
         await check(item)
+    await in_thread(target.journal.replacing, item.name, fingerprint)
     target.replaced.append(item.name)
 
 
