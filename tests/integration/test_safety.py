@@ -176,3 +176,29 @@ async def test_a_safety_backup_never_stands_in_for_one_of_the_set(service: Servi
         str(safety): (True, "made before a restore, kept until it is too old"),
         manifest.backup_id: (True, "the newest valid backup"),
     }
+
+
+async def test_what_is_written_while_a_collection_is_being_replaced_is_backed_up_too_and_said(service: Service) -> None:
+    manifest = await prepared(service)
+    late: dict[str, Any] = {"_id": "late", "acknowledged": True}
+    lab(
+        service, labHook="insert", then={"insert": "users", "documents": [late]}
+    )  # the first insert is the restore's own
+    result = await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
+    assert held(service)["users"] == PEOPLE[:50]
+    assert result.safety is not None
+    assert list(result.late) == ["users"]
+    await service.restore(
+        service.restore_order(result.late["users"].backup_id, target_db=None, collections=["users"]), safety=False
+    )
+    assert held(service)["users"] == [*NOW_THERE["users"], late]
+
+
+async def test_a_restore_that_fails_puts_back_what_was_written_meanwhile(service: Service) -> None:
+    manifest = await prepared(service)
+    late: dict[str, Any] = {"_id": "late"}
+    lab(service, labHook="insert", then={"insert": "users", "documents": [late]})
+    lab(service, labFault="create", collection="stops", action="error", times=1, code=6, message="no more views")
+    with pytest.raises(SidecarError, match=r"no more views.*put back"):
+        await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
+    assert held(service)["users"] == [*NOW_THERE["users"], late]

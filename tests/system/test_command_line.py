@@ -239,3 +239,52 @@ def test_restore_names_the_safety_backup_and_does_without_only_for_who_repeats_t
     without = json.loads(command.run("restore", again["backup_id"], "--yes", "--no-safety", DB, "--json").stdout)
     assert without["safety_backup"] is None
     assert len(command.stored()) == len(stored)
+
+
+def test_a_backup_that_lost_most_of_a_collection_is_confirmed_by_name(command: Command) -> None:
+    with MongoClient[dict[str, Any]](command.server.uri) as client:
+        client[DB]["users"].delete_many({})
+    assert command.run("backup", "main").returncode == 0
+    (suspect, _) = command.json("list", "main")
+    assert suspect["is_suspect"] is True
+    shown = command.run("status")
+    assert "lost" in shown.stdout or "suspect" in shown.stdout, shown.stdout
+    assert command.run("confirm", suspect["backup_id"]).returncode == 0
+    assert [one["is_suspect"] for one in command.json("list", "main")] == [False, False]
+    again = command.run("confirm", command.json("list", "main")[1]["backup_id"])
+    assert again.returncode != 0
+    assert "is not suspect" in again.stderr
+
+
+def test_sha256sum_agrees_without_us(command: Command) -> None:
+    sums = command.run("checksums", "all")
+    assert sums.returncode == 0, sums.stderr
+    for damaged in (False, True):
+        if damaged:
+            path = command.directory / f"{newest(command)}.json"
+            path.write_bytes(path.read_bytes()[:-1])
+        checked = subprocess.run(
+            ["sha256sum", "--check", "-"],
+            input=sums.stdout,
+            cwd=command.directory,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (checked.returncode == 0) is not damaged, checked
+
+
+def test_a_dry_run_as_json_says_what_a_restore_would_do_and_writes_nothing(command: Command) -> None:
+    with MongoClient[dict[str, Any]](command.server.uri) as client:
+        client[DB]["buses"].delete_one({})
+        client[DB]["users"].update_one({}, {"$set": {"changed": True}})
+        client[DB]["users"].insert_one({"_id": "new"})
+        before = client[DB]["users"].count_documents({})
+        plan = command.json("restore", newest(command), "--dry-run")
+        assert client[DB]["users"].count_documents({}) == before
+    assert (plan["obstacles"], plan["estimated_seconds"]) == ([], None)
+    counts = {
+        one["collection"]: tuple(one[key] for key in ("inserted", "replaced", "unchanged", "removed"))
+        for one in plan["collections"]
+    }
+    assert counts == {"users": (0, 1, 49, 1), "buses": (1, 0, 5, 0)}
