@@ -146,11 +146,11 @@ class TargetInUse(SourceError):
     cure = "Nothing was replaced. Look at what wrote to it, and restore by hand if that may go."
 
 
-class TargetTooOld(SourceError):
-    """The server lacks what the backup needs."""
+class TargetUnsuitable(SourceError):
+    """The target lacks what the backup needs, or would lose what it has: an older server, a sharded collection."""
 
-    code = "target_too_old"
-    cure = "Restore into a server of the version that the backup was made from, or say --force to try it all the same."
+    code = "target_unsuitable"
+    cure = "Restore into a database that can hold it as it was, or say --force to try it all the same."
 
 
 # -- the storage -------------------------------------------------------------------------------------------------------

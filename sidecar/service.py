@@ -19,6 +19,7 @@ from sidecar.engine import restore as engine
 from sidecar.engine.codec import Codec
 from sidecar.engine.durable import publish
 from sidecar.engine.lock import DIRECTORY, SetLock
+from sidecar.engine.pace import Pace, paced
 from sidecar.engine.source import Database
 from sidecar.engine.store import LocalStore
 from sidecar.engine.threads import in_thread
@@ -172,14 +173,15 @@ class Service:
     def verify_slice(self, set_name: str, listener: Listener = nobody) -> dict[BackupId, Verdict]:
         """Verify deep the configured share of a set's backups: those for which that is longest ago.
 
-        Raises StorageError where the directory cannot be listed.
+        Reads as gently as configured. Raises StorageError where the directory cannot be listed.
         """
         stored = [
             one for one in self.catalog.backups(set_name, listener) if one.verdict.state is not BackupState.ORPHAN
         ]
         share = self.settings.verify_slice
         due = sorted(stored, key=self._verified_deep_at)[: math.ceil(len(stored) * share.number / share.parts)]
-        verdicts = {one.id: self.verify(one, deep=True, listener=listener) for one in due}
+        gently = paced(listener, Pace(self.settings.max_read_mb_s))
+        verdicts = {one.id: self.verify(one, deep=True, listener=gently) for one in due}
         there = {files.id for files in self.stores[set_name].scan()}  # what was deleted meanwhile is not missing
         return {backup_id: verdict for backup_id, verdict in verdicts.items() if backup_id in there}
 

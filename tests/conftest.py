@@ -38,6 +38,13 @@ def standalone() -> Iterator[ServerProcess]:
 
 
 @pytest.fixture
+def mongos() -> Iterator[ServerProcess]:
+    """A new, empty exact server that says it is the router of a sharded cluster; a test fills `config` itself."""
+    with exact_server("--mongos") as server:
+        yield server
+
+
+@pytest.fixture
 def lying() -> Iterator[ServerProcess]:
     """A new, empty exact server that accepts snapshot reads and ignores them: no atClusterTime in its replies."""
     with exact_server("--ignores-snapshot") as server:

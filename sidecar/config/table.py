@@ -186,7 +186,12 @@ SETTINGS = (
     ),
     Setting("SIDECAR_TLS_KEY", lambda v: Path(_text(v)), None, "Private key (PEM)."),
     Setting("SIDECAR_STALL_TIMEOUT_SECONDS", _at_least(1), "120", "MongoDB not answering for so long fails the run."),
-    Setting("SIDECAR_MAX_READ_MB_S", _at_least(0.1), None, "Read MongoDB no faster than this."),
+    Setting(
+        "SIDECAR_MAX_READ_MB_S",
+        _at_least(0.1),
+        None,
+        "Read MongoDB, and stored backups in scheduled verifications, no faster than this.",
+    ),
     Setting("SIDECAR_VERIFY_SLICE", _share, "1/1", "Share of the backups that one scheduled verification covers."),
     Setting("SIDECAR_LOG_FORMAT", _one_of("json", "console"), None, "Not set: console on a terminal, else JSON."),
     Setting("SIDECAR_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "Least level that is logged."),

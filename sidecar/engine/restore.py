@@ -22,7 +22,7 @@ from sidecar.engine.source import Collection, Database
 from sidecar.engine.store import LocalStore
 from sidecar.engine.threads import in_thread
 from sidecar.engine.verify import read_manifest, verify
-from sidecar.errors import BackupInvalid, TargetTooOld, UsageError
+from sidecar.errors import BackupInvalid, TargetUnsuitable, UsageError
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, CollectionDetails, CollectionKind, Manifest
 from sidecar.rules import compatibility
@@ -64,7 +64,7 @@ class Order(Target):
     backup_id: BackupId
     codec: Codec
     collections: tuple[str, ...] | None = None  # None: all that the backup holds
-    force: bool = False  # try it although the target's server is older than the backup's
+    force: bool = False  # try it in spite of all obstacles
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ async def choose(order: Order) -> Chosen:
 
 
 async def obstacles(order: Order, chosen: Chosen) -> list[str]:
-    """What the target's server lacks of what the backup needs, in words. Raises SourceError."""
+    """What the target's server lacks of what the backup needs, and what it would lose, in words. Raises SourceError."""
     version = await order.database.server_version()
     found = []
     if compatibility.is_older(version, chosen.manifest.server_version):
@@ -103,18 +103,19 @@ async def obstacles(order: Order, chosen: Chosen) -> list[str]:
     for item in chosen.items.values():
         indexes = [bson.decode(raw) for raw in item.indexes]
         found += compatibility.lacks(item.name, bson.decode(item.options), indexes, version)
-    return found
+    sharded = await order.database.sharded(order.target_db, chosen.items)
+    return found + [f"{name} is sharded: it would come back on one shard, to be sharded again" for name in sharded]
 
 
 async def restore(order: Order) -> Restored:
     """Make the target's collections what the backup holds, and prove it.
 
-    Raises BackupInvalid and TargetTooOld before anything is written, WriteRejected for any document, index or collection that
+    Raises BackupInvalid and TargetUnsuitable before anything is written, WriteRejected for any document, index or collection that
     the server did not take, RestoreMismatch where it holds something else afterwards.
     """
     chosen = await choose(order)
     if not order.force and (found := await obstacles(order, chosen)):
-        raise TargetTooOld("; ".join(found))
+        raise TargetUnsuitable("; ".join(found))
     manifest, items, backup = chosen.manifest, chosen.items, chosen.backup
     restored = await put_in_place(order, items, backup)
     log.info("restore.completed", backup_id=manifest.backup_id, target_db=order.target_db, collections=len(items))

@@ -7,7 +7,6 @@ to this file.
 import asyncio
 import copy
 import re
-import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from pymongo import monitoring
 from pymongo.errors import PyMongoError
 
 from sidecar.engine.driver_errors import translated
+from sidecar.engine.pace import Pace
 from sidecar.errors import CollectionsChanged, CursorFailed, SnapshotUnavailable, SourceError
 from sidecar.model import CollectionKind
 
@@ -96,6 +96,17 @@ class Database:
     async def server_version(self) -> str:
         """The version that buildInfo reports. Raises SourceUnavailable where no server answers."""
         return str((await self.command({"buildInfo": 1}))["version"])
+
+    async def sharded(self, database: str, names: Iterable[str]) -> list[str]:
+        """Which of these collections are spread over the shards of a cluster. Raises SourceError."""
+        hello = await self.command({"hello": 1})
+        if hello.get("msg") != "isdbgrid":
+            return []
+        return [name for name in names if await self._is_sharded(f"{database}.{name}")]
+
+    async def _is_sharded(self, namespace: str) -> bool:
+        find = {"find": "collections", "filter": {"_id": namespace}, "limit": 1, "singleBatch": True}
+        return bool((await self.command(find, database="config"))["cursor"]["firstBatch"])
 
     async def collections(self, database: str | None = None) -> dict[str, Collection]:
         """Everything but `system.*` and without indexes, by name in order; of another database if one is named."""
@@ -176,7 +187,7 @@ class Reader:
         Raises CursorFailed for whatever breaks: what came before is then worthless. SnapshotTooOld, SnapshotUnavailable,
         SourceStalled and SourceUnavailable say what they mean.
         """
-        pace = _Pace(self._max_read_mb_s)
+        pace = Pace(self._max_read_mb_s)
         comment = f"backup of {item.name}, read {uuid.uuid4().hex}"
         cursor = await self._find(item, comment, by_id=by_id)
         try:
@@ -184,7 +195,7 @@ class Reader:
             self._believe(self._cluster_times.take(comment))
             while batch is not None:
                 yield batch
-                await pace.after(len(batch))
+                await asyncio.sleep(pace.pause_seconds(len(batch)))
                 batch = await self._next_batch(cursor, item.name)
         finally:
             # Also after a failure: a cursor that failed once ends "normally" if it is asked again.
@@ -243,21 +254,6 @@ class _ClusterTimes(monitoring.CommandListener):
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         self._asked.pop(event.request_id, None)
-
-
-class _Pace:
-    """Keeps the average rate of reading at or below a limit by sleeping after a batch."""
-
-    def __init__(self, mb_per_second: float | None) -> None:
-        self._seconds_per_byte = 1 / (mb_per_second * 1e6) if mb_per_second else 0.0
-        self._began = time.monotonic()
-        self._bytes = 0
-
-    async def after(self, size_bytes: int) -> None:
-        self._bytes += size_bytes
-        ahead = self._bytes * self._seconds_per_byte - (time.monotonic() - self._began)
-        if ahead > 0 and self._seconds_per_byte:
-            await asyncio.sleep(ahead)
 
 
 def is_ours(name: str) -> bool:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.engine.plan import Plan, Planned, plan
-from sidecar.errors import TargetTooOld
+from sidecar.errors import TargetUnsuitable
 from sidecar.model import CollectionKind, Manifest
-from support.rig import BUSES, DB, PEOPLE, Rig, rig
+from support.rig import BUSES, DB, PEOPLE, Rig, raw, rig
 from support.servers import ServerProcess, seed
 
 VALIDATOR = {"$jsonSchema": {"required": ["name"]}}
@@ -84,11 +84,27 @@ async def test_a_backup_of_a_newer_server_is_refused_unless_forced(
         manifest = await newer(at, monkeypatch, "99.0.1")
         (obstacle,) = (await plan(at.restore_order(manifest, "copy"))).obstacles
         assert obstacle.startswith(said)
-        with pytest.raises(TargetTooOld, match=said):
+        with pytest.raises(TargetUnsuitable, match=said):
             await at.restore(manifest, "copy")
         assert at.names("copy") == []
         await at.restore(manifest, "copy", force=True)
         assert at.names("copy") == ["buses", "users"]
+
+
+async def test_a_collection_that_is_sharded_is_not_put_on_one_shard_unless_forced(
+    mongos: ServerProcess, tmp_path: Path
+) -> None:
+    said = "users is sharded: it would come back on one shard, to be sharded again"
+    seed(mongos.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    seed(mongos.uri, "config", {"collections": [{"_id": f"{DB}.users"}, {"_id": "other.buses"}]})
+    async with rig(mongos, tmp_path) as at:
+        manifest = await at.back_up()
+        assert (await plan(at.restore_order(manifest))).obstacles == (said,)
+        with pytest.raises(TargetUnsuitable, match=said):
+            await at.restore(manifest)
+        assert (await at.restore(manifest, collections=("buses",))).collections["buses"].documents == len(BUSES)
+        await at.restore(manifest, force=True)
+        assert at.documents("users") == raw(PEOPLE)
 
 
 async def newer(at: Rig, monkeypatch: pytest.MonkeyPatch, version: str) -> Manifest:

@@ -9,6 +9,7 @@ import pytest
 from sidecar.bootstrap import open_service
 from sidecar.config import load
 from sidecar.engine.manifest import from_bytes, to_bytes
+from sidecar.engine.pace import paced
 from sidecar.model import BackupId, BackupState, Trigger
 from sidecar.service import Service
 from support.rig import BUSES, DB
@@ -72,3 +73,16 @@ async def test_a_quick_look_in_between_takes_nobodys_turn(exact: ServerProcess, 
         assert list(service.verify_slice("main")) == made[:1]
         service.verify(service.catalog.find(str(made[0])), deep=False)
         assert list(service.verify_slice("main")) == made[1:2]
+
+
+async def test_reads_no_faster_than_configured(
+    exact: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = list[float]()
+    monkeypatch.setattr("sidecar.service.paced", lambda listener, pace: paced(listener, pace, pauses.append))
+    seed(exact.uri, DB, {"buses": BUSES})
+    async with open_service(load(settings(exact, tmp_path, "1/1") | {"SIDECAR_MAX_READ_MB_S": "0.1"})) as service:
+        made = (await service.back_up("main", Trigger.MANUAL)).manifest
+        service.verify_slice("main")
+    hashed, decoded = made.file_size_bytes, made.collection_details["buses"].bson_bytes
+    assert pauses[-1] == pytest.approx((hashed + decoded) / 1e5, rel=0.2)  # all of them: none was really waited for

@@ -9,6 +9,7 @@ from support.exact_server.server import ExactServer, Settings
 def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
         is_replica_set=not options.standalone,
+        is_mongos=options.mongos,
         honours_snapshot=not options.ignores_snapshot,
         history_seconds=options.snapshot_seconds,
     )
@@ -24,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="exact_server", description="An in-memory MongoDB server for tests.")
     parser.add_argument("port", type=int, help="0 takes a free one; the line 'ready PORT' on stdout names it")
     parser.add_argument("--standalone", action="store_true", help="no replica set: snapshot reads are refused (123)")
+    parser.add_argument("--mongos", action="store_true", help="says that it routes to the shards of a cluster")
     parser.add_argument("--ignores-snapshot", action="store_true", help="accepts snapshot reads and ignores them")
     parser.add_argument("--snapshot-seconds", type=float, default=DEFAULT_HISTORY_SECONDS, help="history window")
     options = parser.parse_args()

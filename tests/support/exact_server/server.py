@@ -24,9 +24,10 @@ Handler = Callable[["Call"], Result]
 
 @dataclass(frozen=True)
 class Settings:
-    """`honours_snapshot` False accepts snapshot reads and ignores them, as some compatible servers do."""
+    """`is_mongos` is only said; `honours_snapshot` False accepts snapshot reads and ignores them, as some servers do."""
 
     is_replica_set: bool = True
+    is_mongos: bool = False
     honours_snapshot: bool = True
     history_seconds: float = DEFAULT_HISTORY_SECONDS
 
@@ -125,6 +126,8 @@ class ExactServer:
         return handler(call)
 
     def hello(self) -> Mapping[str, Any]:
+        if self.settings.is_mongos:
+            return wire.hello_reply(msg="isdbgrid")
         if not self.settings.is_replica_set:
             return wire.hello_reply()
         return wire.hello_reply(**wire.replica_set_of_one(self.address))
