@@ -81,7 +81,7 @@ async def test_reads_no_faster_than_configured(
     pauses = list[float]()
     monkeypatch.setattr("sidecar.service.paced", lambda listener, pace: paced(listener, pace, pauses.append))
     seed(exact.uri, DB, {"buses": BUSES})
-    async with open_service(load(settings(exact, tmp_path, "1/1") | {"SIDECAR_MAX_READ_MB_S": "0.1"})) as service:
+    async with open_service(load({**settings(exact, tmp_path, "1/1"), "SIDECAR_MAX_READ_MB_S": "0.1"})) as service:
         made = (await service.back_up("main", Trigger.MANUAL)).manifest
         service.verify_slice("main")
     hashed, decoded = made.file_size_bytes, made.collection_details["buses"].bson_bytes
