@@ -38,6 +38,7 @@ class Night:
     command: Command
     served: Served
     rescue: Path
+    reader: Reader
     good: State
     accident: State
 
@@ -115,7 +116,9 @@ class Night:
             client.drop_database(DB)
 
     def carry_away(self) -> None:
+        """There is nothing else on that machine, settings neither."""
         shutil.copytree(self.command.directory, self.rescue, ignore=shutil.ignore_patterns(".*"))
+        self.reader.type(f"unset {' '.join(self.command.environment.keys() - {'PATH', 'HOME'})}")
         self.empty()
 
     def look_and_empty(self) -> None:
@@ -143,23 +146,22 @@ def night(exact: ServerProcess, tmp_path: Path) -> Iterator[Night]:
     with MongoClient[dict[str, Any]](exact.uri) as client:
         client[DB]["users"].create_index("email", unique=True)
         client[DB].command({"create": "stops", "viewOn": "buses", "pipeline": []})
-    command = Command(exact, tmp_path / "backups")
+    command = Command(exact, tmp_path / "backups", {"SIDECAR_LOG_LEVEL": "warning"})
     served = Served(exact, command.directory, port=free_port())
-    good = state(exact)
-    night = Night(exact, command, served, tmp_path / "rescue", good, good)
-    night.back_up("all")
-    assert command.run("drill", "main").returncode == 0
-    try:
-        yield night
-    finally:
-        served.kill()
+    stand_ins: dict[str, str | Callable[[], str]] = {}
+    with Reader(tmp_path / "home", command.environment, stand_ins, served.port) as reader:
+        good = state(exact)
+        night = Night(exact, command, served, tmp_path / "rescue", reader, good, good)
+        stand_ins.update(night.stand_ins(tmp_path / "token"))
+        (tmp_path / "token").write_text(ADMIN)
+        night.back_up("all")
+        assert command.run("drill", "main").returncode == 0
+        try:
+            yield night
+        finally:
+            served.kill()
 
 
-def test_every_command_of_the_emergency_page_does_what_the_page_says(night: Night, tmp_path: Path) -> None:
-    secret = tmp_path / "token"
-    secret.write_text(ADMIN)
-    variables = night.command.environment | {"SIDECAR_LOG_LEVEL": "warning"}
-    with Reader(tmp_path / "home", variables, night.stand_ins(secret), night.served.port) as reader:
-        assert reader.follow(PAGE, night.scenes()) > 15
-    users = {"users": night.good["users"]}
-    night.require(users)
+def test_every_command_of_the_emergency_page_does_what_the_page_says(night: Night) -> None:
+    assert night.reader.follow(PAGE, night.scenes()) > 15
+    night.require({"users": night.good["users"]})  # what mongoimport brought back in the end
