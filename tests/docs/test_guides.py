@@ -1,14 +1,16 @@
 """The commands of the pages on trouble and on security, typed as they stand there: `support.pages` says how a page is read."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from sidecar.engine.manifest import to_bytes
 from support.command import Command
 from support.reader import Reader
-from support.rig import BUSES, DB, PEOPLE
+from support.rig import BUSES, CODEC, DB, PEOPLE
 from support.served import ADMIN, Served
 from support.servers import ServerProcess, free_port, seed
 
@@ -39,6 +41,22 @@ class Desk:
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
+
+    def forge(self) -> None:
+        """Another pupil in the newest backup, and metadata that were made for it."""
+        newest = self.command.stored()[0]
+        assert newest.manifest is not None
+        path = self.command.directory / newest.id.data_name
+        forged = path.read_bytes().replace(b"pupil 7", b"pupil X")
+        path.write_bytes(forged)
+        line = next(line for line in forged.splitlines(keepends=True) if b"pupil X" in line)
+        was, now = (CODEC.decode(text).fingerprint for text in (line.replace(b"pupil X", b"pupil 7"), line))
+        details = newest.manifest.collection_details["users"]
+        fingerprint = f"{(int(details.fingerprint, 16) - int(was) + int(now)) % 2**256:064x}"
+        held = newest.manifest.collection_details | {"users": details.model_copy(update={"fingerprint": fingerprint})}
+        told = {"checksum": hashlib.sha256(forged).hexdigest(), "collection_details": held}
+        metadata = self.command.directory / newest.id.metadata_name
+        metadata.write_bytes(to_bytes(newest.manifest.model_copy(update=told)))
 
 
 @pytest.fixture
@@ -73,4 +91,8 @@ def test_every_command_under_troubleshooting_works(desk: Desk) -> None:
 
 
 def test_every_command_of_the_page_on_security_works(desk: Desk) -> None:
-    assert desk.reader.follow(DOCS / "security.md", {"there are backups": desk.back_up}) == 2
+    scenes = {
+        "there are backups": desk.back_up,
+        "somebody forges the newest backup, metadata and all": desk.forge,
+    }
+    assert desk.reader.follow(DOCS / "security.md", scenes) == 3

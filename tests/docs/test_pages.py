@@ -55,7 +55,12 @@ def test_a_page_is_read_in_its_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("```\nls\n```\n", "page.md:2: say the block's language"), ("\n\n    ls\n", "page.md:3: an indented block")],
+    [
+        ("```\nls\n```\n", "page.md:2: say the block's language"),
+        ("```bash\nls\n```\n", "page.md:2: say the block's language"),
+        ("```console\nls\n```\n", "page.md:2: a console block begins with"),
+        ("\n\n    ls\n", "page.md:3: an indented block"),
+    ],
 )
 def test_a_block_that_could_be_a_command_or_not_is_refused(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=said):

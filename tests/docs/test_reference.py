@@ -85,6 +85,12 @@ def test_every_command_and_option_that_a_page_mentions_exists(page: Path) -> Non
     assert {words: wrong for words in mentioned if (wrong := _unknown(words))} == {}
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_every_link_between_files_leads_somewhere(name: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_metric_and_variable_that_a_page_mentions_exists(page: Path) -> None:
     words = page.read_text(encoding="utf-8")

@@ -11,8 +11,9 @@ The page itself is the test. Its fenced blocks are read by their language:
     export DB_NAME=bus_tracker
     ```
 
-Either may go on in the next line after a `\\` at the end. Blocks of other languages are not commands. A block without a language,
-or one that is only indented, is refused: nobody could tell whether it should work. Comments, which readers do not see:
+Either may go on in the next line after a `\\` at the end. Blocks of other languages are not commands. What leaves it open whether
+it should work is refused: a block without a language or of another shell's, one that is only indented, `console` without `$ `.
+Comments, which readers do not see:
 
     <!-- meanwhile: the newest backup is damaged -->    the test that runs the page brings this about
     <!-- not run: it is the test command itself -->     the block below is left out, for this reason
@@ -29,6 +30,7 @@ _FENCE = re.compile(r"\s*(?P<ticks>`{3,})(?P<language>\S*)")
 _ENDS_WITH = re.compile(r"#.*\bexits with (\d+)")
 _LIST_ITEM = re.compile(r"([-*+]|\d+\.|!!!|\?\?\?|===) ")
 _INDENT = "    "
+_OTHER_NAMES = {"", "bash", "shell", "shell-session", "zsh"}
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,7 @@ def steps(page: Path) -> list[Step]:
     reason: str | None = None
     for part in _parts(page):
         if isinstance(part, _Block):
-            if not part.language:
-                raise ValueError(
-                    f"{page.name}:{part.line}: say the block's language: console, sh, or text for no command"
-                )
+            _require_clear(page, part)
             if reason is not None:
                 found.append(NotRun(part.line, "\n".join(part.lines), reason))
             elif part.language == "console":
@@ -112,7 +111,8 @@ def _parts(page: Path) -> Iterator[_Block | tuple[int, str, str]]:
     while number < len(lines):
         line = lines[number]
         if fence := _FENCE.match(line):
-            end = next(n for n in range(number + 1, len(lines)) if lines[n].strip() == fence["ticks"])
+            after = range(number + 1, len(lines))
+            end = next((n for n in after if lines[n].strip() == fence["ticks"]), len(lines))
             yield _Block(number + 2, fence["language"], tuple(_unindented(line, lines[number + 1 : end])))
             number, before = end + 1, line
             continue
@@ -128,6 +128,14 @@ def _parts(page: Path) -> Iterator[_Block | tuple[int, str, str]]:
 def _unindented(fence: str, lines: list[str]) -> Iterator[str]:
     indent = fence[: len(fence) - len(fence.lstrip())]
     return (line.removeprefix(indent) for line in lines)
+
+
+def _require_clear(page: Path, block: _Block) -> None:
+    where = f"{page.name}:{block.line}"
+    if block.language in _OTHER_NAMES:
+        raise ValueError(f"{where}: say the block's language: console, sh, or text for no command")
+    if block.language == "console" and not (block.lines and block.lines[0].startswith("$ ")):
+        raise ValueError(f"{where}: a console block begins with `$ ` and a command")
 
 
 def _console(block: _Block) -> Iterator[Command]:
