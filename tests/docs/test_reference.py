@@ -1,0 +1,115 @@
+"""What the documents say of the code, held against the code: nothing left out, nothing that there is not."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from sidecar import errors, metrics
+from sidecar.api import problems
+from sidecar.api.listener import CannotListen
+from sidecar.api.routing import Access
+from sidecar.bootstrap import ROUTES
+from sidecar.cli import app
+from sidecar.config import load, reference_table
+from sidecar.demo.server import EmbeddedServerError
+from support.configuration import problems as problems_of
+from support.configuration import with_file
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+CODES = {*problems.catalogue(), *errors.every_code(), CannotListen.code, EmbeddedServerError.code}
+
+METRICS = set(re.findall(r"`(mongobackup_[a-z_]+)`", metrics.reference_table()))
+VARIABLES = set(re.findall(r"`([A-Z_]+)`", reference_table())) | {"SIDECAR_CONFIG"}
+
+
+def text(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def test_the_command_lines_reference_is_that_of_its_help() -> None:
+    typer = [
+        sys.executable,
+        "-m",
+        "typer",
+        "sidecar.cli",
+        "utils",
+        "docs",
+        "--name",
+        "sidecar",
+        "--title",
+        "Command line",
+    ]
+    help_text = subprocess.run(typer, capture_output=True, text=True, check=True).stdout
+    assert text("cli.md").strip() == help_text.strip(), "say `make reference`"
+
+
+def test_troubleshooting_has_a_line_for_every_code_and_for_no_other() -> None:
+    told = re.findall(r"^\| `([a-z_]+)` \|", text("TROUBLESHOOTING.md"), re.MULTILINE)
+    assert sorted(told) == sorted(CODES)
+
+
+@pytest.mark.parametrize("access", [Access.OPEN, Access.READ])
+def test_the_page_on_security_names_every_route_that_needs_no_admin_token(access: Access) -> None:
+    start = {Access.OPEN: "\nOpen: ", Access.READ: "\nWith the read token: "}[access]
+    told = text("security.md").partition(start)[2].partition("\n\n")[0]
+    routes = {
+        f"{route.method} {route.template}" for module in ROUTES for route in module.routes if route.access is access
+    }
+    assert set(re.findall(r"`([A-Z]+ /[^`]+)`", told)) == routes
+
+
+def test_every_key_of_a_set_is_documented_in_an_example_that_loads(tmp_path: Path) -> None:
+    (complaint,) = problems_of(with_file(tmp_path, "[sets.main]\nno_such_key = 1\n"))
+    keys = complaint.partition("expected one of ")[2].split(", ")
+    (example,) = re.findall(r"```toml\n(.+?)```", text("configuration.md"), re.DOTALL)
+    assert list(tomllib.loads(example)["sets"]) == ["main", "everything"]
+    assert sorted(tomllib.loads(example)["sets"]["everything"] | {"interval_hours": 6}) == sorted(keys)
+    assert "interval_hours = 6" in example
+    sets = load(with_file(tmp_path, example)).sets
+    assert (sets["main"].limit, sets["everything"].collections, sets["everything"].limit) == (10, ("*",), 7)
+    everything = sets["everything"]
+    defaults = load(with_file(tmp_path, '[sets.everything]\ncollections = ["*"]\n')).sets["everything"]
+    assert (everything.prefix, everything.directory) == (defaults.prefix, defaults.directory)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_option_that_a_page_mentions_exists(page: Path) -> None:
+    mentioned = re.findall(r"`sidecar ([a-z][^`]*)`", page.read_text(encoding="utf-8"))
+    assert {words: wrong for words in mentioned if (wrong := _unknown(words))} == {}
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_every_link_between_files_leads_somewhere(name: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_metric_and_variable_that_a_page_mentions_exists(page: Path) -> None:
+    words = page.read_text(encoding="utf-8")
+    metrics_told = set(re.findall(r"\bmongobackup_[a-z_]*[a-z]\b(?!\*)", words))
+    variables_told = set(re.findall(r"\bSIDECAR_[A-Z_]*[A-Z]\b", words))
+    assert {name for name in metrics_told if re.sub(r"_(bucket|count|sum)$", "", name) not in METRICS} == set()
+    assert {name for name in variables_told if not {name, name.removesuffix("_FILE")} & VARIABLES} == set()
+
+
+def _unknown(words: str) -> str | None:
+    """The first word of a command line that the command line would not know."""
+    command = get_command(app)
+    ours = words.partition(" | ")[0]  # what is behind a pipe is somebody else's
+    name, *rest = re.sub(r"[\[\]()|\\]", " ", ours).split()
+    subcommands = getattr(command, "commands", {})
+    if name not in subcommands:
+        return name
+    found = subcommands[name]
+    inner = getattr(found, "commands", {})
+    candidates = [inner[word] for word in rest if word in inner] or [found]
+    options = {option for one in candidates for parameter in one.params for option in parameter.opts}
+    return next((word for word in rest if word.startswith("-") and word not in options), None)
