@@ -1,4 +1,4 @@
-"""`backup`, `confirm` and `prune`: what adds backups and what takes them away."""
+"""`backup`, `confirm`, `pin`, `unpin` and `prune`: what adds backups, what keeps them and what takes them away."""
 
 import getpass
 from datetime import UTC, datetime
@@ -56,6 +56,36 @@ def confirm(backup_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
         terminal.say(
             f"{confirmed.id} is confirmed: {'; '.join(reports.entry(confirmed, datetime.now(UTC)).suspicions)}"
         )
+
+    run(use)
+
+
+@app.command()
+def pin(
+    backup_id: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    until: Annotated[
+        datetime | None, typer.Option(help="In UTC; without it the pin holds until `sidecar unpin`.")
+    ] = None,
+) -> None:
+    """Keep a backup whatever the retention rules say."""
+    end = until.replace(tzinfo=UTC) if until else None
+    if end is not None and end <= datetime.now(UTC):
+        raise errors.AlreadyOver(f"--until: expected a time in the future, not {end:%Y-%m-%d %H:%M:%S} UTC")
+
+    async def use(service: Service) -> None:
+        pinned = service.pin(backup_id, end)
+        terminal.say(f"{pinned.id} is kept {f'until {end:%Y-%m-%d %H:%M:%S} UTC' if end else 'until it is unpinned'}.")
+
+    run(use)
+
+
+@app.command()
+def unpin(backup_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Leave a backup to the retention rules again."""
+
+    async def use(service: Service) -> None:
+        terminal.say(f"{service.unpin(backup_id).id} is left to the retention rules.")
 
     run(use)
 

@@ -87,7 +87,6 @@ def backups(stored: Iterable[StoredBackup], now: datetime) -> None:
     for one in stored:
         row = reports.entry(one, now)
         age = age_in_words(max(now - reports.taken_at(one), now - now))
-        pin = " (pinned)" if one.is_pinned else ""
         table.add_row(
             row.backup_id,
             one.set_name,
@@ -95,10 +94,21 @@ def backups(stored: Iterable[StoredBackup], now: datetime) -> None:
             age,
             f"{sum(row.collections.values()):,}",
             f"{row.size_mb:.2f}",
-            _STATE[one.verdict.state] + pin + (" [yellow]suspect[/]" if one.is_suspect else ""),
+            _state(one),
             "; ".join(row.suspicions if one.is_suspect else ()) if one.verdict.is_valid else one.verdict.message,
         )
     out.print(table)
+
+
+def _state(one: StoredBackup) -> str:
+    words = [_STATE[one.verdict.state]]
+    if one.is_suspect:
+        words.append("[yellow]suspect[/]")
+    if one.is_safety:  # perhaps of a part of the set only
+        words.append("(before a restore)")
+    elif one.is_pinned:
+        words.append("(pinned)")
+    return " ".join(words)
 
 
 def status(body: Mapping[str, reports.SetStatus]) -> None:

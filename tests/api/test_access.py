@@ -106,12 +106,14 @@ def test_a_wrong_token_is_refused_and_counted(served: Served) -> None:
     assert served.metrics()['login_failures_total{reason="wrong_token"}'] == 4
 
 
-def test_every_write_leaves_a_line_that_says_who_and_what(served: Served) -> None:
+def test_every_write_and_every_download_leaves_a_line_that_says_who_and_what(served: Served) -> None:
     served.post(PAUSE)
     served.call("DELETE", "/api/admin/backups/seed_backup_20200101_000000?force=true")
     served.post(PAUSE, token=READER)
     served.post(PAUSE, token=None)
     served.post(SESSION, {"token": ADMIN}, token=None)
+    served.get("/api/admin/backups/seed_backup_20200101_000000/download", token=READER)
+    served.get("/api/admin/backups/list")
     lines = [line for line in served.log() if line["event"] == "audit"]
     assert [(line["who"], line["method"], line["path"], line["query"], line["status"]) for line in lines] == [
         ("admin token", "POST", PAUSE, "", 200),
@@ -119,6 +121,7 @@ def test_every_write_leaves_a_line_that_says_who_and_what(served: Served) -> Non
         ("reader token", "POST", PAUSE, "", 403),
         ("nobody", "POST", PAUSE, "", 401),
         ("session of the admin token", "POST", SESSION, "", 200),
+        ("reader token", "GET", "/api/admin/backups/seed_backup_20200101_000000/download", "", 404),
     ]
 
 

@@ -256,6 +256,25 @@ def test_a_backup_that_lost_most_of_a_collection_is_confirmed_by_name(command: C
     assert "is not suspect" in again.stderr
 
 
+def test_a_pin_keeps_a_backup_until_it_is_taken_back(command: Command) -> None:
+    pinned = newest(command)
+    assert command.run("pin", pinned).stdout == f"{pinned} is kept until it is unpinned.\n"
+    assert "✔ valid (pinned)" in command.run("list", "main").stdout
+    assert command.run("unpin", pinned).stdout == f"{pinned} is left to the retention rules.\n"
+    assert [one["is_pinned"] for one in command.json("list", "main")] == [False]
+    until = command.run("pin", pinned, "--until", "2999-12-31T12:00:00")
+    assert until.stdout == f"{pinned} is kept until 2999-12-31 12:00:00 UTC.\n"
+    assert [one["pinned_until"] for one in command.json("list", "main")] == ["2999-12-31T12:00:00Z"]
+    past = command.run("pin", pinned, "--until", "2020-01-01")
+    assert (past.returncode, "in the future, not 2020-01-01" in past.stderr) == (2, True)
+
+
+def test_the_list_tells_a_backup_of_before_a_restore_from_one_of_the_set(command: Command) -> None:
+    assert command.run("restore", newest(command), "--collections", "users", "--yes").returncode == 0
+    states = [line.split("│")[7].strip() for line in command.run("list", "main").stdout.splitlines() if "│" in line]
+    assert states == ["✔ valid (before a restore)", "✔ valid"]
+
+
 def test_sha256sum_agrees_without_us(command: Command) -> None:
     sums = command.run("checksums", "all")
     assert sums.returncode == 0, sums.stderr
