@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format bench chaos soak lock clean
+.PHONY: demo test check format dashboards dashboards-preview bench chaos soak lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,13 @@ check: $(READY)  ## format, lint, types, floors of the house: seconds
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+dashboards: $(READY)  ## grafana/*.json from the program beside them
+	$(BIN)/python -m grafana.build
+
+MINUTES ?= 24
+dashboards-preview: dashboards  ## pictures of the dashboards in docs/images, from a real run of MINUTES
+	$(BIN)/python -m grafana.preview --minutes $(MINUTES)
 
 bench: $(READY)  ## figures of docs/performance.md
 	$(BIN)/python benchmarks/pipeline.py

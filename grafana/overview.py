@@ -149,7 +149,7 @@ def _sets() -> table.Panel:
             "One line per set; its name leads to its own dashboard. Times are those at which a backup was begun.",
             units.NoUnit,
             width=24,
-            height=7,
+            height=6,
         ),
         {"set": "Set", "job": "Job", "namespace": "Namespace"},
         Column("Can it be restored?", worst("min", restorable()), units.NoUnit, words=RESTORABLE),
@@ -213,7 +213,7 @@ def _from_when() -> Panels:
         ),
         Ask(f"min({of_rule('backup_fresh:ratio_30d')})", "fresh"),
         Ask("mongobackup:objective:ratio", "objective"),
-    )
+    ).decimals(3)
     yield number(
         Frame(
             "Error budget left",

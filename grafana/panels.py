@@ -15,6 +15,7 @@ from grafana.queries import FAILED, FRESH, GOOD, NEVER, NONE, OLD
 
 DATASOURCE: Final = look.DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_DATA: Final = "no data: is the sidecar scraped?"
+NO_FAILURE: Final = "no failed run, if the sidecar is scraped"
 RUNBOOKS: Final = "${runbooks}"
 
 Builder = TypeVar("Builder", stat.Panel, timeseries.Panel, statetimeline.Panel, table.Panel)

@@ -17,7 +17,7 @@ def process_panels() -> Panels:
             "Whether MongoDB answers, the scheduler lives, no start-up restore holds the schedules, and the record of runs"
             " reaches the disk.",
             units.NoUnit,
-            width=11,
+            width=10,
             words=YES_OR_NO,
             alerts=("MongoBackupMongoDBUnreachable", "MongoBackupSchedulerDown"),
         ),
@@ -31,7 +31,7 @@ def process_panels() -> Panels:
             "What runs",
             "Each sidecar: its version, since when it runs, and when it last asked for MongoDB and for the free space.",
             units.NoUnit,
-            width=13,
+            width=14,
         ),
         {"instance": "Instance", "version": "Version", "codec": "Codec", "python": "Python"},
         Column("Started", _of_build(milliseconds(f"process_start_time_seconds{{{SIDECAR}}}")), units.DateTimeFromNow),

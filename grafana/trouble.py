@@ -3,7 +3,21 @@
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models import units
 
-from grafana.panels import ANY_IS_BAD, HEADROOM, RUNBOOKS, Ask, Column, Frame, Panels, bars, lines, linked, number, rows
+from grafana.panels import (
+    ANY_IS_BAD,
+    HEADROOM,
+    NO_FAILURE,
+    RUNBOOKS,
+    Ask,
+    Column,
+    Frame,
+    Panels,
+    bars,
+    lines,
+    linked,
+    number,
+    rows,
+)
 from grafana.queries import ALERT, INSTANCE, SIDECAR, counted, happened, milliseconds, of_process, of_set
 
 NO_ALERT = "no alert (if the rules are loaded: see “Alerts firing”)"
@@ -43,6 +57,7 @@ def trouble_panels() -> Panels:
             "Runs that failed or were aborted in each step, by error code (docs/problems.md).",
             units.NoUnit,
             width=12,
+            empty=NO_FAILURE,
             alerts=("MongoBackupRunFailed", "MongoBackupFailingRepeatedly"),
         ),
         Ask(f"{happened(of_set('run_failures_total'), 'reason')} > 0", "{{reason}}"),

@@ -12,6 +12,7 @@ import pytest
 
 from grafana.build import HERE, dashboards
 from grafana.preview.asking import Viewer, panels, variables
+from grafana.preview.page import page
 from support.prometheus import Prometheus
 from support.rig import BUSES, DB, PEOPLE
 from support.served import BACKUPS, Served
@@ -108,6 +109,15 @@ def test_annotations_mark_backups_failures_and_restores_at_their_times(viewer: V
     assert any(viewer.start < one < failed for one in times["Backups"])
     assert any(failed < one <= viewer.end for one in times["Backups"])
     assert marks["Restores"]
+
+
+@pytest.mark.parametrize("name", dashboards())
+def test_the_stand_in_draws_every_panel(viewer: Viewer, name: str) -> None:
+    drawn = page(load(name), viewer)
+    assert drawn.count("<section") == len(list(panels(load(name))))
+    assert "nan" not in drawn
+    empty = {title for one, title in EMPTY if one == name}
+    assert len(re.findall('class="empty"', drawn)) in {len(empty), len(empty) + len(PERHAPS)}
 
 
 def shown(viewer: Viewer, name: str, title: str) -> str | None:
