@@ -107,7 +107,7 @@ def _runs() -> Panels:
             words=OUTCOME,
             alerts=("MongoBackupRunFailed",),
         ),
-        Ask(outcome("last_run_timestamp_seconds", "last_run_success"), INSTANCE),
+        Ask(outcome("last_run_timestamp_seconds", "last_run_success")),
     )
     yield number(
         Frame(
@@ -175,7 +175,7 @@ def _backups() -> Panels:
     )
     yield lines(
         Frame("Documents over time", "Documents in the newest valid backup.", units.LocaleFormat, width=8),
-        Ask(of_set("documents"), INSTANCE),
+        Ask(of_set("documents")),
     )
     yield lines(
         Frame(

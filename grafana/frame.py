@@ -34,7 +34,7 @@ def empty_dashboard(title: str, uid: str, says: str, *, one_set: bool) -> dashbo
         made.with_variable(variable)
     for annotation in _annotations():
         made.annotation(annotation)
-    for link in _links():
+    for link in _links(one_set=one_set):
         made.link(link)
     return made
 
@@ -101,22 +101,14 @@ def _annotation(name: str, colour: str, expr: str, title: str) -> dashboard.Anno
     )
 
 
-def _links() -> list[dashboard.DashboardLink]:
-    others = (
-        dashboard.DashboardLink("Backup dashboards")
-        .type(model.DashboardLinkType.DASHBOARDS)
-        .tags([TAG])
-        .include_vars(True)
-        .keep_time(True)
-    )
-    return [others, _to("Admin page", "${admin}/"), _to("Runbooks", RUNBOOKS)]
+def _links(*, one_set: bool) -> list[dashboard.DashboardLink]:
+    # The set is left out: one cannot show all of them, the other should.
+    kept = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "job", "namespace", "instance"))
+    title, uid = ("Overview", OVERVIEW_UID) if one_set else ("One set", SET_UID)
+    other = _to(title, f"/d/{uid}?{kept}").icon("dashboard").target_blank(False).keep_time(True)
+    return [other, _to("Admin page", "${admin}/"), _to("Runbooks", RUNBOOKS)]
 
 
 def _to(title: str, url: str) -> dashboard.DashboardLink:
-    return (
-        dashboard.DashboardLink(title)
-        .type(model.DashboardLinkType.LINK)
-        .url(url)
-        .icon("external link")
-        .target_blank(True)
-    )
+    link = dashboard.DashboardLink(title).type(model.DashboardLinkType.LINK).url(url)
+    return link.icon("external link").target_blank(True)

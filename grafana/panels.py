@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models import common as look
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from grafana.queries import FAILED, FRESH, GOOD, NEVER, NONE, OLD
+from grafana.queries import FAILED, FRESH, GOOD, INSTANCE, NEVER, NONE, OLD
 
 DATASOURCE: Final = look.DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_DATA: Final = "no data: is the sidecar scraped?"
@@ -41,15 +41,15 @@ PAUSED: Final[Words] = {0: ("paused", "orange")}
 NEVER_YET: Final[Words] = {0: ("never", "orange")}
 EVERYTHING_IS_LOST: Final[Words] = {0: ("everything", "red")}
 AGE: Final[Words] = {math.inf: ("no backup", "red")}
-NOT_MEASURED: Final[Words] = {0: ("not measured yet", "orange")}
+NOT_MEASURED: Final[Words] = {0: ("not measured", "orange")}
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One query of a panel. The legend is a text with `{{label}}`."""
+    """One query of a panel. The legend is a text with `{{label}}`; it is not shown where there is one value only."""
 
     expr: str
-    legend: str = ""
+    legend: str = INSTANCE
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,7 @@ class Column:
 def rows(frame: Frame, labels: Mapping[str, str], *columns: Column) -> table.Panel:
     """A line per combination of `labels` (name: heading), with a column per query."""
     panel = _framed(table.Panel(), frame).cell_height(look.TableCellHeight.SM).show_header(True)
-    values = (
-        [f"Value #{ref}" for ref in _REFS[: len(columns)]] if len(columns) > 1 else ["Value"]
-    )  # as Grafana calls them
+    values = [f"Value #{ref}" for ref in _REFS[: len(columns)]] if len(columns) > 1 else ["Value"]  # Grafana's names
     for label, heading in labels.items():
         panel.override_by_name(label, [model.DynamicConfigValue(id_val="displayName", value=heading)])
     for ref, value, column in zip(_REFS, values, columns, strict=False):

@@ -93,11 +93,11 @@ def process_panels() -> Panels:
     )
     yield lines(
         Frame("Memory", "Resident memory of the process.", units.BytesIEC, width=8),
-        Ask(f"process_resident_memory_bytes{{{SIDECAR}}}", INSTANCE),
+        Ask(f"process_resident_memory_bytes{{{SIDECAR}}}"),
     )
     yield lines(
         Frame("CPU", "Share of one core.", units.PercentUnit, width=8),
-        Ask(rate(f"process_cpu_seconds_total{{{SIDECAR}}}"), INSTANCE),
+        Ask(rate(f"process_cpu_seconds_total{{{SIDECAR}}}")),
     )
 
 

@@ -20,7 +20,7 @@ from grafana.panels import (
 )
 from grafana.queries import ALERT, INSTANCE, SIDECAR, counted, happened, milliseconds, of_process, of_set
 
-NO_ALERT = "no alert (if the rules are loaded: see “Alerts firing”)"
+NO_ALERT = "none, if the rules are loaded"
 
 
 def trouble_panels() -> Panels:

@@ -40,7 +40,7 @@ def proof() -> Panels:
     )
     yield lines(
         Frame("Measured recovery time", "How long the last good restore drill took.", units.Seconds, width=6, height=6),
-        Ask(of_set("restore_drill_duration_seconds"), INSTANCE),
+        Ask(of_set("restore_drill_duration_seconds")),
     )
     yield bars(
         Frame(
@@ -117,7 +117,7 @@ def retention_and_schedule() -> Panels:
             width=12,
             height=6,
         ),
-        Ask(f"time() - ({of_set('oldest_backup_timestamp_seconds')} > 0)", INSTANCE),
+        Ask(f"time() - ({of_set('oldest_backup_timestamp_seconds')} > 0)"),
     )
     yield bars(
         Frame(

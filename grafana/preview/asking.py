@@ -5,7 +5,7 @@ import math
 import re
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,6 +36,9 @@ class Series:
         """The legend with the labels put in; a label that is not there leaves nothing."""
         text = re.sub(r"\{\{(\w+)\}\}", lambda found: self.labels.get(found[1], ""), legend)
         return " ".join(text.split())
+
+
+Asked = Sequence[tuple[Mapping[str, Any], list[Series]]]  # a panel's queries with their answers
 
 
 @dataclass(frozen=True)

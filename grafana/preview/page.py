@@ -1,13 +1,15 @@
 """A dashboard as one HTML page: its panels in their places, with what Prometheus answered to their queries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from grafana.preview.asking import Dashboard, Panel, Series, Viewer
+from grafana.preview.asking import Asked, Dashboard, Panel, Series, Viewer
 from grafana.preview.drawing import Canvas, Mark, Style, graph, legend, timeline
+from grafana.preview.table import table
 from grafana.preview.values import COLOURS, look_of
 
 WIDTH: Final = 1440
@@ -16,10 +18,18 @@ GAP: Final = 8
 STYLE: Final = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
+@dataclass(frozen=True)
+class Scene:
+    """Who looks, and what the annotations mark."""
+
+    viewer: Viewer
+    marks: Sequence[Mark]
+
+
 def page(dashboard: Dashboard, viewer: Viewer) -> str:
     """The whole page. Raises Refused where Prometheus refuses a query."""
-    marks = _annotations(dashboard, viewer)
-    inside = "".join(_placed(panel, viewer, marks) for panel in dashboard["panels"])
+    scene = Scene(viewer, _annotations(dashboard, viewer))
+    inside = "".join(_placed(panel, scene) for panel in dashboard["panels"])
     head = _head(dashboard, viewer)
     return f"<!doctype html><meta charset=utf-8><title>{head}</title><style>{STYLE}</style>{head}<main>{inside}</main>"
 
@@ -46,24 +56,21 @@ def _annotations(dashboard: Dashboard, viewer: Viewer) -> list[Mark]:
     return marks
 
 
-def _placed(panel: Panel, viewer: Viewer, marks: Sequence[Mark]) -> str:
+def _placed(panel: Panel, scene: Scene) -> str:
     place = {"x": 0, **panel["gridPos"]}
     where = f"grid-column:{place['x'] + 1}/span {place['w']};grid-row:{place['y'] + 1}/span {place['h']}"
     if panel["type"] == "row":
         return f'<h2 style="{where}">{escape(panel["title"])}</h2>'
-    asked = [(target, viewer.answer(target)) for target in panel["targets"]]
+    asked = [(target, scene.viewer.answer(target)) for target in panel["targets"]]
     empty = escape(panel["fieldConfig"]["defaults"]["noValue"])
     shown = f'<div class="empty">{empty}</div>'
     if any(series for _, series in asked):
-        shown = _DRAWN[panel["type"]](panel, asked, viewer, marks)
+        shown = _DRAWN[panel["type"]](panel, asked, scene)
     return f'<section style="{where}"><h3>{escape(panel["title"])}</h3>{shown}</section>'
 
 
-Asked = Sequence[tuple[Mapping[str, Any], list[Series]]]
-
-
-def _number(panel: Panel, asked: Asked, viewer: Viewer, _unused: Sequence[Mark]) -> str:
-    look = look_of(panel, viewer.end)
+def _number(panel: Panel, asked: Asked, scene: Scene) -> str:
+    look = look_of(panel, scene.viewer.end)
     values = _named(asked)
     where = "background" if panel["options"]["colorMode"] == "background" else "color"
     boxes = [
@@ -74,50 +81,27 @@ def _number(panel: Panel, asked: Asked, viewer: Viewer, _unused: Sequence[Mark])
     return f'<div class="values">{"".join(boxes)}</div>'
 
 
-def _graph(panel: Panel, asked: Asked, viewer: Viewer, marks: Sequence[Mark]) -> str:
+def _graph(panel: Panel, asked: Asked, scene: Scene) -> str:
     lines = _named(asked)
     custom = panel["fieldConfig"]["defaults"]["custom"]
-    fixed = {name: look_of(panel, viewer.end, name).settings.get("color", {}) for name in lines}
+    fixed = {name: look_of(panel, scene.viewer.end, name).settings.get("color", {}) for name in lines}
     style = Style(
         bars=custom.get("drawStyle") == "bars",
         limits=custom["thresholdsStyle"]["mode"] != "off",
         fixed={name: COLOURS[colour["fixedColor"]] for name, colour in fixed.items() if "fixedColor" in colour},
     )
-    canvas = _canvas(panel, viewer, less=24)
-    return graph(canvas, lines, look_of(panel, viewer.end), style, marks) + legend(lines, style)
+    canvas = _canvas(panel, scene.viewer, less=24)
+    return graph(canvas, lines, look_of(panel, scene.viewer.end), style, scene.marks) + legend(lines, style)
 
 
-def _timeline(panel: Panel, asked: Asked, viewer: Viewer, _unused: Sequence[Mark]) -> str:
+def _timeline(panel: Panel, asked: Asked, scene: Scene) -> str:
     lines = _named(asked)
     left = 16 + max(len(name) for name in lines) * 7
-    return timeline(_canvas(panel, viewer, left=left), lines, look_of(panel, viewer.end))
+    return timeline(_canvas(panel, scene.viewer, left=left), lines, look_of(panel, scene.viewer.end))
 
 
-def _table(panel: Panel, asked: Asked, viewer: Viewer, _unused: Sequence[Mark]) -> str:
-    places: Mapping[str, int] = panel["transformations"][-1]["options"]["indexByName"]
-    names = [f"Value #{target['refId']}" for target, _ in asked] if len(asked) > 1 else ["Value"]
-    lines: dict[tuple[str, ...], dict[str, str]] = {}
-    labels = [name for name in sorted(places, key=lambda name: places[name]) if name not in names]
-    for name, (_, answer) in zip(names, asked, strict=True):
-        look = look_of(panel, viewer.end, name)
-        for series in answer:
-            key = tuple(series.labels.get(label, "") for label in labels)
-            colour = look.colour(series.last) if "custom.cellOptions" in look.settings else COLOURS["text"]
-            cell = f'<td style="color:{colour}">{escape(look.text(series.last))}</td>'
-            lines.setdefault(key, {})[name] = cell
-    used = [at for at, _ in enumerate(labels) if any(key[at] for key in lines)]
-    heads = [look_of(panel, viewer.end, labels[at]) for at in used] + [look_of(panel, viewer.end, one) for one in names]
-    head = "".join(f"<th>{escape(str(look.settings['displayName']))}</th>" for look in heads)
-    body = [
-        "".join(f"<td{_link(panel, labels[at])}>{escape(key[at])}</td>" for at in used)
-        + "".join(cells.get(name, "<td></td>") for name in names)
-        for key, cells in sorted(lines.items())
-    ]
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in body)}</table>"
-
-
-def _link(panel: Panel, label: str) -> str:
-    return " class=link" if "links" in look_of(panel, 0, label).settings else ""
+def _table(panel: Panel, asked: Asked, scene: Scene) -> str:
+    return table(panel, asked, scene.viewer.end)
 
 
 def _named(asked: Asked) -> dict[str, Series]:

@@ -151,8 +151,13 @@ def test_ids_of_panels_are_unique(dashboard: Json) -> None:
 
 
 def test_there_are_links_to_the_other_dashboard_the_admin_page_and_the_runbooks(dashboard: Json) -> None:
-    links = {link["title"]: link.get("url") for link in dashboard["links"]}
-    assert links == {"Backup dashboards": None, "Admin page": "${admin}/", "Runbooks": "${runbooks}"}
+    title, uid = ("One set", "set") if dashboard["uid"] == "mongobackup-overview" else ("Overview", "overview")
+    chosen = "${datasource:queryparam}&${job:queryparam}&${namespace:queryparam}&${instance:queryparam}"
+    assert {link["title"]: link["url"] for link in dashboard["links"]} == {
+        title: f"/d/mongobackup-{uid}?{chosen}",
+        "Admin page": "${admin}/",
+        "Runbooks": "${runbooks}",
+    }
 
 
 def test_thresholds_of_ages_and_space_are_shares_of_what_the_metrics_say(dashboard: Json) -> None:

@@ -25,10 +25,13 @@ TITLES = [(name, panel["title"]) for name, text in dashboards().items() for pane
 NO_RULES = "no recording rules in this tree"
 EMPTY = {("overview.json", "Free space in 24 hours"): "there is no hour of history"} | {
     ("overview.json", title): NO_RULES
-    for title in ("Alerts firing", "Fresh in the last 30 days", "Error budget left", "Fresh backup there")
+    for title in ("Fresh in the last 30 days", "Error budget left", "Fresh backup there")
     if not RULES
 }
-PERHAPS = {("overview.json", "Alerts, and what to do"): "an alert may be pending so early, or not"}
+PERHAPS = {
+    ("overview.json", title): "an alert may be pending or firing so early, or not"
+    for title in ("Alerts, and what to do", "Alerts firing")
+}
 
 
 def load(name: str) -> Any:
@@ -117,7 +120,7 @@ def test_the_stand_in_draws_every_panel(viewer: Viewer, name: str) -> None:
     assert drawn.count("<section") == len(list(panels(load(name))))
     assert "nan" not in drawn
     empty = {title for one, title in EMPTY if one == name}
-    assert len(re.findall('class="empty"', drawn)) in {len(empty), len(empty) + len(PERHAPS)}
+    assert len(re.findall('class="empty"', drawn)) in range(len(empty), len(empty) + len(PERHAPS) + 1)
 
 
 def shown(viewer: Viewer, name: str, title: str) -> str | None:
