@@ -190,7 +190,7 @@ def _from_when() -> Panels:
             steps=SHARE_OF_LIMIT,
             alerts=("MongoBackupTooOld",),
         ),
-        Ask(f"max {EACH} ({age_ratio()}) < +Inf", EACH_LEGEND),
+        Ask(f"max {EACH} ({age_ratio()} < +Inf)", EACH_LEGEND),
     )
     yield states(
         Frame(

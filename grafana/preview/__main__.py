@@ -73,7 +73,7 @@ def _watched(mongodb: ServerProcess, folder: Path, rules: Path, seconds: float) 
     with Served(mongodb, folder / "backups", variables) as served:
         while not all(served.get(f"{BACKUPS}/list").json.values()):  # or the objective would be missed from the start
             time.sleep(1)
-        with Prometheus(folder / "prometheus", {"mongobackup": served.port}, often) as prometheus:
+        with Prometheus(folder / "prometheus", {"mongobackup": [served.port]}, often) as prometheus:
             yield served, prometheus
 
 

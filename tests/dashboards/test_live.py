@@ -47,14 +47,15 @@ def quick(rules: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
-    """Somebody who looks at a sidecar that has made backups, failed, rehearsed, verified and restored."""
+    """Somebody who looks at two sidecars: one made backups, failed, rehearsed, verified and restored; one did nothing yet."""
     folder = tmp_path_factory.mktemp("live")
     with exact_server() as mongodb:
         seed(mongodb.uri, DB, {"users": PEOPLE, "buses": BUSES})
         rules = [quick(one, folder) for one in RULES]
         with (
             Served(mongodb, folder / "backups") as served,
-            Prometheus(folder / "prometheus", {"mongobackup": served.port}, rules) as prometheus,
+            Served(mongodb, folder / "others") as other,
+            Prometheus(folder / "prometheus", {"mongobackup": [served.port, other.port]}, rules) as prometheus,
         ):
             began = time.time()
             live(served, prometheus)
@@ -67,17 +68,18 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
 
 def live(served: Served, prometheus: Prometheus) -> None:
     """A day in the life of a sidecar, in seconds."""
+    success = f'mongobackup_last_run_success{{set="main", instance="127.0.0.1:{served.port}"}}'
     backup_id = served.back_up()["backup_id"]
     assert served.post(f"{BACKUPS}/verify/{backup_id}?deep=true").status == 200
     assert served.post(f"{BACKUPS}/drill?backup_type=main").status == 200
     assert served.post(f"{BACKUPS}/{backup_id}/restore", {"confirm": DB}).status == 200
     served.lab(labFault="find", action="error", times=-1, code=6)
     assert served.post(f"{BACKUPS}/trigger?backup_type=main").status >= 500
-    prometheus.wait_until(lambda: prometheus.query('mongobackup_last_run_success{set="main"} == 0'))
+    prometheus.wait_until(lambda: prometheus.query(f"{success} == 0"))
     served.lab(labReset=1)
     assert served.get(f"{BACKUPS}/status", token="not-the-token").status == 401
     served.back_up()
-    prometheus.wait_until(lambda: prometheus.query('mongobackup_last_run_success{set="main"} == 1'))
+    prometheus.wait_until(lambda: prometheus.query(f"{success} == 1"))
 
 
 @pytest.mark.parametrize(("name", "title"), TITLES)
@@ -98,8 +100,7 @@ def test_the_trend_of_the_free_space_is_one_number(viewer: Viewer) -> None:
 @pytest.mark.parametrize("name", dashboards())
 def test_every_variable_offers_something_but_what_prometheus_does_not_know(viewer: Viewer, name: str) -> None:
     offers = {variable["name"]: viewer.choices_of(variable) for variable in variables(load(name))}
-    instances = offers.pop("instance")
-    assert len(instances) == 1
+    assert len(offers.pop("instance")) == 2
     assert offers == {"job": ["mongobackup"], "namespace": [], "set": ["attendance", "main"]}
 
 
@@ -132,10 +133,12 @@ def shown(viewer: Viewer, name: str, title: str) -> str | None:
 
 
 def test_a_restorable_set_is_said_to_be_restorable_and_one_without_backups_is_not(viewer: Viewer) -> None:
-    other = replace(viewer, choices={"set": "attendance"})
+    (good,) = viewer.instant('mongobackup_valid{set="main"} == 1')
+    here = {"instance": good.labels["instance"]}
     question = ("set.json", "Can it be restored?")
-    assert (shown(viewer, *question), shown(other, *question)) == ("yes", "no valid backup")
-    everything = replace(viewer, choices={})
+    answers = [shown(replace(viewer, choices={**here, "set": name}), *question) for name in ("main", "attendance")]
+    assert answers == ["yes", "no valid backup"]
+    everything = replace(viewer, choices={})  # the worst of all
     assert shown(everything, "overview.json", "Can every set be restored?") == "no valid backup"
 
 
@@ -143,7 +146,7 @@ def test_a_sidecar_that_vanishes_takes_its_success_with_it(exact: ServerProcess,
     seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
     with (
         Served(exact, tmp_path / "backups") as served,
-        Prometheus(tmp_path / "prometheus", {"mongobackup": served.port}) as prometheus,
+        Prometheus(tmp_path / "prometheus", {"mongobackup": [served.port]}) as prometheus,
     ):
         served.back_up()
         question = "overview.json", "Can every set be restored?"

@@ -24,7 +24,7 @@ class Prometheus:
     """Runs inside the `with` block. `targets`: ports of this machine by job; `settings`: further keys of its file."""
 
     folder: Path
-    targets: Mapping[str, int]
+    targets: Mapping[str, Sequence[int]]
     rules: Sequence[Path] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     port: int = 0
@@ -37,8 +37,8 @@ class Prometheus:
     @property
     def _configuration(self) -> dict[str, Any]:
         jobs = [
-            {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
-            for job, port in self.targets.items()
+            {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}" for port in ports]}]}
+            for job, ports in self.targets.items()
         ]
         often = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
         files = [str(path.resolve()) for path in self.rules]
@@ -55,7 +55,7 @@ class Prometheus:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(["prometheus", *where, *how], stdout=log, stderr=log)
         try:
-            self.wait_until(lambda: self.query("up == 1"), len(self.targets))
+            self.wait_until(lambda: self.query("up == 1"), sum(map(len, self.targets.values())))
         except BaseException:
             self.stop()
             raise
