@@ -14,7 +14,7 @@ COLOURS: Final = 256
 
 
 def with_a_palette(png: bytes) -> bytes:
-    """The same picture with its 256 most frequent colours; others become the nearest of them."""
+    """The same picture with at most 256 colours; others become the nearest of them."""
     parts = list(_chunks(png))
     width, height, depth, colour_type = struct.unpack(">IIBB", parts[0][1][:10])
     if (depth, colour_type) != (8, RGB):
@@ -22,12 +22,20 @@ def with_a_palette(png: bytes) -> bytes:
     packed = zlib.decompress(b"".join(data for kind, data in parts if kind == b"IDAT"))
     rows = [[row[at : at + PIXEL] for at in range(0, len(row), PIXEL)] for row in _rows(packed, width * PIXEL)]
     used = Counter(pixel for row in rows for pixel in row)
-    palette = [colour for colour, _ in used.most_common(COLOURS)]
+    palette = _palette(used)
     index = {colour: _nearest(colour, palette) for colour in used}
     lines = b"".join(b"\0" + bytes(index[pixel] for pixel in row) for row in rows)
     header = struct.pack(">IIBBBBB", width, height, 8, INDEXED, 0, 0, 0)
     written = [(b"IHDR", header), (b"PLTE", b"".join(palette)), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b"")]
     return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in written)
+
+
+def _palette(used: Counter[bytes]) -> list[bytes]:
+    """All colours; where they are too many, the most frequent one of each kind, so that shades do not crowd out hues."""
+    kinds: dict[tuple[int, ...], bytes] = {}
+    for colour, _ in used.most_common():
+        kinds.setdefault(tuple(channel >> 3 for channel in colour), colour)
+    return list(used if len(used) <= COLOURS else kinds.values())[:COLOURS]
 
 
 def _nearest(colour: bytes, palette: list[bytes]) -> int:
