@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format dashboards dashboards-preview bench chaos soak lock clean
+.PHONY: demo test check format bench chaos soak lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: dashboards dashboards-preview
 dashboards: $(READY)  ## grafana/*.json from the program beside them
 	$(BIN)/python -m grafana.build
 
