@@ -66,7 +66,7 @@ def _labels_of(name: str, label: str, metric: str, *, several: bool = True) -> d
     )
     if not several:
         return variable
-    everything = model.VariableOption(selected=True, text="All", value="$__all")
+    everything = model.VariableOption(selected=True, text=["All"], value=["$__all"])
     return variable.multi(True).include_all(True).all_value(_EVERYTHING).current(everything)
 
 

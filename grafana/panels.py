@@ -153,7 +153,12 @@ def rows(frame: Frame, labels: Mapping[str, str], *columns: Column) -> table.Pan
         panel.with_target(_query(Ask(column.expr), ref).instant().format(PromQueryFormat.TABLE))
         panel.override_by_name(value, _column(column))
     order = {name: place for place, name in enumerate([*labels, *values])}
-    shown = {"excludeByName": {"Time": True}, "includeByName": dict.fromkeys(order, True), "indexByName": order}
+    shown = {
+        "excludeByName": {"Time": True},
+        "includeByName": dict.fromkeys(order, True),
+        "indexByName": order,
+        "renameByName": {},
+    }
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
     return panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=shown))
 

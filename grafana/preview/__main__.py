@@ -113,9 +113,9 @@ def _add(served: Served, events: list[dict[str, object]]) -> None:
 
 
 def _restore(served: Served) -> None:
-    """The oldest backup of `main`, over the database that it came from."""
+    """The newest backup of `main`, over the database that it came from."""
     listed = served.get(f"{BACKUPS}/list?backup_type=main").json["main"]
-    _insist(served, f"{BACKUPS}/{listed[-1]['backup_id']}/restore", {"confirm": DATABASE})
+    _insist(served, f"{BACKUPS}/{listed[0]['backup_id']}/restore", {"confirm": DATABASE})
 
 
 def _insist(served: Served, path: str, body: object = None) -> None:

@@ -62,8 +62,9 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
             prometheus.wait_until(lambda: prometheus.query("rate(mongobackup_http_requests_total[4s]) > 0"))
             if RULES:
                 prometheus.wait_until(lambda: prometheus.query("mongobackup:error_budget_remaining:ratio_30d"))
+            prometheus.wait_until(lambda: prometheus.query("up == 1"), 2)
             after = time.time() + 1  # a second, so that the last point of a graph is not before the last sample
-            yield Viewer(prometheus.url, began, after, choices={"set": "main"})
+            yield Viewer(prometheus.url, began, after, scrape_seconds=2, choices={"set": "main"})
 
 
 def live(served: Served, prometheus: Prometheus) -> None:
@@ -106,7 +107,8 @@ def test_every_variable_offers_something_but_what_prometheus_does_not_know(viewe
 
 @pytest.mark.parametrize("name", dashboards())
 def test_annotations_mark_backups_failures_and_restores_at_their_times(viewer: Viewer, name: str) -> None:
-    marks = {one["name"]: viewer.over_time(one["target"]["expr"]) for one in load(name)["annotations"]["list"]}
+    closely = replace(viewer, scrape_seconds=1)  # the failure did not last long
+    marks = {one["name"]: closely.over_time(one["target"]["expr"]) for one in load(name)["annotations"]["list"]}
     assert set(marks) == {"Backups", "Failures", "Restores"}
     times = {kind: sorted({value / 1000 for one in marks[kind] for _, value in one.points}) for kind in marks}
     (failed,) = (one for one in times["Failures"] if one > viewer.start)
