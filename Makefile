@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format docs reference bench chaos soak lock clean
+.PHONY: demo test check format docs reference dashboards dashboards-preview bench chaos soak lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,13 @@ docs: $(READY) reference  ## the documents as a site, in site/
 
 reference: $(READY)  ## docs/cli.md from the commands' own help; a test compares
 	$(BIN)/python -m typer sidecar.cli utils docs --name sidecar --title "Command line" --output docs/cli.md
+
+dashboards: $(READY)  ## grafana/*.json from the program beside them
+	$(BIN)/python -m grafana.build
+
+MINUTES ?= 24
+dashboards-preview: dashboards  ## pictures of the dashboards in docs/images, from a real run of MINUTES
+	$(BIN)/python -m grafana.preview --minutes $(MINUTES)
 
 bench: $(READY)  ## figures of docs/performance.md
 	$(BIN)/python benchmarks/pipeline.py
