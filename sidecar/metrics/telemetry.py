@@ -16,7 +16,9 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sidecar.metrics.catalogue import CATALOGUE, Family, Labelled, State, Type
+from sidecar.metrics.catalogue import CATALOGUE
+from sidecar.metrics.family import Family, Labelled, Type
+from sidecar.metrics.state import State
 
 PREFIX = "mongobackup_"
 LEVELS = ("debug", "info", "warning", "error", "critical")
