@@ -32,7 +32,7 @@ def prometheusrule(files: list[str]) -> str:
 class _Dumper(yaml.SafeDumper):
     """Text of several lines as it is written in the rules files."""
 
-    def represent_str(self, data: str) -> yaml.Node:
+    def represent_str(self, data: str) -> yaml.ScalarNode:
         style = "|" if "\n" in data else None
         return self.represent_scalar("tag:yaml.org,2002:str", data, style)
 
