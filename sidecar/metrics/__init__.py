@@ -2,6 +2,6 @@
 
 from sidecar.metrics.catalogue import CATALOGUE
 from sidecar.metrics.state import State
-from sidecar.metrics.telemetry import Telemetry, reference_table
+from sidecar.metrics.telemetry import HEADLINES, Telemetry, every_name, reference_table
 
-__all__ = ["CATALOGUE", "State", "Telemetry", "reference_table"]
+__all__ = ["CATALOGUE", "HEADLINES", "State", "Telemetry", "every_name", "reference_table"]

@@ -10,6 +10,8 @@ import yaml
 ROOT: Final = Path(__file__).parents[2]
 ALERTS: Final = ROOT / "alerts"
 RULES: Final = (ALERTS / "mongobackup.rules.yaml", ALERTS / "objective.rules.yaml")
+RUNBOOKS: Final = ROOT / "docs" / "runbooks"
+DASHBOARDS: Final = ROOT / "grafana"
 UNIT_TESTS: Final = tuple(sorted((ALERTS / "tests").glob("*.yaml")))
 ALERTMANAGER: Final = ALERTS / "alertmanager.example.yml"
 

@@ -1,9 +1,9 @@
 """The sidecar with faults that nothing outside of it can cause. A file in the directory FAULTS switches on the one that it names.
 
-    scheduler   the loop dies whenever it attends to something
-    overview    nothing is looked at any more: as where a disk never answers
-    metrics     a family of metrics cannot be computed
-    clock       the wall clock is as many seconds fast as the file says
+scheduler   the loop dies whenever it attends to something
+overview    nothing is looked at any more: as where a disk never answers
+metrics     a family of metrics cannot be computed
+clock       the wall clock is as many seconds fast as the file says
 """
 
 import asyncio

@@ -75,6 +75,9 @@ class Patient:
         with MongoClient[dict[str, Any]](self.served.mongodb.uri) as client:
             client[DB].command(command)
 
+    def refill(self) -> None:
+        fill(self.served.mongodb)
+
     def run(self, *arguments: str) -> str:
         """The command line beside the server."""
         ended = subprocess.run(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from support.alert_rules import ALERTMANAGER, ALERTS, RULES, UNIT_TESTS, alerts, load, rules, unit_tests
+from alerts import build
+from support.alert_rules import ALERTMANAGER, ALERTS, ROOT, RULES, UNIT_TESTS, alerts, load, rules, unit_tests
 
 GRAVITY = ["info", "warning", "critical"]
 ON_REQUEST = "{{ $labels.severity }}"  # of the alert that is only a test
@@ -71,6 +72,11 @@ def test_the_object_for_the_operator_is_the_one_that_is_built(tmp_path: Path) ->
     assert built == (ALERTS / "prometheusrule.yaml").read_text()
     groups = load(ALERTS / "prometheusrule.yaml")["spec"]["groups"]
     assert [rule for group in groups for rule in group["rules"]] == list(rules())
+
+
+def test_the_table_of_the_alerts_is_that_of_the_rules() -> None:
+    text = (ROOT / "docs" / "monitoring.md").read_text()
+    assert text == build.page(text, [path.read_text() for path in RULES])
 
 
 def test_the_runbooks_can_be_anywhere(tmp_path: Path) -> None:
