@@ -225,3 +225,24 @@ def test_a_directory_that_is_gone_is_not_taken_for_an_empty_one(served: Served) 
     assert served.metrics()["storage_free_bytes"] == 0
     away.rename(served.directory)
     wait_for(lambda: served.metrics()["storage_up"], served.metrics)
+
+
+def test_promtool_finds_nothing_in_the_metrics(served: Served) -> None:
+    served.back_up()
+    text = served.get("/metrics", token=None).body
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False, timeout=60)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_a_metric_that_cannot_be_computed_is_counted_and_takes_no_other_with_it(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    variables = {"FAULTS": str(faults), "PYTHONPATH": str(Path(__file__).parents[1])}
+    with Served(exact, tmp_path / "backups", variables, module="support.faulty_sidecar") as served:
+        before = served.metrics()
+        (faults / "metrics").touch()
+        after = served.metrics()
+    assert before.keys() - after.keys() == {"storage_up"}
+    assert (before["metrics_errors_total"], after["metrics_errors_total"]) == (0, 1)

@@ -87,6 +87,8 @@ def test_too_few_backups(new_patient: NewPatient) -> None:
 
 def test_a_collection_that_lost_most_of_its_documents(new_patient: NewPatient) -> None:
     one = new_patient()
+    usual = f'count_over_time(mongobackup_documents{{job="{one.job}",set="main"}}[60s]) > 25'
+    wait_for(lambda: one.monitoring.query(usual), lambda: "nothing is usual yet")
     one.command(drop="users")
     seed(one.served.mongodb.uri, DB, {"users": [{"_id": number, "name": f"pupil {number}"} for number in range(20)]})
     suspect = one.served.back_up()["backup_id"]

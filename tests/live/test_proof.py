@@ -10,13 +10,20 @@ from support.served import BACKUPS
 pytestmark = [pytest.mark.alerts, pytest.mark.timeout(900)]
 
 
-def test_verifications_and_drills_that_do_not_happen(new_patient: NewPatient) -> None:
-    one = new_patient({"SIDECAR_VERIFY_SCHEDULE": "* * * * *", "SIDECAR_DRILL_SCHEDULE": "* * * * *"})
+EVERY_MINUTE = {"SIDECAR_VERIFY_SCHEDULE": "* * * * *", "SIDECAR_DRILL_SCHEDULE": "* * * * *"}
+
+
+def test_verifications_and_drills_that_never_end(new_patient: NewPatient) -> None:
+    one = new_patient(EVERY_MINUTE | {"SIDECAR_STALL_TIMEOUT_SECONDS": "600"}, "support.faulty_sidecar")
     wait_for(lambda: one.served.metrics()['restore_drill_success{set="main"}'], one.served.metrics)
-    one.pause()
-    one.arrives("VerificationOverdue", set="main")
+    (one.faults / "verify").touch()
+    one.served.lab(labFault="insert", action="stall", times=-1)
     one.arrives("DrillOverdue", set="main")
-    one.resume()
+    one.arrives("VerificationOverdue", set="main")
+    (one.faults / "verify").unlink()
+    one.served.lab(labReset=1)
+    for job in one.served.get("/api/admin/jobs?kind=drill").json["jobs"]:
+        one.served.post(f"/api/admin/jobs/{job['id']}/cancel")
     one.resolves("VerificationOverdue", "DrillOverdue")
 
 
