@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format docs reference dashboards dashboards-preview bench chaos soak lock clean
+.PHONY: demo test check format docs reference dashboards dashboards-preview bench chaos soak alerts-live lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -49,6 +49,9 @@ chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
 
 soak: $(READY)  ## ten minutes of a backup every second while everything breaks, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -s -m soak tests/system
+
+alerts-live: $(READY)  ## every alert from its cause to its receiver, on a real Prometheus and Alertmanager: a quarter of an hour
+	$(BIN)/python -m pytest --quiet -m alerts tests/live
 
 lock: $(READY)  ## renew the pinned versions
 	$(BIN)/python -m pip install --quiet uv

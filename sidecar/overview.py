@@ -7,10 +7,12 @@ from datetime import datetime
 
 import structlog
 
+from sidecar import alert_test
+from sidecar.alert_test import AlertTest
 from sidecar.clock import Clock
 from sidecar.engine.store import Space
 from sidecar.engine.threads import in_thread
-from sidecar.errors import SidecarError
+from sidecar.errors import SidecarError, StorageError
 from sidecar.history import History, Total
 from sidecar.model import BackupState, Kind, Run, StoredBackup, Trigger
 from sidecar.service import Service
@@ -30,6 +32,8 @@ class SetView:
 
     backups: tuple[StoredBackup, ...] = ()
     error: str | None = None  # why the directory could not be listed
+    looked_at: datetime | None = None
+    known_since: datetime | None = None  # its first due time or run on record
     last_run: Run | None = None
     last_success: Run | None = None
     consecutive_failures: int = 0
@@ -82,6 +86,7 @@ class Overview:
         self.counted: Mapping[tuple[str, str], int] = {}
         self.storage = Storage()
         self.mongodb = Reachability()
+        self.alert_test: AlertTest | None = None
         self.task = Supervised("overview", self._run, clock, silence_seconds=4 * REFRESH_SECONDS)
 
     async def _run(self, task: Supervised) -> None:
@@ -92,7 +97,9 @@ class Overview:
 
     async def refresh(self) -> None:
         """Look at everything again. Never raises: what cannot be seen is said in its place."""
-        await asyncio.gather(self.look(self.sets), self._look_at_storage(), self._ask_mongodb())
+        await asyncio.gather(
+            self.look(self.sets), self._look_at_storage(), self._ask_mongodb(), self._look_for_alert_test()
+        )
         await in_thread(self._history.save_findings, self._service.catalog.findings)
 
     async def look(self, names: Iterable[str]) -> None:
@@ -109,6 +116,8 @@ class Overview:
 
     def _view(self, name: str) -> SetView:
         recorded = SetView(
+            looked_at=self._clock.now(),
+            known_since=self._history.known_since(Kind.BACKUP, name),
             last_run=self._history.latest(Kind.BACKUP, name),
             last_success=self._history.last_success(Kind.BACKUP, name),
             consecutive_failures=self._history.consecutive_failures(Kind.BACKUP, name),
@@ -125,10 +134,19 @@ class Overview:
     async def _look_at_storage(self) -> None:
         now = self._clock.now()
         try:
-            space = await in_thread(next(iter(self._service.stores.values())).space)
+            space = await in_thread(self._space)
             self.storage = Storage(space, now)
         except SidecarError as error:
             self.storage = Storage(asked_at=now, error=str(error))
+
+    def _space(self) -> Space:
+        store = next(iter(self._service.stores.values()))
+        if not store.root.is_dir():
+            raise StorageError(f"{store.root} is not there any more")
+        return store.space()
+
+    async def _look_for_alert_test(self) -> None:
+        self.alert_test = await in_thread(alert_test.asked_for, self._service.settings.backup_dir)
 
     async def _ask_mongodb(self) -> None:
         now = self._clock.now()
@@ -144,6 +162,10 @@ class Overview:
         """What must be free for the next run of any set: what must stay free, and its newest backup once more."""
         sizes = [view.valid[0].size_bytes for view in self.sets.values() if view.valid]
         return self._service.settings.min_storage_bytes + int(SIZE_MARGIN * max(sizes, default=0))
+
+    @property
+    def is_storage_up(self) -> bool:
+        return self.storage.error is None and all(view.error is None for view in self.sets.values())
 
     @property
     def has_space(self) -> bool:

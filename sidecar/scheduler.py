@@ -148,7 +148,16 @@ class Scheduler:
 
     def next_run(self, name: str) -> datetime | None:
         """When an entry runs next; None while it is paused without an end."""
-        after = max(self._clock.now(), self._accounted.get(name, self._clock.now()))
+        return self._next_after(name, max(self._clock.now(), self._accounted_until(name)))
+
+    def first_open(self, name: str) -> datetime | None:
+        """The first due time that was not dealt with, in the past where this is not at work; None as for `next_run`."""
+        return self._next_after(name, self._accounted_until(name))
+
+    def _accounted_until(self, name: str) -> datetime:
+        return self._accounted.get(name, self._clock.now())
+
+    def _next_after(self, name: str, after: datetime) -> datetime | None:
         if (pause := self.pause_of(name)) is not None:
             if pause.until is None:
                 return None

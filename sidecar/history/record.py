@@ -158,6 +158,19 @@ class History:
         where = "kind = ? AND set_name = ? AND outcome IN ('failed', 'aborted') AND ended_at > ?"
         return self._number(f"SELECT count(*) FROM runs WHERE {where}", kind, set_name, since)  # noqa: S608 - constants
 
+    def known_since(self, kind: Kind, set_name: str) -> datetime | None:
+        """The first due time or run that is remembered, else up to when due times were dealt with."""
+        first = self._rows(
+            lambda row: row[0],
+            "SELECT min(started_at) FROM runs WHERE kind = ? AND set_name = ?",
+            kind,
+            set_name,
+        )[0]
+        known = [
+            moment for moment in (first and moment_of(first), self.accounted_until(f"{kind}:{set_name}")) if moment
+        ]
+        return min(known, default=None)
+
     def totals(self) -> list[Total]:
         return self._rows(total_of, "SELECT * FROM totals ORDER BY kind, set_name, trigger, outcome, code")
 

@@ -1,6 +1,6 @@
 """The registry of this process: the catalogue, computed at each scrape, and what is counted as it happens."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -16,10 +16,29 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sidecar.metrics.catalogue import CATALOGUE, Family, Labelled, State, Type
+from sidecar.metrics.catalogue import CATALOGUE
+from sidecar.metrics.family import Family, Labelled, Type
+from sidecar.metrics.state import State
 
 PREFIX = "mongobackup_"
 LEVELS = ("debug", "info", "warning", "error", "critical")
+HEADLINES = (  # of which the README speaks
+    "age_seconds",
+    "valid",
+    "size_bytes",
+    "restorable_backups",
+    "newest_backup_timestamp_seconds",
+    "max_age_seconds",
+    "last_run_success",
+    "consecutive_run_failures",
+    "run_failures_total",
+    "restore_drill_success",
+    "restore_drill_duration_seconds",
+    "storage_free_bytes",
+    "storage_required_bytes",
+    "mongodb_up",
+    "scheduler_running",
+)
 _REQUEST = ("method", "route", "code")
 _COUNTED = (  # name, type, labels, meaning
     ("log_messages_total", "counter", ("level",), "Log messages."),
@@ -89,11 +108,21 @@ def _metric(family: Family, samples: Labelled) -> Metric:
     return metric
 
 
-def reference_table() -> str:
-    """The catalogue as a Markdown table, for the documentation."""
-    rows = [(family.name, family.type.value, family.labels, family.meaning) for family in CATALOGUE]
+def every_name() -> tuple[str, ...]:
+    """The names of all families, with the prefix."""
+    return tuple(PREFIX + name for name, *_ in _rows())
+
+
+def reference_table(only: Collection[str] = ()) -> str:
+    """The catalogue, or the families of these names, as a Markdown table for the documentation."""
     lines = [
         f"| `{PREFIX}{name}` | {kind} | {', '.join(labels) or '–'} | {meaning} |"
-        for name, kind, labels, meaning in [*rows, *_COUNTED]
+        for name, kind, labels, meaning in _rows()
+        if not only or name in only
     ]
     return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *lines]) + "\n"
+
+
+def _rows() -> list[tuple[str, str, tuple[str, ...], str]]:
+    """Name, type, labels and meaning of all families."""
+    return [*((one.name, one.type.value, one.labels, one.meaning) for one in CATALOGUE), *_COUNTED]

@@ -43,6 +43,13 @@ class Decision:
     expires_at: datetime | None
 
 
+def expected(policy: Policy, interval_seconds: float, known_seconds: float) -> int:
+    """How many valid backups a set would have that is known for so long, had every run succeeded."""
+    made = int(known_seconds // interval_seconds)
+    not_too_old = int(timedelta(days=policy.retention_days).total_seconds() // interval_seconds)
+    return max(min(policy.limit, made, max(not_too_old, 1)), 0)
+
+
 def judge(candidates: Iterable[Candidate], policy: Policy, now: datetime) -> list[Decision]:
     """A decision on each backup, newest first."""
     newest_first = sorted(candidates, key=lambda one: one.id, reverse=True)

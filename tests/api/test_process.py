@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,20 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sidecar.metrics import CATALOGUE
 from support.command import files
+from support.monitoring import wait_for
 from support.rig import DB, PEOPLE
 from support.served import ADMIN, BACKUPS, Served
 from support.servers import ServerProcess, seed
 
-VOLATILE = ("age_seconds", "_checked_timestamp", "http_", "log_messages", "scheduler_restarts", "storage_free")
+VOLATILE = (
+    "age_seconds",
+    "_checked_timestamp",
+    "clock_timestamp",
+    "http_",
+    "log_messages",
+    "scheduler_restarts",
+    "storage_free",
+)
 
 
 def test_alive_and_ready_are_open_to_everybody(served: Served) -> None:
@@ -186,3 +196,53 @@ def test_https_is_served_where_a_certificate_is_set(exact: ServerProcess, tmp_pa
             [sys.executable, "-m", "sidecar", "healthcheck"], env=served.environment, check=False, timeout=60
         )
         assert checked.returncode == 0
+
+
+def test_the_next_run_is_the_first_due_time_that_nobody_dealt_with(served: Served) -> None:
+    metrics = served.metrics()
+    shown = datetime.fromtimestamp(metrics['schedule_next_run_timestamp_seconds{set="main"}'], UTC)
+    assert shown.isoformat() == served.get("/api/admin/schedule").json["entries"][0]["next_run"].replace("Z", "+00:00")
+    served.post("/api/admin/schedule/pause?backup_type=main", {"until": "2099-06-01T00:00:00Z"})
+    metrics = served.metrics()
+    assert metrics['schedule_enabled{set="main"}'] == 0
+    assert 0 <= metrics["clock_timestamp_seconds"] - metrics['schedule_paused_since_timestamp_seconds{set="main"}'] < 60
+    assert (
+        metrics['schedule_paused_until_timestamp_seconds{set="main"}'] == datetime(2099, 6, 1, tzinfo=UTC).timestamp()
+    )
+    assert metrics['schedule_paused_since_timestamp_seconds{set="attendance"}'] == 0
+
+
+def test_the_intervals_of_verifications_and_drills_are_shown(served: Served) -> None:
+    metrics = served.metrics()
+    assert metrics['verification_interval_seconds{set="main"}'] == 24 * 3600
+    assert metrics['restore_drill_interval_seconds{set="attendance"}'] == 7 * 24 * 3600
+
+
+def test_a_directory_that_is_gone_is_not_taken_for_an_empty_one(served: Served) -> None:
+    assert served.metrics()["storage_up"] == 1
+    away = served.directory.rename(served.directory.with_name("away"))
+    wait_for(lambda: not served.metrics()["storage_up"], served.metrics)
+    assert served.metrics()["storage_free_bytes"] == 0
+    away.rename(served.directory)
+    wait_for(lambda: served.metrics()["storage_up"], served.metrics)
+
+
+def test_promtool_finds_nothing_in_the_metrics(served: Served) -> None:
+    served.back_up()
+    text = served.get("/metrics", token=None).body
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False, timeout=60)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_a_metric_that_cannot_be_computed_is_counted_and_takes_no_other_with_it(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    variables = {"FAULTS": str(faults), "PYTHONPATH": str(Path(__file__).parents[1])}
+    with Served(exact, tmp_path / "backups", variables, module="support.faulty_sidecar") as served:
+        before = served.metrics()
+        (faults / "metrics").touch()
+        after = served.metrics()
+    assert before.keys() - after.keys() == {"storage_up"}
+    assert (before["metrics_errors_total"], after["metrics_errors_total"]) == (0, 1)

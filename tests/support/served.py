@@ -46,6 +46,7 @@ class Served:
     directory: Path  # of the backups; the log lies beside it
     variables: Mapping[str, str] = field(default_factory=dict)
     log_at: Path | None = None
+    module: str = "sidecar"  # what is run; `support.faulty_sidecar` is the same with faults on demand
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -75,7 +76,7 @@ class Served:
         self.port = self.port or free_port()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sidecar", "serve"],
+                [sys.executable, "-m", self.module, "serve"],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

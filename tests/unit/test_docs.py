@@ -13,3 +13,8 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
 
 def test_the_table_of_metrics_is_that_of_the_code() -> None:
     assert metrics.reference_table() in (DOCS / "metrics.md").read_text()
+
+
+def test_the_table_of_metrics_in_the_readme_is_that_of_the_code() -> None:
+    _, marker, rest = (DOCS.parent / "README.md").read_text().partition("<!-- metrics -->\n")
+    assert not marker or rest.startswith(metrics.reference_table(metrics.HEADLINES))

@@ -172,6 +172,18 @@ async def test_a_pause_without_an_end_has_no_next_run(process: Process) -> None:
     assert process.scheduler.next_run(ENTRY.name) is None
 
 
+async def test_the_first_open_due_time_lies_in_the_past_until_somebody_attends_to_it(
+    process: Process, clock: FakeClock
+) -> None:
+    clock.advance(2 * HOUR)
+    assert process.scheduler.first_open(ENTRY.name) == datetime(2026, 1, 1, 11, tzinfo=UTC)
+    assert process.scheduler.next_run(ENTRY.name) == datetime(2026, 1, 1, 13, tzinfo=UTC)
+    await process.attend()
+    assert process.scheduler.first_open(ENTRY.name) == datetime(2026, 1, 1, 13, tzinfo=UTC)
+    await process.scheduler.pause([ENTRY.name], None, "somebody")
+    assert process.scheduler.first_open(ENTRY.name) is None
+
+
 async def test_a_clock_that_jumped_ahead_and_back_neither_floods_nor_starves(
     process: Process, clock: FakeClock
 ) -> None:

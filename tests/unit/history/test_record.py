@@ -215,3 +215,15 @@ def test_a_lost_record_is_rebuilt_from_the_backups(tmp_path: Path) -> None:
         assert history.totals() == [Total(Kind.BACKUP, "main", Trigger.SCHEDULED, Outcome.SUCCEEDED, "", 2)]
         assert history.accounted_until("backup:main") == NOW
         assert history.recovered is None
+
+
+def test_a_set_is_known_since_its_first_due_time_or_run_and_until_then_since_it_was_first_seen(
+    history: History,
+) -> None:
+    assert history.known_since(Kind.BACKUP, "main") is None
+    history.account(Accounted("backup:main", NOW + HOUR))
+    assert history.known_since(Kind.BACKUP, "main") == NOW + HOUR
+    history.begin(run(0))
+    history.account(Accounted("backup:main", NOW + 9 * HOUR))
+    assert history.known_since(Kind.BACKUP, "main") == NOW
+    assert history.known_since(Kind.BACKUP, "attendance") is None

@@ -2,11 +2,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model import BackupId
-from sidecar.rules.retention import Candidate, Decision, Policy, judge
+from sidecar.rules.retention import Candidate, Decision, Policy, expected, judge
 
 NOW = datetime(2025, 11, 17, 15, 0, tzinfo=UTC)
 DEFAULT = Policy(limit=5, retention_days=30)
@@ -231,3 +232,25 @@ def test_a_higher_limit_removes_nothing_that_a_lower_one_keeps(stored: list[Cand
     wider = Policy(policy.limit + 1, policy.retention_days)
 
     assert set(kept(judge(stored, policy, NOW))) <= set(kept(judge(stored, wider, NOW)))
+
+
+@pytest.mark.parametrize(
+    ("known", "number"),
+    [
+        (hours(0), 0),
+        (timedelta(minutes=59), 0),
+        (hours(1), 1),
+        (hours(4.5), 4),
+        (days(400), 5),
+        (-hours(1), 0),  # the clock was set back
+    ],
+)
+def test_as_many_backups_are_expected_as_there_were_due_times_up_to_the_limit(known: timedelta, number: int) -> None:
+    assert expected(DEFAULT, 3600, known.total_seconds()) == number
+
+
+def test_no_more_backups_are_expected_than_are_not_too_old() -> None:
+    daily, monthly = days(1).total_seconds(), days(31).total_seconds()
+    year = days(365).total_seconds()
+    assert expected(Policy(limit=100, retention_days=30), daily, year) == 30
+    assert expected(Policy(limit=100, retention_days=30), monthly, year) == 1  # the newest is never too old

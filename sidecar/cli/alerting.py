@@ -1,0 +1,34 @@
+"""`alert-test`: whether an alert reaches a person."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from sidecar import alert_test as file
+from sidecar import config
+from sidecar.alert_test import AlertTest, Severity
+from sidecar.cli import terminal
+from sidecar.cli.running import app
+
+LONGEST_MINUTES = 24 * 60
+
+Minutes = Annotated[int, typer.Option(min=0, max=LONGEST_MINUTES, help="It ends by itself then; 0 ends it now.")]
+
+
+@app.command()
+def alert_test(
+    *,
+    severity: Annotated[Severity, typer.Option(help="Where the alert goes is decided by this.")] = Severity.INFO,
+    minutes: Minutes = 15,
+) -> None:
+    """Make the harmless alert MongoBackupTest fire, to see whether it reaches a person."""
+    directory = config.load(os.environ).backup_dir
+    if minutes == 0:
+        file.take_back(directory)
+        terminal.say("MongoBackupTest ends within a few scrapes.")
+        return
+    until = datetime.now(UTC) + timedelta(minutes=minutes)
+    file.ask_for(directory, AlertTest(severity=severity, until=until))
+    terminal.say(f"MongoBackupTest fires with severity={severity} within a few scrapes, until {until:%H:%M:%S} UTC.")

@@ -1,0 +1,84 @@
+"""Where the values of the metrics come from: what is in memory, as of now."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sidecar.clock import Clock
+from sidecar.history import History
+from sidecar.jobs import Jobs
+from sidecar.model import BackupSet, Kind, Manifest, Outcome, Run, StoredBackup, Trigger
+from sidecar.overview import Overview, SetView
+from sidecar.scheduler import Entry, Scheduler
+
+REAL = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ABORTED)  # a run took place
+BAD = (Outcome.FAILED, Outcome.ABORTED)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The process."""
+
+    overview: Overview
+    jobs: Jobs
+    scheduler: Scheduler
+    history: History
+    clock: Clock
+    sets: Mapping[str, BackupSet]
+    build: tuple[str, str]  # codec, version of the running program
+    login_failures: Mapping[str, int]
+
+    def each_set(self) -> "list[One]":
+        now = self.clock.now()
+        return [One(name, self, self.overview.sets[name], now) for name in self.sets]
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """One set, as of now."""
+
+    name: str
+    state: State
+    view: SetView
+    now: datetime
+
+    @property
+    def newest(self) -> StoredBackup | None:
+        return next(iter(self.view.counted), None)
+
+    @property
+    def manifest(self) -> Manifest | None:
+        return self.newest.manifest if self.newest else None
+
+    @property
+    def rules(self) -> BackupSet:
+        return self.state.sets[self.name]
+
+    @property
+    def entry(self) -> Entry:
+        return self.state.scheduler.entries[f"{Kind.BACKUP}:{self.name}"]
+
+    @property
+    def running(self) -> Run | None:
+        return self.state.jobs.running(Kind.BACKUP, self.name)
+
+    def interval_seconds(self, kind: Kind) -> float:
+        """Of the schedule for this kind of work; 0 without one."""
+        entry = self.state.scheduler.entries.get(f"{kind}:{self.name}")
+        return entry.interval_seconds if entry else 0.0
+
+    def runs(
+        self, kind: Kind, of: Iterable[Outcome] = REAL, *, trigger: Trigger | None = None, code: str | None = None
+    ) -> int:
+        """How many runs were ever recorded."""
+        return sum(
+            total.count
+            for total in self.state.overview.totals
+            if (total.set_name, total.kind) == (self.name, kind)
+            and total.outcome in of
+            and trigger in (None, total.trigger)
+            and code in (None, total.code)
+        )
+
+    def counted(self, counter: str) -> int:
+        return self.state.overview.counted.get((counter, self.name), 0)

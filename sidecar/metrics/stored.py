@@ -1,0 +1,146 @@
+"""What is stored of each set, what was proven of it, and what the retention rules did."""
+
+import math
+
+from sidecar import reports
+from sidecar.metrics.family import by, duration, ended, is_good, of_set, seconds
+from sidecar.metrics.state import BAD, One
+from sidecar.model import BackupState, Kind, StoredBackup
+from sidecar.operations import RETENTION_DELETED, RETENTION_FAILURES
+from sidecar.rules.health import max_age_seconds
+from sidecar.rules.retention import Policy, expected
+
+
+def _begun(backup: StoredBackup | None) -> float:
+    return seconds(reports.taken_at(backup)) if backup else 0.0
+
+
+def _age(one: One) -> float:
+    return max((one.now - reports.taken_at(one.newest)).total_seconds(), 0.0) if one.newest else math.inf
+
+
+def _states(one: One) -> dict[str, float]:
+    return {state.value: sum(b.verdict.state is state for b in one.view.backups) for state in BackupState}
+
+
+def _expected(one: One) -> float:
+    if one.view.known_since is None:
+        return 0
+    known_seconds = (one.now - one.view.known_since).total_seconds()
+    policy = Policy(one.rules.limit, one.rules.retention_days)
+    return expected(policy, one.entry.interval_seconds, known_seconds)
+
+
+STORED = (
+    of_set("age_seconds", "Age of the newest backup; +Inf without one.", _age),
+    of_set("valid", "1 if the newest backup is valid.", lambda s: bool(s.newest and s.newest.verdict.is_valid)),
+    of_set("size_bytes", "Size of the newest backup.", lambda s: s.newest.size_bytes if s.newest else 0),
+    of_set("documents", "Documents in the newest valid backup.", lambda s: s.view.newest_documents),
+    of_set(
+        "missing_collections",
+        "Collections of the set that the newest backup did not find.",
+        lambda s: len(s.manifest.missing_collections) if s.manifest else 0,
+    ),
+    by("state", "backups", "Stored backups by state.", _states),
+    of_set(
+        "restorable_backups",
+        "Valid backups of the whole set; those made before a restore do not count.",
+        lambda s: len(s.view.valid),
+    ),
+    of_set(
+        "expected_backups",
+        "Valid backups that there would be by now, by schedule and retention rules, had every run succeeded.",
+        _expected,
+    ),
+    of_set(
+        "suspect_backups",
+        "Backups that lost most of a collection and that nobody has confirmed.",
+        lambda s: sum(backup.is_suspect for backup in s.view.counted),
+    ),
+    of_set(
+        "retention_held",
+        "1 while nothing is deleted because the newest valid backup is suspect.",
+        lambda s: bool(s.view.valid) and s.view.valid[0].is_suspect,
+    ),
+    of_set("stored_bytes", "Size of all stored backups.", lambda s: sum(b.size_bytes for b in s.view.backups)),
+    of_set(
+        "newest_backup_timestamp_seconds",
+        "When the newest valid backup was begun.",
+        lambda s: _begun(s.view.valid[0] if s.view.valid else None),
+    ),
+    of_set(
+        "oldest_backup_timestamp_seconds",
+        "When the oldest valid backup was begun.",
+        lambda s: _begun(s.view.valid[-1] if s.view.valid else None),
+    ),
+    of_set(
+        "max_age_seconds",
+        "Age at which the newest backup is too old: two intervals and 15 minutes.",
+        lambda s: max_age_seconds(s.entry.interval_seconds),
+    ),
+    of_set(
+        "known_since_timestamp_seconds",
+        "Since when the set is on record: its first due time or run.",
+        lambda s: seconds(s.view.known_since),
+    ),
+    of_set(
+        "backups_checked_timestamp_seconds",
+        "When the stored backups were last listed.",
+        lambda s: seconds(s.view.looked_at),
+    ),
+)
+
+PROOF = (
+    of_set(
+        "last_verification_timestamp_seconds",
+        "When stored backups were last verified by schedule.",
+        lambda s: ended(s.view.last_verification),
+    ),
+    of_set(
+        "last_verification_success",
+        "1 if that found them valid.",
+        lambda s: is_good(s.view.last_verification),
+    ),
+    of_set(
+        "verification_interval_seconds",
+        "Usual time between two verifications by schedule; 0 without a schedule.",
+        lambda s: s.interval_seconds(Kind.VERIFY),
+    ),
+    of_set("verifications_total", "Verifications that ended.", lambda s: s.runs(Kind.VERIFY)),
+    of_set(
+        "verification_failures_total",
+        "Verifications that found something invalid or could not end.",
+        lambda s: s.runs(Kind.VERIFY, BAD),
+    ),
+    of_set("restore_drill_success", "1 if the last restore drill ended well.", lambda s: is_good(s.view.last_drill)),
+    of_set(
+        "restore_drill_timestamp_seconds",
+        "When the last restore drill ended.",
+        lambda s: ended(s.view.last_drill),
+    ),
+    of_set(
+        "restore_drill_duration_seconds",
+        "How long the last good restore drill took: the measured recovery time.",
+        lambda s: duration(s.view.last_good_drill),
+    ),
+    of_set(
+        "restore_drill_interval_seconds",
+        "Usual time between two restore drills by schedule; 0 without a schedule.",
+        lambda s: s.interval_seconds(Kind.DRILL),
+    ),
+    of_set("restores_total", "Restores that ended.", lambda s: s.runs(Kind.RESTORE)),
+    of_set("restore_failures_total", "Restores that failed or were aborted.", lambda s: s.runs(Kind.RESTORE, BAD)),
+)
+
+RETENTION = (
+    of_set(
+        "retention_deleted_backups_total",
+        "Backups that the retention rules deleted.",
+        lambda s: s.counted(RETENTION_DELETED),
+    ),
+    of_set(
+        "retention_failures_total",
+        "Backups after which the retention rules could not be carried out.",
+        lambda s: s.counted(RETENTION_FAILURES),
+    ),
+)

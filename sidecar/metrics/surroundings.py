@@ -1,0 +1,90 @@
+"""Disk, database and clock around the process, and the process itself."""
+
+import platform
+
+from sidecar.alert_test import Severity
+from sidecar.metrics.family import Family, Labelled, Type, of_process, seconds
+from sidecar.metrics.state import State
+
+
+def _build(state: State) -> Labelled:
+    codec, version = state.build
+    return [((codec, platform.python_version(), version), 1)]
+
+
+def _login_failures(state: State) -> Labelled:
+    return [((reason,), count) for reason, count in state.login_failures.items()]
+
+
+def _alert_test(state: State) -> Labelled:
+    asked = state.overview.alert_test
+    now = state.clock.now()
+    return [((one.value,), asked is not None and asked.is_on(one, now)) for one in Severity]
+
+
+SURROUNDINGS = (
+    of_process(
+        "storage_up",
+        "1 if the backup directory was there and could be read when last looked at.",
+        lambda p: p.overview.is_storage_up,
+    ),
+    of_process(
+        "storage_free_bytes",
+        "Free space of the file system of the backups.",
+        lambda p: p.overview.storage.space.free,
+    ),
+    of_process(
+        "storage_capacity_bytes",
+        "Size of the file system of the backups.",
+        lambda p: p.overview.storage.space.capacity,
+    ),
+    of_process(
+        "storage_required_bytes",
+        "Free space below which the next run would not start.",
+        lambda p: p.overview.required_bytes,
+    ),
+    of_process(
+        "storage_checked_timestamp_seconds",
+        "When the free space was last asked for.",
+        lambda p: seconds(p.overview.storage.asked_at),
+    ),
+    of_process("mongodb_up", "1 if MongoDB answered when last asked.", lambda p: p.overview.mongodb.is_up),
+    of_process(
+        "mongodb_checked_timestamp_seconds",
+        "When MongoDB was last asked.",
+        lambda p: seconds(p.overview.mongodb.asked_at),
+    ),
+    of_process(
+        "clock_timestamp_seconds",
+        "The time by this machine's clock, to be compared with that of the scrape.",
+        lambda p: seconds(p.clock.now()),
+    ),
+)
+
+OURSELVES = (
+    of_process("scheduler_running", "0 when the scheduler is dead or stuck.", lambda p: p.scheduler.task.is_running),
+    of_process(
+        "scheduler_armed",
+        "0 while the start-up restore holds the schedules.",
+        lambda p: p.scheduler.is_armed,
+    ),
+    of_process(
+        "scheduler_restarts_total",
+        "How often the scheduler died and was started again.",
+        lambda p: p.scheduler.task.restarts,
+    ),
+    of_process(
+        "history_durable",
+        "0 while the record of runs cannot be written to the disk.",
+        lambda p: p.history.is_durable,
+    ),
+    Family("login_failures_total", Type.COUNTER, ("reason",), "Requests refused for who sent them.", _login_failures),
+    Family(
+        "alert_test",
+        Type.GAUGE,
+        ("severity",),
+        "1 while `sidecar alert-test` asks for an alert of this severity.",
+        _alert_test,
+    ),
+    Family("build_info", Type.GAUGE, ("codec", "python", "version"), "1; what is running.", _build),
+)

@@ -1,0 +1,122 @@
+"""What becomes of the stored backups."""
+
+import pytest
+
+from support.damage import flip_a_bit
+from support.monitoring import wait_for
+from support.patients import EVERY_SIX_SECONDS, MAIN, NewPatient, Patient, fill
+from support.rig import DB
+from support.served import BACKUPS
+from support.servers import seed
+
+pytestmark = [pytest.mark.alerts, pytest.mark.timeout(600)]
+
+
+def remove_backups(one: Patient, keep: int) -> None:
+    for path in one.served.directory.glob("seed_backup_*"):
+        if not path.name.startswith(tuple(one.newest(nth).stem for nth in range(keep))):
+            path.unlink()
+
+
+def wait_for_backups(one: Patient, number: int) -> None:
+    wait_for(lambda: one.served.metrics()['restorable_backups{set="main"}'] >= number, one.served.metrics)
+
+
+def test_a_backup_that_is_too_old(new_patient: NewPatient) -> None:
+    """And its cause, a pause that is too long, and its price, the error budget."""
+    one = new_patient(EVERY_SIX_SECONDS)
+    one.pause()
+    one.arrives("PausedTooLong", set="main")
+    one.arrives("TooOld", set="main", severity="critical")
+    one.resume()
+    one.resolves("PausedTooLong", "TooOld")
+    one.monitoring.arrives(one.job, "MongoBackupErrorBudgetSpent", set="main", severity="warning")
+    one.resolves("ErrorBudgetSpent")
+
+
+def test_no_backup(new_patient: NewPatient) -> None:
+    one = new_patient(EVERY_SIX_SECONDS)
+    wait_for_backups(one, 2)
+    one.pause()
+    remove_backups(one, keep=0)
+    one.look()
+    one.arrives("None", set="main", severity="critical")
+    one.resume()
+    one.resolves("None")
+
+
+def test_a_newest_backup_that_is_corrupt(new_patient: NewPatient) -> None:
+    one = new_patient()
+    flip_a_bit(one.newest())
+    one.look()
+    one.arrives("NewestCorrupt", set="main", severity="critical")
+    one.keeps_to_itself("Invalid")
+    one.served.back_up()
+    one.resolves("NewestCorrupt")
+    one.arrives("Invalid", set="main")
+    one.served.call("DELETE", f"{BACKUPS}/{one.newest(1).stem}")
+    one.look()
+    one.resolves("Invalid")
+
+
+def test_an_older_backup_that_is_corrupt_and_the_verification_that_finds_it(new_patient: NewPatient) -> None:
+    one = new_patient({"SIDECAR_VERIFY_SCHEDULE": "* * * * *"})
+    one.served.back_up()
+    wait_for(lambda: one.served.metrics()['last_verification_success{set="main"}'], one.served.metrics)
+    flip_a_bit(one.newest(1))
+    one.look()
+    one.arrives("Invalid", set="main")
+    one.keeps_to_itself("VerificationFailed")
+    flip_a_bit(one.newest(1))
+    one.look()
+    one.resolves("Invalid")
+    one.arrives("VerificationFailed", set="main")
+    one.resolves("VerificationFailed")  # by the next one
+
+
+def test_too_few_backups(new_patient: NewPatient) -> None:
+    one = new_patient(EVERY_SIX_SECONDS | {"BACKUP_LIMIT": "4"})
+    wait_for_backups(one, 4)
+    one.pause()
+    remove_backups(one, keep=1)
+    one.look()
+    one.arrives("TooFew", set="main")
+    one.resume()
+    one.resolves("TooFew")
+
+
+def test_a_collection_that_lost_most_of_its_documents(new_patient: NewPatient) -> None:
+    one = new_patient()
+    usual = f'count_over_time(mongobackup_documents{{job="{one.job}",set="main"}}[60s]) > 25'
+    wait_for(lambda: one.monitoring.query(usual), lambda: "nothing is usual yet")
+    one.command(drop="users")
+    seed(one.served.mongodb.uri, DB, {"users": [{"_id": number, "name": f"pupil {number}"} for number in range(20)]})
+    suspect = one.served.back_up()["backup_id"]
+    one.arrives("Suspect", set="main", severity="critical")
+    one.arrives("Shrunk", set="main")
+    one.run("confirm", suspect)
+    one.look()
+    one.resolves("Suspect")
+    one.resolves("Shrunk")  # once that is what is usual
+
+
+def test_data_that_is_back_is_no_longer_suspect(new_patient: NewPatient) -> None:
+    one = new_patient()
+    one.served.mongodb.restart()
+    seed(one.served.mongodb.uri, DB, {name: [{"_id": 1}] for name in MAIN})
+    one.served.back_up()
+    one.arrives("Suspect", set="main")
+    one.served.mongodb.restart()
+    fill(one.served.mongodb)
+    one.served.back_up()
+    one.resolves("Suspect")
+
+
+def test_a_collection_that_is_missing(new_patient: NewPatient) -> None:
+    one = new_patient()
+    one.command(drop="holidays")
+    one.served.back_up()
+    assert one.arrives("MissingCollections", set="main")["description"].endswith(": 1.")
+    seed(one.served.mongodb.uri, DB, {"holidays": [{"_id": number} for number in range(20)]})
+    one.served.back_up()
+    one.resolves("MissingCollections")

@@ -1,0 +1,123 @@
+"""The alert rules by promtool's judgement, and that every alert is tested, explained and worth its noise."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alerts import build
+from support.alert_rules import ALERTMANAGER, ALERTS, ROOT, RULES, UNIT_TESTS, alerts, load, rules, unit_tests
+
+GRAVITY = ["info", "warning", "critical"]
+ON_REQUEST = "{{ $labels.severity }}"  # of the alert that is only a test
+
+
+def run(*command: str | Path) -> str:
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def test_promtool_finds_nothing_in_the_rules() -> None:
+    assert "SUCCESS" in run("promtool", "check", "rules", "--lint=all", "--lint-fatal", *RULES)
+
+
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+def test_promtool_agrees_with_the_unit_tests(path: Path) -> None:
+    assert "SUCCESS" in run("promtool", "test", "rules", path)
+
+
+def checks_of(alert: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What the unit tests of an alert are called after its name, and every expectation in them."""
+    return [
+        (test["name"].removeprefix(alert), check["exp_alerts"])
+        for test in unit_tests()
+        for check in test.get("alert_rule_test", [])
+        if check["alertname"] == alert and test["name"].startswith(f"{alert} ")
+    ]
+
+
+@pytest.mark.parametrize("alert", alerts())
+def test_every_alert_is_seen_to_fire_to_stay_quiet_and_to_stay_quiet_just_below_its_threshold(alert: str) -> None:
+    checks = checks_of(alert)
+    assert {words.split()[0] for words, _ in checks} == {"fires", "just", "stays"}
+    assert all(bool(expected) is words.startswith(" fires") for words, expected in checks)
+
+
+@pytest.mark.parametrize("alert", alerts())
+def test_every_alert_says_how_grave_it_is_what_happened_and_where_to_read_on(alert: str) -> None:
+    rule = alerts()[alert]
+    assert set(rule["labels"]) == {"severity", "component"}
+    assert rule["labels"]["severity"] in [*GRAVITY, ON_REQUEST]
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    assert "{{" not in rule["annotations"]["summary"]
+    assert rule["annotations"]["runbook_url"].endswith(f"/{alert}")
+
+
+@pytest.mark.parametrize("alert", alerts())
+def test_an_alert_on_a_counter_needs_no_second_failure(alert: str) -> None:
+    """`increase(x[5m]) > 0` for five minutes never fires for one failure."""
+    rule = alerts()[alert]
+    windows = re.findall(r"increase\([^\[]*\[(\d+)m\]", rule["expr"])
+    assert not ("for" in rule and re.search(r"increase\(.*\) > 0$", rule["expr"]))
+    assert all(int(window) > int(rule.get("for", "0m")[:-1]) for window in windows)
+
+
+def test_the_object_for_the_operator_is_the_one_that_is_built(tmp_path: Path) -> None:
+    run(sys.executable, ALERTS / "build.py", tmp_path)
+    built = (tmp_path / "prometheusrule.yaml").read_text()
+    assert built == (ALERTS / "prometheusrule.yaml").read_text()
+    groups = load(ALERTS / "prometheusrule.yaml")["spec"]["groups"]
+    assert [rule for group in groups for rule in group["rules"]] == list(rules())
+
+
+def test_the_table_of_the_alerts_is_that_of_the_rules() -> None:
+    text = (ROOT / "docs" / "monitoring.md").read_text()
+    assert text == build.page(text, [path.read_text() for path in RULES])
+
+
+def test_the_runbooks_can_be_anywhere(tmp_path: Path) -> None:
+    run(sys.executable, ALERTS / "build.py", "--runbooks", "https://wiki.example.com/", tmp_path)
+    for path in tmp_path.iterdir():
+        assert path.read_text().count("runbook_url: https://wiki.example.com/MongoBackup") > 0
+        assert "runbooks.example.org" not in path.read_text()
+
+
+# -- the Alertmanager's example ----------------------------------------------------------------------------------------
+
+
+def test_amtool_finds_nothing_in_the_example() -> None:
+    assert "SUCCESS" in run("amtool", "check-config", ALERTMANAGER)
+
+
+@pytest.mark.parametrize(("severity", "receiver"), [("critical", "pager"), ("warning", "daytime"), ("info", "log")])
+def test_every_severity_goes_where_it_should(severity: str, receiver: str) -> None:
+    labels = [f"severity={severity}", "component=mongobackup"]
+    assert run("amtool", "config", "routes", "test", "--config.file", ALERTMANAGER, *labels).strip() == receiver
+
+
+def matched(matchers: list[str]) -> set[str]:
+    """The alerts that a rule's matchers on the name take."""
+    found = set(alerts())
+    for matcher in matchers:
+        name, operator, pattern = re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.*)"', matcher).groups()  # type: ignore[union-attr]
+        if name == "alertname":
+            takes = operator[0] == "="
+            found = {one for one in found if bool(re.fullmatch(pattern, one)) is takes}
+    return found
+
+
+def test_nothing_is_silenced_by_what_is_less_grave() -> None:
+    def gravity(alert: str) -> int:
+        return GRAVITY.index(alerts()[alert]["labels"]["severity"])
+
+    for rule in load(ALERTMANAGER)["inhibit_rules"]:
+        sources, targets = matched(rule["source_matchers"]), matched(rule["target_matchers"])
+        assert sources, rule
+        assert targets, rule
+        assert not sources & targets, rule
+        real = targets - {"MongoBackupTest"}
+        assert min(map(gravity, sources)) >= max(map(gravity, real)), rule
