@@ -99,6 +99,12 @@ def parse_op_msg(body: bytes) -> Request:
     return Request(raw, RawBSONDocument(raw), sequences, expects_reply=not flags & _MORE_TO_COME)
 
 
+def application_of(hello: bytes) -> str:
+    """The name that a client gives itself in the OP_QUERY that opens a connection, empty where it has none."""
+    document = RawBSONDocument(hello[hello.index(0, 4) + 1 + 8 :])
+    return str(document.get("client", {}).get("application", {}).get("name", ""))
+
+
 def op_msg_prefix(document_bytes: int, response_to: int) -> bytes:
     """What comes before the one document of an OP_MSG reply."""
     return HEADER.pack(HEADER.size + 5 + document_bytes, 1, response_to, OP_MSG) + b"\0\0\0\0\0"
