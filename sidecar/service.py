@@ -77,8 +77,10 @@ class Service:
 
     # -- backup and retention ------------------------------------------------------------------------------------------
 
-    async def back_up(self, set_name: str, trigger: Trigger, listener: Listener = nobody) -> Made:
-        """Make a backup of one set, then carry out its retention rules."""
+    async def back_up(
+        self, set_name: str, trigger: Trigger, listener: Listener = nobody, fence: backup.Fence | None = None
+    ) -> Made:
+        """Make a backup of one set, unless the fence forbids it in the end, then carry out its retention rules."""
         order = backup.Order(
             database=self.database,
             store=self.stores[set_name],
@@ -88,6 +90,7 @@ class Service:
             trigger=trigger,
             text_per_bson=self._text_per_bson(set_name),
             listener=listener,
+            fence=fence or backup.Fence(),
         )
         with order.store.locked(f"backup ({trigger})") as lock:
             order = replace(order, baseline=await in_thread(self._baseline, set_name))
