@@ -15,6 +15,7 @@ from sidecar.clock import Clock
 from sidecar.errors import every_code
 from sidecar.history import History
 from sidecar.jobs import Jobs
+from sidecar.leadership import Alone, Role
 from sidecar.model import BackupSet, BackupState, Kind, Manifest, Outcome, Run, StoredBackup, Trigger
 from sidecar.operations import RETENTION_DELETED, RETENTION_FAILURES
 from sidecar.overview import Overview, SetView
@@ -34,6 +35,7 @@ class State:
 
     overview: Overview
     jobs: Jobs
+    leadership: Alone
     scheduler: Scheduler
     history: History
     clock: Clock
@@ -329,6 +331,11 @@ CATALOGUE: tuple[Family, ...] = (
         "scheduler_armed",
         "0 while the start-up restore holds the schedules.",
         lambda p: p.scheduler.is_armed,
+    ),
+    _of_process(
+        "leader",
+        "1 if this sidecar begins the backups that are due: alone, or as the one of its group.",
+        lambda p: p.leadership.role is not Role.FOLLOWER,
     ),
     _of_process(
         "scheduler_restarts_total",

@@ -23,7 +23,7 @@ VOLATILE = ("age_seconds", "_checked_timestamp", "http_", "log_messages", "sched
 
 def test_alive_and_ready_are_open_to_everybody(served: Served) -> None:
     assert served.get("/healthz", token=None).json == {"status": "ok"}
-    assert served.get("/readyz", token=None).json == {"is_ready": True, "reasons": []}
+    assert served.get("/readyz", token=None).json == {"is_ready": True, "reasons": [], "role": "alone"}
 
 
 def lasting(served: Served) -> dict[str, float]:
