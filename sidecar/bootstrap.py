@@ -72,6 +72,7 @@ async def serving(
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(open_service(settings))
         stack.enter_context(_only_server(settings))
+        await in_thread(service.sweep)
         history = stack.enter_context(
             await in_thread(History, settings.backup_dir / HISTORY, lambda: _stored(service), datetime.now(UTC))
         )

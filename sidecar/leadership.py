@@ -145,9 +145,10 @@ class Member(Alone):
             raise LeaseLost("the lease could not be renewed in time") from None
 
     async def _attempt(self) -> None:
-        if await self._lease.attempt():
-            notes = self._lease.seen.notes if self._lease.seen else {}
-            self._accounted = {schedule: datetime.fromisoformat(until) for schedule, until in notes.items()}
+        has_won = await self._lease.attempt()
+        notes = self._lease.seen.notes if self._lease.seen else {}
+        self._accounted = {schedule: datetime.fromisoformat(until) for schedule, until in notes.items()}
+        if has_won:
             self._leads = True
             log.warning("leadership.won", group=self.group, id=self.id, term=self._lease.term)
 

@@ -92,10 +92,18 @@ class Scheduler:
 
     async def attend(self, entry: Entry) -> None:
         """Deal with the entry's due times up to now."""
-        if not self._is_ours(entry):
-            return
         async with self._attending:
-            await self._attend(entry)
+            if self._is_ours(entry):
+                await self._attend(entry)
+            elif self.is_armed:
+                await self._follow(entry)
+
+    async def _follow(self, entry: Entry) -> None:
+        """Another one's record has the outcomes; ours goes on behind them, should we be on our own again."""
+        until = self._accounted_until(entry)
+        if until != self._accounted[entry.name]:
+            await in_thread(self._history.account, Accounted(entry.name, until))
+            self._accounted[entry.name] = until
 
     def _is_ours(self, entry: Entry) -> bool:
         return self.is_armed and self._leadership.may_begin(entry.kind)

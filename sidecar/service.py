@@ -331,6 +331,15 @@ class Service:
         """Undo what killed restores did; return in words what could not be. Raises SourceError, StorageError."""
         return await recover(self.settings.backup_dir, self.database, self.stores, self.codec)
 
+    def sweep(self) -> None:
+        """Remove what killed runs left in the directory: where another sidecar leads, the next run here may be far off."""
+        for name, store in self.stores.items():
+            try:
+                with store.locked("sweeping"):
+                    pass
+            except (Busy, StorageError) as error:  # the next run will try again
+                log.warning("sweep.postponed", set=name, error=str(error))
+
     async def sweep_drills(self) -> list[str]:
         """Drop what killed drills left on the server; return the names. Raises SourceError, StorageError, Busy."""
         with SetLock(self.settings.backup_dir, DRILL, "sweeping"):

@@ -125,7 +125,7 @@ class Lease:
         if not await self._update(self._mine(term), values):
             if term == self.term:
                 self.drop()
-            raise LeaseLost(f"the lease {self.name} was taken over: this process was silent for too long")
+            raise LeaseLost(f"the lease {self.name} was taken over or removed: this process was silent for too long")
         if term == self.term:
             self._held_until = max(self._held_until, sent + self.timing.held_seconds)
 

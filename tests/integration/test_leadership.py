@@ -52,9 +52,9 @@ class Replica:
         self.lease = Lease(database, "schedules of school", Timing.of(LEASE_SECONDS), clock=clock.monotonic)
         self.member = Member("school", self.lease, self.jobs, clock)
         self.member.stand()
-        self.scheduler = Scheduler([entry, VERIFY], self.history, self._begin, clock, self.member)
+        self.scheduler = Scheduler([entry, VERIFY], self.history, self.begin, clock, self.member)
 
-    async def _begin(self, entry: Entry, accounted: Accounted) -> None:
+    async def begin(self, entry: Entry, accounted: Accounted) -> None:
         run = Run(
             job_id=new_job_id(entry.kind, accounted.until),
             kind=entry.kind,
@@ -148,6 +148,25 @@ async def test_one_that_leads_again_neither_repeats_nor_misses_what_the_other_di
     await group.go_on(HOUR, first)
     assert first.outcomes() == {"11:00": "succeeded", "14:00": "succeeded"}
     assert second.outcomes() == {"12:00": "succeeded", "13:00": "succeeded"}
+
+
+async def test_a_lease_that_somebody_drops_with_the_database_makes_nothing_due_again(group: Group) -> None:
+    first, second = await group.join("first"), await group.join("second")
+    await group.go_on(timedelta(hours=3), first, second)
+    await group.database.command({"drop": LEASES})
+    await group.go_on(HOUR, second, first)
+    assert second.member.role is Role.LEADER
+    assert list(first.outcomes()) == ["11:00", "12:00", "13:00"]
+    assert second.outcomes() == {"14:00": "succeeded"}
+
+
+async def test_one_that_is_on_its_own_again_has_missed_nothing(group: Group) -> None:
+    first, second = await group.join("first"), await group.join("second")
+    await group.go_on(timedelta(hours=3), first, second)
+    alone = Scheduler([ENTRY], second.history, second.begin, group.clock)
+    await alone.load()
+    await alone.attend(ENTRY)
+    assert second.outcomes() == {}
 
 
 async def test_due_times_between_two_seconds_are_handed_on_exactly(group: Group) -> None:

@@ -128,13 +128,14 @@ class Lab:
     commands: list[Mapping[str, Any]] = field(default_factory=list)
 
     def record(self, request: Request, application: str = "") -> None:
-        """Keeps a command without its documents, which are only counted, when it came and from whom."""
+        """Keeps a command without its documents, which are only counted, with its updates, when it came and from whom."""
         if request.name.lower() in _UNRECORDED:
             return
         documents = len(request.payload) if request.name == "insert" else 0
         command = RawBSONDocument(without(request.raw, b"documents"))
+        updates = [RawBSONDocument(raw) for raw in request.payload] if request.name == "update" else []
         whence = {"at": time.time(), "application": application}
-        what = {"name": request.name, "db": request.db, "documents": documents, "command": command}
+        what = {"name": request.name, "db": request.db, "documents": documents, "updates": updates, "command": command}
         self.commands.append(what | whence)
 
     def due_fault(self, request: Request) -> Fault | None:

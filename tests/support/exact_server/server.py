@@ -37,6 +37,9 @@ class Client:
 
     application: str = ""
 
+    def meet(self, command: Mapping[str, Any]) -> None:
+        self.application = wire.application_of(command) or self.application
+
 
 @dataclass(frozen=True)
 class Call:
@@ -94,10 +97,11 @@ class ExactServer:
         header = wire.Header.parse(await reader.readexactly(wire.HEADER.size))
         message = await reader.readexactly(header.body_bytes)
         if header.opcode == wire.OP_QUERY:
-            client.application = wire.application_of(message)
+            client.meet(wire.queried(message))
             writer.write(wire.op_reply(bson.encode({**self.hello(), "ok": 1.0}), header.request_id))
             return True
         request = wire.parse_op_msg(message)
+        client.meet(request.fields)
         self.lab.record(request, client.application)
         fault = self.lab.due_fault(request)
         action = fault.action if fault else ""

@@ -99,10 +99,15 @@ def parse_op_msg(body: bytes) -> Request:
     return Request(raw, RawBSONDocument(raw), sequences, expects_reply=not flags & _MORE_TO_COME)
 
 
-def application_of(hello: bytes) -> str:
-    """The name that a client gives itself in the OP_QUERY that opens a connection, empty where it has none."""
-    document = RawBSONDocument(hello[hello.index(0, 4) + 1 + 8 :])
-    return str(document.get("client", {}).get("application", {}).get("name", ""))
+def queried(body: bytes) -> Mapping[str, Any]:
+    """The document in an OP_QUERY."""
+    return RawBSONDocument(body[body.index(0, 4) + 1 + 8 :])
+
+
+def application_of(hello: Mapping[str, Any]) -> str | None:
+    """The name that a client gives itself when it opens a connection; None in any other command."""
+    client = hello.get("client")
+    return str(client.get("application", {}).get("name", "")) if isinstance(client, Mapping) else None
 
 
 def op_msg_prefix(document_bytes: int, response_to: int) -> bytes:
