@@ -94,10 +94,12 @@ class Member(Alone):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        async with self.tasks[0].running():
-            yield
-        self._leads = False
-        await self._lease.release()
+        try:
+            async with self.tasks[0].running():
+                yield
+        finally:
+            self._leads = False
+            await self._lease.release()
 
     @property
     def role(self) -> Role:

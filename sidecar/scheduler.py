@@ -12,7 +12,7 @@ from sidecar.engine.threads import in_thread
 from sidecar.errors import Busy, SourceError
 from sidecar.history import Accounted, History, Pause
 from sidecar.jobs import new_job_id
-from sidecar.leadership import Alone
+from sidecar.leadership import SHARED, Alone
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.rules.schedule import Timetable, reckon
 from sidecar.supervision import Supervised
@@ -110,7 +110,8 @@ class Scheduler:
 
     def _accounted_until(self, entry: Entry) -> datetime:
         """What this sidecar dealt with, or those that led before it."""
-        ours, theirs = self._accounted[entry.name], self._leadership.accounted_until(entry.name)
+        ours = self._accounted[entry.name]
+        theirs = self._leadership.accounted_until(entry.name) if entry.kind in SHARED else None
         return max(ours, theirs) if theirs else ours
 
     async def _attend(self, entry: Entry) -> None:
@@ -147,6 +148,8 @@ class Scheduler:
         await self._tell(entry, until)
 
     async def _tell(self, entry: Entry, until: datetime) -> None:
+        if entry.kind not in SHARED:
+            return
         try:
             await self._leadership.account(entry.name, until)
         except SourceError as error:  # whoever leads next will deal with it once more

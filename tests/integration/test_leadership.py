@@ -121,6 +121,16 @@ async def test_each_verifies_its_own_directory(group: Group) -> None:
     assert first.outcomes(Kind.VERIFY) == second.outcomes(Kind.VERIFY) == {"11:00": "succeeded"}
 
 
+async def test_a_verification_that_the_leader_passes_over_is_still_made_by_the_others(group: Group) -> None:
+    first, second = await group.join("first"), await group.join("second")
+    await group.go_on(timedelta(minutes=1), first, second)
+    await first.scheduler.pause([VERIFY.name], None, "somebody")
+    await second.scheduler.pause([VERIFY.name], group.clock.now() + HOUR, "somebody")
+    await group.go_on(timedelta(hours=2), first, second)
+    assert first.outcomes(Kind.VERIFY) == {"11:00": "skipped", "12:00": "skipped"}
+    assert second.outcomes(Kind.VERIFY) == {"11:00": "skipped", "12:00": "succeeded"}
+
+
 async def test_the_next_one_goes_on_where_the_last_one_ended(group: Group) -> None:
     first, second = await group.join("first"), await group.join("second")
     await group.go_on(HOUR, first, second)
