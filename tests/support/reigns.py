@@ -1,7 +1,9 @@
 """Who held a lease when, from the commands that the wire server was sent: what it did with each follows from those before it."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from sidecar.engine.source import LEASES
@@ -9,11 +11,12 @@ from sidecar.engine.source import LEASES
 
 @dataclass(frozen=True)
 class Write:
-    """A heartbeat or a taking that the server accepted."""
+    """A heartbeat, a taking or a giving back that the server accepted."""
 
     at: float
     application: str
     term: int
+    owner: str | None  # the process; None where it was given back
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,13 @@ class Reigns:
     def holder_at(self, moment: float) -> str:
         return next((one.application for one in reversed(self.writes) if one.at <= moment), "")
 
+    def shortest_silence(self) -> float:
+        """The shortest time from a sign of life of a process to when another one took the lease from it."""
+        pairs = [(before, after) for before, after in pairwise(self.writes) if before.owner not in (None, after.owner)]
+        return min((after.at - before.at for before, after in pairs if after.owner), default=math.inf)
+
     def _update(self, one: Mapping[str, Any], query: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         if all(self.document.get(name) == value for name, value in query.items()):
             self.document.update(values)
-            self.writes.append(Write(one["at"], one["application"], self.document["term"]))
+            document = self.document
+            self.writes.append(Write(one["at"], one["application"], document["term"], document["owner"]))
