@@ -24,7 +24,7 @@ from sidecar.errors import LeaseLost, SourceError
 DUPLICATE_KEY = 11000
 WRITE_CONCERN = {"w": "majority"}
 MARGIN = 0.25  # share of the silence by which the owner gives up before others may take over
-LEAST_PATIENCE_SECONDS = 1.0
+LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 1.0, 4.0  # who is told to stop has ten seconds for everything
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +54,7 @@ class Timing:
     @property
     def patience_seconds(self) -> float:
         """How long an answer is waited for."""
-        return max(self.silence_seconds / 5, LEAST_PATIENCE_SECONDS)
+        return min(max(self.silence_seconds / 5, LEAST_PATIENCE_SECONDS), MOST_PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

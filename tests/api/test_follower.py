@@ -16,13 +16,14 @@ from support.servers import ServerProcess, seed
 
 SCHEDULE = "/api/admin/schedule"
 LEADER = {"_id": "schedules of school", "owner": "f00dcafe" * 4, "term": 3, "beats": 5, "silence_seconds": 3600.0}
+IN_GROUP = {"SIDECAR_LEADER_GROUP": "school"}
 EVERY_SECOND = {"SIDECAR_MAIN_SCHEDULE": "", "SEED_INTERVAL_HOURS": "0.0002777777778"}
 
 
 @pytest.fixture
 def follower(exact: ServerProcess, tmp_path: Path) -> Iterator[Served]:
     seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES, LEASES: [LEADER]})
-    with Served(exact, tmp_path / "backups", {"SIDECAR_LEADER_GROUP": "school"} | EVERY_SECOND) as served:
+    with Served(exact, tmp_path / "backups", IN_GROUP | EVERY_SECOND) as served:
         wait_for(lambda: leadership(served)["leader"] is not None)
         yield served
 
@@ -60,6 +61,16 @@ def test_one_that_cannot_ask_says_why_and_nobody_is_said_to_lead(follower: Serve
     follower.lab(labFault="find", collection=LEASES, action="error", code=13, message="not authorized", times=-1)
     wait_for(lambda: leadership(follower)["leader"] is None)
     assert "not authorized" in str(leadership(follower)["error"])
+
+
+def test_a_leader_stops_in_time_although_mongodb_does_not_answer(exact: ServerProcess, tmp_path: Path) -> None:
+    with Served(exact, tmp_path / "backups", IN_GROUP | {"SIDECAR_LEASE_SECONDS": "300"}) as served:
+        wait_for(lambda: leadership(served)["role"] == "leader")
+        exact.pause()
+        try:
+            assert served.stop() == 0
+        finally:
+            exact.resume()
 
 
 def test_a_sidecar_without_a_group_leads_alone_and_writes_nothing(exact: ServerProcess, tmp_path: Path) -> None:
