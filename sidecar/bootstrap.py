@@ -17,9 +17,10 @@ from sidecar.api.auth import Gate, audit
 from sidecar.api.context import SIDECAR, Sidecar
 from sidecar.api.listener import Certificate, Listening, listening, renewing
 from sidecar.api.sessions import Tokens
-from sidecar.clock import SystemClock
+from sidecar.clock import Clock, SystemClock
 from sidecar.config import Secret, Settings
 from sidecar.engine.codec import CheckedBsonjs
+from sidecar.engine.lease import Lease, Timing
 from sidecar.engine.lock import SetLock
 from sidecar.engine.source import Database
 from sidecar.engine.threads import in_thread
@@ -27,6 +28,7 @@ from sidecar.engine.verify import read_manifest
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError, StorageError
 from sidecar.history import History
 from sidecar.jobs import Jobs
+from sidecar.leadership import Alone, Member
 from sidecar.metrics import State, Telemetry
 from sidecar.model import BackupSet, Kind, Manifest
 from sidecar.operations import Operations
@@ -70,6 +72,7 @@ async def serving(
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(open_service(settings))
         stack.enter_context(_only_server(settings))
+        await in_thread(service.sweep)
         history = stack.enter_context(
             await in_thread(History, settings.backup_dir / HISTORY, lambda: _stored(service), datetime.now(UTC))
         )
@@ -84,10 +87,11 @@ async def serving(
         listener = await stack.enter_async_context(listening(_app(sidecar), settings.host, settings.port, certificate))
         if certificate is not None:
             await stack.enter_async_context(renewing(certificate).running())
+        await stack.enter_async_context(sidecar.leadership.running())
         stack.push_async_callback(sidecar.jobs.stop)
         await stack.enter_async_context(sidecar.overview.task.running())
         await stack.enter_async_context(sidecar.scheduler.task.running())
-        for work in (_sweep(service), sidecar.startup.run()):
+        for work in (_sweep(service), _arm(sidecar)):
             stack.push_async_callback(_ended, asyncio.create_task(work))
         log.info(
             "sidecar.started", url=listener.url, version=__version__, codec=service.codec.name, sets=list(settings.sets)
@@ -108,6 +112,12 @@ async def _sweep(service: Service) -> None:
             return
 
 
+async def _arm(sidecar: Sidecar) -> None:
+    """Who holds its own schedules does not stand in the way of others."""
+    await sidecar.startup.run()
+    sidecar.leadership.stand()
+
+
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
@@ -125,8 +135,9 @@ def _assembled(settings: Settings, gate: Gate, telemetry: Telemetry, service: Se
     clock = SystemClock()
     overview = Overview(service, history, clock)
     jobs_ = Jobs(history, overview.after)
-    operations = Operations(service, jobs_, overview)
-    scheduler = Scheduler(entries(settings, clock.now()), history, operations.begin_scheduled, clock)
+    leadership = _leadership(service, jobs_, clock)
+    operations = Operations(service, jobs_, overview, leadership)
+    scheduler = Scheduler(entries(settings, clock.now()), history, operations.begin_scheduled, clock, leadership)
     return Sidecar(
         settings=settings,
         clock=clock,
@@ -135,11 +146,20 @@ def _assembled(settings: Settings, gate: Gate, telemetry: Telemetry, service: Se
         jobs=jobs_,
         overview=overview,
         operations=operations,
+        leadership=leadership,
         scheduler=scheduler,
         startup=StartUp(service, operations, scheduler, clock),
         telemetry=telemetry,
         gate=gate,
     )
+
+
+def _leadership(service: Service, jobs_: Jobs, clock: Clock) -> Alone:
+    group = service.settings.leader_group
+    if group is None:
+        return Alone()
+    timing = Timing.of(service.settings.lease_seconds)
+    return Member(group, Lease(service.database, f"schedules of {group}", timing), jobs_, clock)
 
 
 def _app(sidecar: Sidecar) -> web.Application:
@@ -168,6 +188,7 @@ def _state(sidecar: Sidecar) -> State:
     return State(
         overview=sidecar.overview,
         jobs=sidecar.jobs,
+        leadership=sidecar.leadership,
         scheduler=sidecar.scheduler,
         history=sidecar.history,
         clock=sidecar.clock,

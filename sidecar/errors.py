@@ -134,9 +134,12 @@ class WriteRejected(SourceError):
 
 
 class LeaseLost(SourceError):
-    """Another sidecar took over what this one was about to do."""
+    """Another sidecar took over what this one was about to do, or may do so by now."""
 
     code = "lease_lost"
+    cure = (
+        "Nothing is lost: who has the lease goes on. If it happens often, look for what pauses the process or MongoDB."
+    )
 
 
 class TargetInUse(SourceError):

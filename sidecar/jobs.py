@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from sidecar.engine.threads import in_thread
-from sidecar.errors import Busy, Cancelled, JobNotFound, SidecarError
+from sidecar.errors import Busy, Cancelled, JobNotFound, LeaseLost, SidecarError
 from sidecar.events import Listener
 from sidecar.history import Accounted, History, Retry
 from sidecar.model import Kind, Outcome, Run, Trigger
@@ -160,7 +160,7 @@ class Jobs:
         try:
             done = await self._done(job, name, work)
         except asyncio.CancelledError:
-            return _failed(run, Cancelled(job.progress[name].cancelled or "cancelled")), {}
+            return _failed(run, job.progress[name].cancelled or Cancelled("cancelled")), {}
         except SidecarError as error:
             return _failed(run, error), {}
         except Exception as error:  # a defect of ours: no run may end without an outcome
@@ -176,7 +176,7 @@ class Jobs:
     @staticmethod
     async def _done(job: Job, name: str, work: Work) -> Done:
         if (reason := job.progress[name].cancelled) is not None:  # before it had begun
-            raise Cancelled(reason)
+            raise reason
         job.work[name] = asyncio.ensure_future(work.do(job.progress[name]))
         return await job.work[name]
 
@@ -213,7 +213,7 @@ class Jobs:
         job = self._jobs.get(run.job_id)
         return job.warnings.get(run.set_name) if job else None
 
-    def cancel(self, job_id: str, reason: str) -> Job:
+    def cancel(self, job_id: str, reason: Cancelled | LeaseLost) -> Job:
         """Tell a job to stop; it does so after cleaning up. Nothing happens to one that is over. Raises JobNotFound."""
         job = self.get(job_id)
         for name, progress in job.progress.items():
@@ -228,7 +228,7 @@ class Jobs:
         self._stopping = True
         jobs = self.under_way()
         for job in jobs:
-            self.cancel(job.id, "the sidecar is stopping")
+            self.cancel(job.id, Cancelled("the sidecar is stopping"))
         await asyncio.gather(*(owner for job in jobs for owner in job.owners), return_exceptions=True)
 
     def _forget_old(self) -> None:
@@ -247,7 +247,7 @@ def _failed(run: Run, error: SidecarError) -> Run:
 
 
 def _outcome_of(error: SidecarError, run: Run) -> Outcome:
-    if isinstance(error, Cancelled):
+    if isinstance(error, Cancelled | LeaseLost):
         return Outcome.ABORTED
     # Another process, such as the command line, is at work on the set.
     return Outcome.SKIPPED if isinstance(error, Busy) and run.due_at is not None else Outcome.FAILED

@@ -1,7 +1,7 @@
 """What people and schedules ask for, as jobs: the same work whoever asks."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -11,6 +11,7 @@ from sidecar.errors import BackupInvalid
 from sidecar.events import Listener
 from sidecar.history import Accounted, Retry
 from sidecar.jobs import Done, Job, Jobs, Work
+from sidecar.leadership import SHARED, Alone
 from sidecar.model import Kind, Trigger
 from sidecar.overview import Overview
 from sidecar.scheduler import Entry
@@ -23,10 +24,11 @@ RETENTION_FAILURES = "retention_failures"
 class Operations:
     """Starts jobs. Every method raises Busy where the same work is under way, BackupNotFound for an unknown id."""
 
-    def __init__(self, service: Service, jobs: Jobs, overview: Overview) -> None:
+    def __init__(self, service: Service, jobs: Jobs, overview: Overview, leadership: Alone) -> None:
         self._service = service
         self._jobs = jobs
         self._overview = overview
+        self._leadership = leadership
         self._one_drills = asyncio.Semaphore(1)  # and rehearsals the server
         self._one_reads = asyncio.Semaphore(1)  # verifications of whole sets take the disk in turn
 
@@ -63,9 +65,17 @@ class Operations:
         return await self._jobs.start(Kind.DRILL, Trigger.MANUAL, {name: self._drill(name) for name in set_names})
 
     async def begin_scheduled(self, entry: Entry, accounted: Accounted) -> None:
-        """The scheduler's way in: the run and its due time are recorded together."""
-        works = {entry.set_name: self._by_schedule(entry)}
-        await self._jobs.start(entry.kind, Trigger.SCHEDULED, works, accounted=accounted)
+        """The scheduler's way in: the run and its due time are recorded together, and before it works the group knows."""
+        work = self._by_schedule(entry)
+        if entry.kind in SHARED:
+            work = replace(work, do=partial(self._as_leader, accounted, work.do))
+        await self._jobs.start(entry.kind, Trigger.SCHEDULED, {entry.set_name: work}, accounted=accounted)
+
+    async def _as_leader(
+        self, accounted: Accounted, do: Callable[[Listener], Awaitable[Done]], listener: Listener
+    ) -> Done:
+        await self._leadership.account(accounted.schedule, accounted.until)
+        return await do(listener)
 
     def _by_schedule(self, entry: Entry) -> Work:
         match entry.kind:
@@ -86,7 +96,8 @@ class Operations:
         return Work(claim=_writes(name), do=partial(self._back_up, name, trigger), expected_documents=expected)
 
     async def _back_up(self, name: str, trigger: Trigger, listener: Listener) -> Done:
-        made = await self._service.back_up(name, trigger, listener)
+        fence = self._leadership.fence() if trigger is Trigger.SCHEDULED else None
+        made = await self._service.back_up(name, trigger, listener, fence)
         failed = made.retention_error
         counts = {RETENTION_DELETED: len(made.deleted), RETENTION_FAILURES: int(failed is not None)}
         warnings = [f"suspect: {'; '.join(made.manifest.suspicions)}"] if made.manifest.suspicions else []

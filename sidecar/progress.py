@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
-from sidecar.errors import Cancelled
+from sidecar.errors import SidecarError
 from sidecar.events import Progressed
 
 
@@ -28,14 +28,14 @@ class Progress:
     """Listens to one piece of work, from whichever thread, and can tell it to stop at its next step."""
 
     expected_documents: int = 0  # of the whole work, 0 where nobody knows
-    cancelled: str | None = None  # why it is to stop
+    cancelled: SidecarError | None = None  # why it is to stop
     _began: float = field(default_factory=time.monotonic)
     _latest: Progressed | None = None
     _collections: dict[tuple[str, str], Progressed] = field(default_factory=dict)
 
     def __call__(self, event: Progressed) -> None:
         if self.cancelled is not None:
-            raise Cancelled(self.cancelled)
+            raise self.cancelled
         self._collections[event.action, event.collection] = event
         self._latest = event
 

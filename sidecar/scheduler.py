@@ -9,9 +9,10 @@ import structlog
 
 from sidecar.clock import Clock
 from sidecar.engine.threads import in_thread
-from sidecar.errors import Busy
+from sidecar.errors import Busy, SourceError
 from sidecar.history import Accounted, History, Pause
 from sidecar.jobs import new_job_id
+from sidecar.leadership import SHARED, Alone
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.rules.schedule import Timetable, reckon
 from sidecar.supervision import Supervised
@@ -45,15 +46,18 @@ class Scheduler:
     """Every due time of every entry ends in one recorded outcome; after downtime the latest one is caught up with.
 
     `begin` records and starts a run for the due time up to which all is accounted for, and raises Busy where the entry's last
-    one is still under way.
+    one is still under way. What is another sidecar's to begin is left alone: its outcome is in that one's record.
     """
 
-    def __init__(self, entries: Iterable[Entry], history: History, begin: Begin, clock: Clock) -> None:
+    def __init__(
+        self, entries: Iterable[Entry], history: History, begin: Begin, clock: Clock, leadership: Alone | None = None
+    ) -> None:
         self.entries = {entry.name: entry for entry in entries}
         self.task = Supervised("scheduler", self._run, clock, SILENCE_SECONDS)
         self._history = history
         self._begin = begin
         self._clock = clock
+        self._leadership = leadership or Alone()
         self.is_armed = True  # while it is not, nothing is begun; afterwards it is caught up with as after downtime
         self._accounted: dict[str, datetime] = {}  # the last due time of each entry that was dealt with
         self._pauses: dict[str, Pause] = {}
@@ -80,27 +84,44 @@ class Scheduler:
             await self._clock.sleep(self._seconds_to_wait())
 
     def _seconds_to_wait(self) -> float:
-        if not self.is_armed:
-            return TICK_SECONDS
         now = self._clock.now()
-        dues = [entry.timetable.next_after(self._accounted[name]) for name, entry in self.entries.items()]
+        ours = [entry for entry in self.entries.values() if self._is_ours(entry)]
+        dues = [entry.timetable.next_after(self._accounted_until(entry)) for entry in ours]
         until_due = min(((due - now).total_seconds() for due in dues), default=TICK_SECONDS)
         return min(max(until_due, 0.0), TICK_SECONDS)
 
     async def attend(self, entry: Entry) -> None:
         """Deal with the entry's due times up to now."""
-        if not self.is_armed:
-            return
         async with self._attending:
-            await self._attend(entry)
+            if self._is_ours(entry):
+                await self._attend(entry)
+            elif self.is_armed:
+                await self._follow(entry)
+
+    async def _follow(self, entry: Entry) -> None:
+        """Another one's record has the outcomes; ours goes on behind them, should we be on our own again."""
+        until = self._accounted_until(entry)
+        if until != self._accounted[entry.name]:
+            await in_thread(self._history.account, Accounted(entry.name, until))
+            self._accounted[entry.name] = until
+
+    def _is_ours(self, entry: Entry) -> bool:
+        return self.is_armed and self._leadership.may_begin(entry.kind)
+
+    def _accounted_until(self, entry: Entry) -> datetime:
+        """What this sidecar dealt with, or those that led before it."""
+        ours = self._accounted.get(entry.name, self._clock.now())  # not there before `load`
+        theirs = self._leadership.accounted_until(entry.name) if entry.kind in SHARED else None
+        return max(ours, theirs) if theirs else ours
 
     async def _attend(self, entry: Entry) -> None:
         now = self._clock.now()
-        accounted = self._accounted[entry.name]
+        accounted = self._accounted_until(entry)
         if now < accounted - TOLERANCE:
             log.warning("schedule.clock_set_back", schedule=entry.name, seconds=(accounted - now).total_seconds())
             await in_thread(self._history.turned_back, entry.kind, entry.set_name, now)
             self._accounted[entry.name] = now
+            await self._tell(entry, now)
             return
         reckoning = reckon(entry.timetable, accounted, max(now, accounted))
         if reckoning.due is not None:
@@ -124,11 +145,26 @@ class Scheduler:
 
     async def _account(self, entry: Entry, until: datetime, runs: Sequence[Run]) -> None:
         await in_thread(self._history.account, Accounted(entry.name, until, tuple(runs)))
+        await self._tell(entry, until)
+
+    async def _tell(self, entry: Entry, until: datetime) -> None:
+        if entry.kind not in SHARED:
+            return
+        try:
+            await self._leadership.account(entry.name, until)
+        except SourceError as error:  # whoever leads next will deal with it once more
+            log.warning("schedule.untold", schedule=entry.name, error=str(error))
 
     def _passed(self, entry: Entry, moment: datetime, pause: Pause | None) -> Run:
         if pause is not None and pause.covers(moment):
             return self._outcome(entry, moment, Outcome.SKIPPED, "paused", f"paused by {pause.by}")
-        return self._outcome(entry, moment, Outcome.MISSED, "missed", "the sidecar was not running or not awake")
+        return self._outcome(
+            entry,
+            moment,
+            Outcome.MISSED,
+            "missed",
+            "nobody was there to begin it: not running, not awake, or not leading",
+        )
 
     def _outcome(self, entry: Entry, due: datetime, outcome: Outcome, code: str, message: str) -> Run:
         return Run(
@@ -148,14 +184,11 @@ class Scheduler:
 
     def next_run(self, name: str) -> datetime | None:
         """When an entry runs next; None while it is paused without an end."""
-        return self._next_after(name, max(self._clock.now(), self._accounted_until(name)))
+        return self._next_after(name, max(self._clock.now(), self._accounted_until(self.entries[name])))
 
     def first_open(self, name: str) -> datetime | None:
         """The first due time that was not dealt with, in the past where this is not at work; None as for `next_run`."""
-        return self._next_after(name, self._accounted_until(name))
-
-    def _accounted_until(self, name: str) -> datetime:
-        return self._accounted.get(name, self._clock.now())
+        return self._next_after(name, self._accounted_until(self.entries[name]))
 
     def _next_after(self, name: str, after: datetime) -> datetime | None:
         if (pause := self.pause_of(name)) is not None:

@@ -78,8 +78,10 @@ class Service:
 
     # -- backup and retention ------------------------------------------------------------------------------------------
 
-    async def back_up(self, set_name: str, trigger: Trigger, listener: Listener = nobody) -> Made:
-        """Make a backup of one set, then carry out its retention rules."""
+    async def back_up(
+        self, set_name: str, trigger: Trigger, listener: Listener = nobody, fence: backup.Fence | None = None
+    ) -> Made:
+        """Make a backup of one set, unless the fence forbids it in the end, then carry out its retention rules."""
         order = backup.Order(
             database=self.database,
             store=self.stores[set_name],
@@ -89,6 +91,7 @@ class Service:
             trigger=trigger,
             text_per_bson=self._text_per_bson(set_name),
             listener=listener,
+            fence=fence or backup.Fence(),
         )
         with order.store.locked(f"backup ({trigger})") as lock:
             order = replace(order, baseline=await in_thread(self._baseline, set_name))
@@ -329,6 +332,15 @@ class Service:
     async def recover(self) -> list[str]:
         """Undo what killed restores did; return in words what could not be. Raises SourceError, StorageError."""
         return await recover(self.settings.backup_dir, self.database, self.stores, self.codec)
+
+    def sweep(self) -> None:
+        """Remove what killed runs left in the directory: where another sidecar leads, the next run here may be far off."""
+        for name, store in self.stores.items():
+            try:
+                with store.locked("sweeping"):
+                    pass
+            except (Busy, StorageError) as error:  # the next run will try again
+                log.warning("sweep.postponed", set=name, error=str(error))
 
     async def sweep_drills(self) -> list[str]:
         """Drop what killed drills left on the server; return the names. Raises SourceError, StorageError, Busy."""

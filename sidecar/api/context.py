@@ -9,6 +9,7 @@ from sidecar.clock import Clock
 from sidecar.config import Settings
 from sidecar.history import History
 from sidecar.jobs import Jobs
+from sidecar.leadership import Alone
 from sidecar.metrics import Telemetry
 from sidecar.operations import Operations
 from sidecar.overview import Overview
@@ -28,6 +29,7 @@ class Sidecar:
     jobs: Jobs
     overview: Overview
     operations: Operations
+    leadership: Alone
     scheduler: Scheduler
     startup: StartUp
     telemetry: Telemetry

@@ -11,7 +11,7 @@ from sidecar.api.auth import principal_of
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.engine.threads import in_thread
-from sidecar.errors import BackupNotFound, Busy, JobNotFound
+from sidecar.errors import BackupNotFound, Busy, Cancelled, JobNotFound
 from sidecar.history import JobFilter
 from sidecar.model import Outcome, Run
 
@@ -62,7 +62,7 @@ async def cancel_job(request: web.Request, path: schemas.JobPath) -> Reply:
     sidecar = sidecar_of(request)
     runs = await runs_of(sidecar, path.job_id)
     if any(run.outcome is None for run in runs):
-        sidecar.jobs.cancel(path.job_id, f"cancelled by {principal_of(request).name}")
+        sidecar.jobs.cancel(path.job_id, Cancelled(f"cancelled by {principal_of(request).name}"))
     return Reply(job_body(sidecar, runs))
 
 

@@ -25,13 +25,15 @@ async def healthz(request: web.Request) -> Reply:
     "/readyz", access=Access.OPEN, response=schemas.Readiness, also={503: "It does not do its work; the body says why."}
 )
 async def readyz(request: web.Request) -> Reply:
-    """Say whether the sidecar does its work. That MongoDB is away does not make it unready: it waits for it."""
-    reasons = _reasons(sidecar_of(request))
-    return Reply(schemas.Readiness(is_ready=not reasons, reasons=reasons), status=503 if reasons else 200)
+    """Say whether the sidecar does its work. That MongoDB is away or another one leads does not make it unready."""
+    sidecar = sidecar_of(request)
+    reasons = _reasons(sidecar)
+    body = schemas.Readiness(is_ready=not reasons, reasons=reasons, role=sidecar.leadership.role)
+    return Reply(body, status=503 if reasons else 200)
 
 
 def _reasons(sidecar: Sidecar) -> tuple[str, ...]:
-    tasks = (sidecar.scheduler.task, sidecar.overview.task)
+    tasks = (sidecar.scheduler.task, sidecar.overview.task, *sidecar.leadership.tasks)
     dead = [
         f"the {task.name} is not running: {task.error or 'it does not answer'}" for task in tasks if not task.is_running
     ]

@@ -57,9 +57,17 @@ def _entries(sidecar: Sidecar, asked: str) -> list[str]:
 
 
 def _body(sidecar: Sidecar) -> schemas.ScheduleBody:
+    leadership = sidecar.leadership
     return schemas.ScheduleBody(
         is_running=sidecar.scheduler.task.is_running,
         timezone=str(sidecar.settings.timezone),
+        leadership=schemas.LeadershipBody(
+            role=leadership.role,
+            group=leadership.group,
+            id=leadership.id,
+            leader=leadership.leader,
+            error=leadership.error,
+        ),
         entries=tuple(_entry(sidecar, entry) for entry in sidecar.scheduler.entries.values()),
     )
 

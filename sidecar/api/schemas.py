@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
+from sidecar.leadership import Role
 from sidecar.model import CollectionKind, Kind, Manifest, Outcome, Trigger
 from sidecar.progress import Snapshot
 from sidecar.reports import Body, Entry, SetStatus
@@ -377,11 +378,22 @@ class ScheduleEntry(Body):
     consecutive_failures: int
 
 
+class LeadershipBody(Body):
+    """Which of several sidecars begins backups and drills. `id` is this process, `leader` that of the one that leads."""
+
+    role: Role
+    group: str | None
+    id: str | None
+    leader: str | None  # None without a group, and while nobody leads or it is not known who
+    error: str | None
+
+
 class ScheduleBody(Body):
-    """Everything that runs by itself."""
+    """Everything that runs by itself, here or, of what is the leader's, there."""
 
     is_running: bool
     timezone: str
+    leadership: LeadershipBody
     entries: tuple[ScheduleEntry, ...]
 
 
@@ -404,6 +416,7 @@ class Readiness(Body):
 
     is_ready: bool
     reasons: tuple[str, ...]
+    role: Role  # of several sidecars: a follower is as ready as the leader
 
 
 RESULTS = {

@@ -72,6 +72,8 @@ class Settings:
     stall_timeout_seconds: float
     max_read_mb_s: float | None
     verify_slice: Share
+    leader_group: str | None
+    lease_seconds: float
     log_format: str | None
     log_level: str
     sets: Mapping[str, BackupSet]

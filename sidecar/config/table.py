@@ -17,6 +17,7 @@ from sidecar.rules.schedule import Schedule
 PREFIX = "SIDECAR_"
 LARGEST = 1_000_000  # of any number: far above all use and far below where dates and timers overflow
 SHORTEST_INTERVAL_HOURS = 0.0002  # a little less than a second
+SHORTEST_LEASE_SECONDS = 3  # a slow moment of MongoDB or of the process is no reason to change
 _DB_NAME = re.compile(r"""[^/\\. "$*<>:|?\0]{1,63}""")
 _URL = re.compile(  # no @ after the hosts: it would be the end of a password with a raw slash, and its start a "host"
     r"mongodb(?:(?P<srv>\+srv)://(?:[^\s/?@]*@)?[^\s/?@:,]+|://(?:[^\s/?@]*@)?[^\s/?@]+)(?:/[^\s?@]*)?(?:\?\S*)?"
@@ -129,6 +130,12 @@ def _token(value: str) -> Secret:
     return Secret(value)
 
 
+def _group(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", value):
+        raise ValueError("a name of letters, digits, dots, underscores and hyphens")
+    return value
+
+
 def _share(value: str) -> Share:
     found = re.fullmatch(r"(\d{1,3})/(\d{1,3})", value)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
@@ -193,6 +200,18 @@ SETTINGS = (
         "Read MongoDB, and stored backups in scheduled verifications, no faster than this.",
     ),
     Setting("SIDECAR_VERIFY_SLICE", _share, "1/1", "Share of the backups that one scheduled verification covers."),
+    Setting(
+        "SIDECAR_LEADER_GROUP",
+        _group,
+        None,
+        "Of the sidecars with the same group on one database, one runs the schedules; not set: each runs its own.",
+    ),
+    Setting(
+        "SIDECAR_LEASE_SECONDS",
+        _at_least(SHORTEST_LEASE_SECONDS),
+        "20",
+        "Silence of the one that runs the schedules after which another of its group does.",
+    ),
     Setting("SIDECAR_LOG_FORMAT", _one_of("json", "console"), None, "Not set: console on a terminal, else JSON."),
     Setting("SIDECAR_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "Least level that is logged."),
 )

@@ -43,6 +43,16 @@ TEXT_PER_BSON = 2.5  # Extended JSON bytes per BSON byte, where no earlier backu
 log = structlog.get_logger(__name__)
 
 
+class Fence:
+    """Is asked right before a backup is published, and forbids it by raising. This one never does."""
+
+    async def require(self) -> None:
+        """Ask whoever knows, wherever that is."""
+
+    def check(self) -> None:
+        """Look once more, at what can be seen at once; called in a thread."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What is to be backed up, from where to where, and the limits that hold for it."""
@@ -57,6 +67,7 @@ class Order:
     text_per_bson: float = TEXT_PER_BSON
     baseline: Mapping[str, int] = field(default_factory=dict)  # documents that recent backups hold, by collection
     listener: Listener = nobody
+    fence: Fence = field(default_factory=Fence)
 
     @property
     def set(self) -> BackupSet:
@@ -77,8 +88,8 @@ class _Content:
 async def make_backup(order: Order, lock: SetLock) -> Manifest:
     """Back up one set and return its metadata, which is on the disk by then.
 
-    The caller holds the set's lock. Raises StorageError, SourceError; then nothing of the attempt is left and everything
-    that was there before still is.
+    The caller holds the set's lock. Raises StorageError, SourceError and what the fence raises; then nothing of the attempt
+    is left and everything that was there before still is.
     """
     began, clock = datetime.now(UTC), time.monotonic()
     await _require_space(order)
@@ -86,7 +97,8 @@ async def make_backup(order: Order, lock: SetLock) -> Manifest:
         content = await _write_set(order, draft)
         await in_thread(draft.commit_data)
         manifest = _describe(order, draft, content, began, time.monotonic() - clock)
-        await in_thread(draft.commit, to_bytes(manifest), is_pinned=order.is_pinned)
+        await order.fence.require()
+        await in_thread(draft.commit, to_bytes(manifest), is_pinned=order.is_pinned, last_look=order.fence.check)
     log.info(
         "backup.committed",
         backup_id=manifest.backup_id,

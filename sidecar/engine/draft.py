@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +84,11 @@ class Draft:
         if stored != self.checksum:
             raise StorageError(f"{self.id.data_name} reads back with SHA-256 {stored}, {self.checksum} was written")
 
-    def commit(self, metadata: bytes, *, is_pinned: bool = False) -> None:
-        """Write the metadata: from now on the backup exists."""
+    def commit(self, metadata: bytes, *, is_pinned: bool = False, last_look: Callable[[], None] = lambda: None) -> None:
+        """Write the metadata: from now on the backup exists. `last_look` forbids it at the last moment by raising."""
         if is_pinned:
             publish(self.directory / self.id.pin_name, Pin().model_dump_json(exclude_none=True).encode())
-        publish(self.directory / self.id.metadata_name, metadata)
+        publish(self.directory / self.id.metadata_name, metadata, last_look)
         self._is_committed = True
         self._lock.note_unfinished(None)
 

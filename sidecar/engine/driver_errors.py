@@ -31,26 +31,29 @@ def translated(
     *,
     missing: type[SourceError] | None = None,
     is_snapshot: bool = False,
+    limit: str = "SIDECAR_STALL_TIMEOUT_SECONDS",
 ) -> Iterator[None]:
     """Raise the driver's errors as ours.
 
     `action` says what was being done, `otherwise` is the class for what has none of its own, `missing` the one for a
     collection that does not exist; `is_snapshot` says that snapshot reads were asked for, which gives some codes another
-    meaning.
+    meaning; `limit` is what an answer was waited for.
     """
     try:
         yield
     except (PyMongoError, BSONError) as error:
         if missing is not None and getattr(error, "code", None) == _NAMESPACE_NOT_FOUND:
             raise missing(f"{action}: it does not exist any more") from error
-        raise _as_ours(error, action, otherwise, is_snapshot=is_snapshot) from error
+        raise _as_ours(error, action, otherwise, is_snapshot=is_snapshot, limit=limit) from error
 
 
-def _as_ours(error: Exception, action: str, otherwise: type[SourceError], *, is_snapshot: bool) -> SourceError:
+def _as_ours(
+    error: Exception, action: str, otherwise: type[SourceError], *, is_snapshot: bool, limit: str
+) -> SourceError:
     text = f"{action}: {_in_words(error)}"
     match error:
         case NetworkTimeout():
-            return SourceStalled(f"{text} (no answer within the limit SIDECAR_STALL_TIMEOUT_SECONDS)")
+            return SourceStalled(f"{text} (no answer within the limit {limit})")
         case ServerSelectionTimeoutError():
             return SourceUnavailable(text)
         case OperationFailure(code=code) if is_snapshot and code == _SNAPSHOT_TOO_OLD:

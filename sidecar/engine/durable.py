@@ -2,11 +2,12 @@
 
 import os
 import stat
+from collections.abc import Callable
 from io import BufferedRandom
 from pathlib import Path
 from typing import IO
 
-from sidecar.errors import StorageError
+from sidecar.errors import SidecarError, StorageError
 
 TEMPORARY = ".tmp"
 
@@ -46,18 +47,25 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def publish(path: Path, content: bytes) -> None:
-    """Write a small file so that it is there whole or not at all, then read it back. Raises StorageError."""
+def publish(path: Path, content: bytes, last_look: Callable[[], None] = lambda: None) -> None:
+    """Write a small file so that it is there whole or not at all, then read it back. Raises StorageError.
+
+    `last_look` is called right before the file appears, and forbids it by raising.
+    """
     temporary = temporary_of(path)
     try:
         with create(temporary) as file:
             file.write(content)
             to_disk(file)
+        last_look()
         move(temporary, path)
         stored = path.read_bytes()
     except OSError as error:
         remove(temporary)
         raise StorageError.of(error, f"writing {path.name}") from error
+    except SidecarError:
+        remove(temporary)
+        raise
     if stored != content:
         raise StorageError(f"{path.name} reads back differently from what was written")
 

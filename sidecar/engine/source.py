@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import pymongo
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
@@ -22,7 +23,7 @@ from pymongo.errors import PyMongoError
 
 from sidecar.engine.driver_errors import translated
 from sidecar.engine.pace import Pace
-from sidecar.errors import CollectionsChanged, CursorFailed, SnapshotUnavailable, SourceError
+from sidecar.errors import CollectionsChanged, CursorFailed, SnapshotUnavailable, SourceError, SourceStalled
 from sidecar.model import CollectionKind
 
 BATCH_BYTES = 2 << 20  # batches of 1-4 MB cost half the CPU of the server's own 16 MB ones
@@ -63,10 +64,9 @@ class Database:
             self._patient = self._connect(url, stall_seconds * PATIENCE)
 
     def _connect(self, url: str, answer_within_seconds: float) -> Any:
-        options: dict[str, Any] = {
-            "appname": "mongodb-backup-sidecar",
-            "socketTimeoutMS": int(answer_within_seconds * 1000),
-        }
+        options: dict[str, Any] = {"socketTimeoutMS": int(answer_within_seconds * 1000)}
+        if "appname=" not in url.lower():  # what tells our connections from others in the server's log
+            options["appname"] = "mongodb-backup-sidecar"
         if (
             "serverselectiontimeoutms" not in url.lower()
         ):  # the driver's own default of 30 s is long for a person who waits
@@ -153,15 +153,26 @@ class Database:
         *,
         database: str | None = None,
         is_slow: bool = False,
+        within_seconds: float | None = None,
         otherwise: type[SourceError] = SourceError,
     ) -> dict[str, Any]:
         """Run one command and return its reply. Write errors inside an `ok` reply are the caller's.
 
-        Raises SourceError, as `otherwise` where the server refused the command. `is_slow` waits longer for the answer.
+        Raises SourceError, as `otherwise` where the server refused the command. `is_slow` waits longer for the answer,
+        `within_seconds` for so long in all, also for a server to be found.
         """
-        client = self._patient if is_slow else self._client
-        with translated(f"running {next(iter(command))}", otherwise):
-            return dict(await client[database or self.name].command(dict(command)))
+        client, action = self._patient if is_slow else self._client, f"running {next(iter(command))}"
+        if within_seconds is None:
+            with translated(action, otherwise):
+                return dict(await client[database or self.name].command(dict(command)))
+        limit = f"{within_seconds:g} s"
+        try:
+            # The driver's own limit frees its thread and connection; ours holds also while all its threads are taken.
+            async with asyncio.timeout(within_seconds):
+                with translated(action, otherwise, limit=limit), pymongo.timeout(within_seconds):
+                    return dict(await client[database or self.name].command(dict(command)))
+        except TimeoutError:
+            raise SourceStalled(f"{action}: no answer within {limit}") from None
 
 
 class Reader:

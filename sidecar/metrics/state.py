@@ -7,6 +7,7 @@ from datetime import datetime
 from sidecar.clock import Clock
 from sidecar.history import History
 from sidecar.jobs import Jobs
+from sidecar.leadership import Alone
 from sidecar.model import BackupSet, Kind, Manifest, Outcome, Run, StoredBackup, Trigger
 from sidecar.overview import Overview, SetView
 from sidecar.scheduler import Entry, Scheduler
@@ -21,6 +22,7 @@ class State:
 
     overview: Overview
     jobs: Jobs
+    leadership: Alone
     scheduler: Scheduler
     history: History
     clock: Clock

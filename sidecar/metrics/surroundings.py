@@ -3,6 +3,7 @@
 import platform
 
 from sidecar.alert_test import Severity
+from sidecar.leadership import Role
 from sidecar.metrics.family import Family, Labelled, Type, of_process, seconds
 from sidecar.metrics.state import State
 
@@ -67,6 +68,11 @@ OURSELVES = (
         "scheduler_armed",
         "0 while the start-up restore holds the schedules.",
         lambda p: p.scheduler.is_armed,
+    ),
+    of_process(
+        "leader",
+        "1 if this sidecar begins the backups that are due: alone, or as the one of its group.",
+        lambda p: p.leadership.role is not Role.FOLLOWER,
     ),
     of_process(
         "scheduler_restarts_total",

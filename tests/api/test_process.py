@@ -33,7 +33,7 @@ VOLATILE = (
 
 def test_alive_and_ready_are_open_to_everybody(served: Served) -> None:
     assert served.get("/healthz", token=None).json == {"status": "ok"}
-    assert served.get("/readyz", token=None).json == {"is_ready": True, "reasons": []}
+    assert served.get("/readyz", token=None).json == {"is_ready": True, "reasons": [], "role": "alone"}
 
 
 def lasting(served: Served) -> dict[str, float]:
@@ -98,6 +98,16 @@ def test_a_second_server_on_the_same_directory_is_refused_and_says_who_is_there(
         timeout=30,
     )
     assert (second.returncode, served.process and str(served.process.pid) in second.stderr) == (4, True)
+
+
+def test_what_a_killed_run_left_is_gone_when_the_server_starts(served: Served) -> None:
+    made = served.back_up()["filename"]
+    served.kill()
+    left = served.directory / ".seed_backup_20260101_000000.json.tmp"
+    left.write_bytes(b"half a back")
+    served.start()
+    assert not left.exists()
+    assert (served.directory / made).exists()
 
 
 def test_a_port_that_is_taken_is_named(served: Served, tmp_path: Path) -> None:

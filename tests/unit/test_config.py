@@ -46,6 +46,8 @@ DEFAULTS = Settings(
     stall_timeout_seconds=120.0,
     max_read_mb_s=None,
     verify_slice=Share(1, 1),
+    leader_group=None,
+    lease_seconds=20.0,
     log_format=None,
     log_level="info",
     sets={"main": MAIN, "attendance": ATTENDANCE},
@@ -82,6 +84,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "SIDECAR_STALL_TIMEOUT_SECONDS": "1.5",
         "SIDECAR_MAX_READ_MB_S": "20",
         "SIDECAR_VERIFY_SLICE": "1/7",
+        "SIDECAR_LEADER_GROUP": "on-site",
+        "SIDECAR_LEASE_SECONDS": "30",
         "SIDECAR_LOG_FORMAT": "console",
         "SIDECAR_LOG_LEVEL": "debug",
     }
@@ -111,6 +115,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         stall_timeout_seconds=1.5,
         max_read_mb_s=20.0,
         verify_slice=Share(1, 7),
+        leader_group="on-site",
+        lease_seconds=30.0,
         log_format="console",
         log_level="debug",
         sets={

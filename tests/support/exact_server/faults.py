@@ -7,6 +7,7 @@ Faults are armed with `{"labFault": COMMAND, "action": ACTION}`; the actions:
     stall       there never is an answer
     cut         the command is done, half of the reply is sent, and the connection dropped
     garbage     the command is done, and the reply is framed well but is not BSON
+    writeConcernError  the command is done, and the reply says that too few members of the replica set know of it
     writeError  (insert) the document at `index` of the command is refused with `code` and `message`
     end         (cursors) half of the batch, and the claim that it was the last
     repeat      (cursors) documents that were already returned: getMore gives its last batch again and does not move on,
@@ -17,6 +18,7 @@ answers. Both take `db` and `collection` (default: any), `skip` (so many matchin
 `times` (default 1; -1 is for ever).
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,7 +31,9 @@ from support.exact_server.errors import CommandError
 from support.exact_server.raw_bson import body, document, find_element, without
 from support.exact_server.wire import Request
 
-ACTIONS: Final = frozenset({"error", "close", "stall", "cut", "garbage", "writeError", "end", "repeat"})
+ACTIONS: Final = frozenset(
+    {"error", "close", "stall", "cut", "garbage", "writeConcernError", "writeError", "end", "repeat"}
+)
 _UNRECORDED: Final = frozenset(
     {"hello", "ismaster", "labfault", "labhook", "labreset", "labcommands", "labsnapshothistory"}
 )
@@ -123,13 +127,16 @@ class Lab:
     hooks: list[Hook] = field(default_factory=list)
     commands: list[Mapping[str, Any]] = field(default_factory=list)
 
-    def record(self, request: Request) -> None:
-        """Keeps a command without its documents, which are only counted."""
+    def record(self, request: Request, application: str = "") -> None:
+        """Keeps a command without its documents, which are only counted, with its updates, when it came and from whom."""
         if request.name.lower() in _UNRECORDED:
             return
         documents = len(request.payload) if request.name == "insert" else 0
         command = RawBSONDocument(without(request.raw, b"documents"))
-        self.commands.append({"name": request.name, "db": request.db, "documents": documents, "command": command})
+        updates = [RawBSONDocument(raw) for raw in request.payload] if request.name == "update" else []
+        whence = {"at": time.time(), "application": application}
+        what = {"name": request.name, "db": request.db, "documents": documents, "updates": updates, "command": command}
+        self.commands.append(what | whence)
 
     def due_fault(self, request: Request) -> Fault | None:
         return next((fault for fault in self.faults if fault.trigger.fires(request)), None)

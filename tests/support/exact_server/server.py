@@ -32,6 +32,16 @@ class Settings:
     history_seconds: float = DEFAULT_HISTORY_SECONDS
 
 
+@dataclass
+class Client:
+    """Who is at the other end of a connection, by the name that it gives itself."""
+
+    application: str = ""
+
+    def meet(self, command: Mapping[str, Any]) -> None:
+        self.application = wire.application_of(command) or self.application
+
+
 @dataclass(frozen=True)
 class Call:
     """One command on its way through the server."""
@@ -74,23 +84,26 @@ class ExactServer:
         return listener
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = Client()
         try:
-            while await self._exchange(reader, writer):
+            while await self._exchange(reader, writer, client):
                 pass
         except (asyncio.IncompleteReadError, ConnectionError, ValueError):
             pass  # the client has gone or does not speak the protocol
         finally:
             writer.close()
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: Client) -> bool:
         """One message and its answer. False ends the connection."""
         header = wire.Header.parse(await reader.readexactly(wire.HEADER.size))
         message = await reader.readexactly(header.body_bytes)
         if header.opcode == wire.OP_QUERY:
+            client.meet(wire.queried(message))
             writer.write(wire.op_reply(bson.encode({**self.hello(), "ok": 1.0}), header.request_id))
             return True
         request = wire.parse_op_msg(message)
-        self.lab.record(request)
+        client.meet(request.fields)
+        self.lab.record(request, client.application)
         fault = self.lab.due_fault(request)
         action = fault.action if fault else ""
         if action == "close":
@@ -113,7 +126,7 @@ class ExactServer:
         except CommandError as error:
             return bson.encode({**error.reply, **self.gossip()})
         elements = result if isinstance(result, bytes) else body(bson.encode(result))
-        return document(elements, body(bson.encode({"ok": 1.0, **self.gossip()})))
+        return document(elements, body(bson.encode({**_doubt(call.fault), "ok": 1.0, **self.gossip()})))
 
     def execute(self, call: Call) -> Result:
         """Raises CommandError, also for a fault that asks for one."""
@@ -147,6 +160,12 @@ class ExactServer:
             raise CommandError(72, f"read concern snapshot is not supported for '{call.request.name}'")
         if not self.settings.is_replica_set:
             raise CommandError(123, "node needs to be a replica set member to use read concern snapshot")
+
+
+def _doubt(fault: Fault | None) -> Mapping[str, Any]:
+    if fault is None or fault.action != "writeConcernError":
+        return {}
+    return {"writeConcernError": {"code": fault.code, "errmsg": fault.message}}
 
 
 def _damaged(reply: bytes, action: str) -> bytes:
