@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format bench chaos soak image image-test lock clean
+.PHONY: demo test check format bench chaos soak image image-test host-test lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +46,9 @@ image:  ## the container image, from what is committed; ENGINE=podman makes it w
 
 image-test: $(READY)  ## the image built twice and run under the manifests' restrictions; as root with buildah, podman, runc, mmdebstrap
 	$(BIN)/python -m pytest --quiet -s -m image tests/system/test_image.py
+
+host-test: $(READY)  ## the systemd unit on a small Debian that systemd runs, in namespaces of its own; as root with mmdebstrap
+	$(BIN)/python -m pytest --quiet -m host tests/system/test_systemd_unit.py
 
 lock: $(READY)  ## renew the pinned versions
 	$(BIN)/python -m pip install --quiet uv
