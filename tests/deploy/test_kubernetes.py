@@ -33,19 +33,24 @@ def the_sidecar(manifest: Manifest) -> Any:
     return found
 
 
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=VARIANTS, scope="module")
 def variant(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=SAMPLES, ids=lambda path: path.stem)
+@pytest.fixture(params=SAMPLES, ids=lambda path: path.stem, scope="module")
 def sample(request: pytest.FixtureRequest) -> Path:
     return Path(request.param)
 
 
-@pytest.fixture
-def built(tmp_path: Path, sample: Path, variant: str) -> list[Manifest]:
-    return with_components(tmp_path, [sample], variant, "monitoring", "scrape-policy")
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, sample: Path, variant: str) -> list[Manifest]:
+    return with_components(tmp_path_factory.mktemp("overlay"), [sample], variant, "monitoring", "scrape-policy")
+
+
+@pytest.fixture(scope="module")
+def alone() -> list[Manifest]:
+    return build(KUBERNETES / "deployment")
 
 
 def test_a_component_adds_to_somebodys_statefulset_and_changes_nothing(
@@ -90,8 +95,8 @@ def test_each_kind_of_sidecar_brings_the_objects_that_it_needs(built: list[Manif
     )
 
 
-def test_what_is_built_is_what_the_api_knows(built: list[Manifest]) -> None:
-    for manifest in [*built, *build(KUBERNETES / "deployment")]:
+def test_what_is_built_is_what_the_api_knows(built: list[Manifest], alone: list[Manifest]) -> None:
+    for manifest in [*built, *alone]:
         check(manifest)
 
 
@@ -114,7 +119,7 @@ def test_the_definition_of_a_rule_knows_one_from_what_is_none() -> None:
 
 
 def test_the_schemas_refuse_what_is_wrong(built: list[Manifest]) -> None:
-    monitor, workload = one(built, "PodMonitor"), one(built, "StatefulSet")
+    monitor, workload = (copy.deepcopy(one(built, kind)) for kind in ("PodMonitor", "StatefulSet"))
     monitor["spec"]["podMetricsEndpoints"][0]["intervall"] = "30s"
     workload["spec"]["template"]["spec"]["initContainers"][-1]["restartPolice"] = "Always"
     with pytest.raises(jsonschema.ValidationError):
@@ -123,9 +128,11 @@ def test_the_schemas_refuse_what_is_wrong(built: list[Manifest]) -> None:
         check(workload)
 
 
-def test_a_pod_made_from_each_template_is_let_in_by_the_restricted_standard(built: list[Manifest]) -> None:
+def test_a_pod_made_from_each_template_is_let_in_by_the_restricted_standard(
+    built: list[Manifest], alone: list[Manifest]
+) -> None:
     assert violations(a_pod(one(built, "StatefulSet"))) == []
-    assert violations(a_pod(one(build(KUBERNETES / "deployment"), "Deployment"))) == []
+    assert violations(a_pod(one(alone, "Deployment"))) == []
 
 
 @pytest.mark.parametrize(
@@ -140,8 +147,10 @@ def test_a_pod_made_from_each_template_is_let_in_by_the_restricted_standard(buil
         ("seccompProfile", {"type": "Unconfined"}, "no seccomp profile"),
     ],
 )
-def test_the_rule_of_the_standard_sees_what_is_missing(field: str, value: Any, complaint: str) -> None:
-    pod = a_pod(one(build(KUBERNETES / "deployment"), "Deployment"))
+def test_the_rule_of_the_standard_sees_what_is_missing(
+    alone: list[Manifest], field: str, value: Any, complaint: str
+) -> None:
+    pod = a_pod(one(alone, "Deployment"))
     pod["containers"][0]["securityContext"][field] = value
     assert violations(pod) == [f"backup-sidecar: {complaint}"]
 
@@ -160,10 +169,10 @@ def test_the_volume_of_the_backups_is_never_that_of_the_data(built: list[Manifes
     assert mounted <= {volume["name"] for volume in a_pod(workload)["volumes"]}
 
 
-def test_the_sidecar_gets_no_token_of_the_service_account(built: list[Manifest]) -> None:
+def test_the_sidecar_gets_no_token_of_the_service_account(built: list[Manifest], alone: list[Manifest]) -> None:
     mounts = {mount["mountPath"] for mount in the_sidecar(one(built, "StatefulSet"))["volumeMounts"]}
     assert "/var/run/secrets/kubernetes.io/serviceaccount" in mounts
-    assert a_pod(one(build(KUBERNETES / "deployment"), "Deployment"))["automountServiceAccountToken"] is False
+    assert a_pod(one(alone, "Deployment"))["automountServiceAccountToken"] is False
 
 
 def test_what_is_missing_stops_the_sidecar_and_not_the_pod(built: list[Manifest]) -> None:
@@ -172,8 +181,8 @@ def test_what_is_missing_stops_the_sidecar_and_not_the_pod(built: list[Manifest]
     assert volumes["backup-sidecar-config"]["configMap"]["optional"] is True
 
 
-def test_secrets_come_by_file_only(built: list[Manifest]) -> None:
-    deployment = one(build(KUBERNETES / "deployment"), "Deployment")
+def test_secrets_come_by_file_only(built: list[Manifest], alone: list[Manifest]) -> None:
+    deployment = one(alone, "Deployment")
     for container in (the_sidecar(one(built, "StatefulSet")), the_sidecar(deployment)):
         names = {one["name"] for one in container["env"]}
         assert {"MONGO_URL_FILE", "SIDECAR_ADMIN_TOKEN_FILE"} <= names
@@ -182,8 +191,8 @@ def test_secrets_come_by_file_only(built: list[Manifest]) -> None:
         assert set(container["resources"]["limits"]) == {"memory", "ephemeral-storage"}
 
 
-def test_the_deployment_is_one_at_a_time() -> None:
-    deployment = one(build(KUBERNETES / "deployment"), "Deployment")
+def test_the_deployment_is_one_at_a_time(alone: list[Manifest]) -> None:
+    deployment = one(alone, "Deployment")
     assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
 
 
