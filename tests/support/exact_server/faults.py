@@ -31,7 +31,17 @@ from support.exact_server.wire import Request
 
 ACTIONS: Final = frozenset({"error", "close", "stall", "cut", "garbage", "writeError", "end", "repeat"})
 _UNRECORDED: Final = frozenset(
-    {"hello", "ismaster", "labfault", "labhook", "labreset", "labcommands", "labsnapshothistory"}
+    {
+        "hello",
+        "ismaster",
+        "labfault",
+        "labhook",
+        "labreset",
+        "labcommands",
+        "labsnapshothistory",
+        "labrole",
+        "labstepdown",
+    }
 )
 
 

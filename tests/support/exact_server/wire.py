@@ -99,6 +99,17 @@ def parse_op_msg(body: bytes) -> Request:
     return Request(raw, RawBSONDocument(raw), sequences, expects_reply=not flags & _MORE_TO_COME)
 
 
+def queried(body: bytes) -> Mapping[str, Any]:
+    """The document in an OP_QUERY."""
+    return RawBSONDocument(body[body.index(0, 4) + 1 + 8 :])
+
+
+def application_of(hello: Mapping[str, Any]) -> str | None:
+    """The name that a client gives itself when it opens a connection; None in any other command."""
+    client = hello.get("client")
+    return str(client.get("application", {}).get("name", "")) if isinstance(client, Mapping) else None
+
+
 def op_msg_prefix(document_bytes: int, response_to: int) -> bytes:
     """What comes before the one document of an OP_MSG reply."""
     return HEADER.pack(HEADER.size + 5 + document_bytes, 1, response_to, OP_MSG) + b"\0\0\0\0\0"
