@@ -12,13 +12,13 @@ import bson
 import pytest
 from pymongo import MongoClient
 
-from sidecar.engine.drill import PREFIX, drill, sweep
+from sidecar.engine.drill import drill, sweep
 from sidecar.engine.lease import Lease, Timing
 from sidecar.errors import SourceError, SourceUnavailable
 from sidecar.model import Manifest
 from support.command import Command
 from support.rig import BUSES, DB, PEOPLE, Rig, rig
-from support.roles import actions, allow, privileges
+from support.roles import DRILLS, actions, allow, privileges
 from support.served import Served
 from support.servers import ServerProcess, seed
 
@@ -111,7 +111,7 @@ async def test_the_role_of_backups_changes_nothing(guarded: Rig, backed_up: Mani
     with pytest.raises(SourceError, match="not authorized"):
         await guarded.restore(backed_up)
     with pytest.raises(SourceError, match="not authorized"):
-        await drill(guarded.restore_order(backed_up), OWNER)
+        await drill(guarded.restore_order(backed_up), OWNER, DRILLS)
     assert everything(guarded) == before
 
 
@@ -134,11 +134,23 @@ async def test_without_an_action_of_its_role_a_restore_fails_names_the_command_a
     assert guarded.documents("users") == before
 
 
+async def test_the_role_of_drills_reaches_no_other_database(guarded: Rig, backed_up: Manifest) -> None:
+    before = everything(guarded)
+    allow(guarded.server, privileges("sidecarDrill"))
+    with pytest.raises(SourceError, match=f"not authorized on {DB} "):
+        await guarded.back_up()
+    with pytest.raises(SourceError, match=f"not authorized on {DB} "):
+        await guarded.restore(backed_up)
+    with pytest.raises(SourceError, match="not authorized on sidecar_drill_"):
+        await drill(guarded.restore_order(backed_up), OWNER)
+    assert everything(guarded) == before
+
+
 async def test_a_drill_needs_no_more_than_its_role(guarded: Rig, backed_up: Manifest) -> None:
     allow(guarded.server, privileges("sidecarDrill"))
-    proven = await drill(guarded.restore_order(backed_up), OWNER)
+    proven = await drill(guarded.restore_order(backed_up), OWNER, DRILLS)
     assert proven.collections == backed_up.collection_details
-    assert await sweep(guarded.database, OWNER) == []
+    assert await sweep(guarded.database, OWNER, DRILLS) == []
 
 
 @pytest.mark.parametrize("missing", actions("sidecarDrill"))
@@ -147,12 +159,12 @@ async def test_without_an_action_of_its_role_a_drill_proves_nothing_or_leaves_it
 ) -> None:
     allow(guarded.server, privileges("sidecarDrill", without=missing))
     if missing == "dropDatabase":
-        await drill(guarded.restore_order(backed_up), OWNER)
+        await drill(guarded.restore_order(backed_up), OWNER, DRILLS)
         with MongoClient[dict[str, Any]](guarded.server.uri) as client:
-            assert [name for name in client.list_database_names() if name.startswith(PREFIX)] != []
+            assert DRILLS in client.list_database_names()
         return
     with pytest.raises(SourceError, match=f"not authorized on .* to execute command {{ {REFUSALS[missing]}: "):
-        await drill(guarded.restore_order(backed_up), OWNER)
+        await drill(guarded.restore_order(backed_up), OWNER, DRILLS)
 
 
 async def test_sidecars_agree_with_no_more_than_the_role_of_the_lease(guarded: Rig) -> None:
@@ -177,7 +189,7 @@ async def test_without_an_action_of_the_lease_nobody_gets_it(guarded: Rig, missi
 
 def test_the_command_line_backs_up_restores_and_rehearses_with_the_roles(exact: ServerProcess, tmp_path: Path) -> None:
     seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
-    command = Command(exact, tmp_path / "backups")
+    command = Command(exact, tmp_path / "backups", {"SIDECAR_DRILL_DB": DRILLS})
     allow(exact, privileges("sidecarBackup"))
     assert command.run("backup", "main").returncode == 0
     (backup_id,) = command.valid()

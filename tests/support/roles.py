@@ -11,6 +11,7 @@ from support.rig import DB
 from support.servers import ServerProcess
 
 _FILE: Final = Path(__file__).parents[2] / "deploy" / "mongodb" / "roles.json"
+DRILLS: Final = "rehearsal"  # what SIDECAR_DRILL_DB names in the tests
 SIDECAR: Final = "mongodb-backup-sidecar"  # what it calls itself to the server
 
 Privileges = Sequence[Mapping[str, Any]]
@@ -18,7 +19,7 @@ Privileges = Sequence[Mapping[str, Any]]
 
 def privileges(*roles: str, without: str | None = None) -> Privileges:
     """Those of the roles together, for the tests' database; perhaps without an action."""
-    text = _FILE.read_text().replace("DATABASE", DB)
+    text = _FILE.read_text().replace("DATABASE", DB).replace("DRILLS", DRILLS)
     return [
         {**one, "actions": [action for action in one["actions"] if action != without]}
         for role in roles
