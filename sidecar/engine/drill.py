@@ -74,15 +74,18 @@ async def sweep(database: Database, owner: str, name: str | None = None) -> list
 
     None of the owner's drills may be under way. `name` is that of the database they take place in, if it is always the same.
     """
-    ours = re.compile(rf"{PREFIX}{owner}_[0-9a-f]{{8}}")
-    reply = await database.command({"listDatabases": 1, "nameOnly": True}, database="admin")
-    there = [str(one["name"]) for one in reply["databases"]]
-    named = [one for one in there if one == name or ours.fullmatch(one)]
-    swept = [one for one in named if _marker(owner) in await database.collections(one)]
+    candidates = [name] if name else await _named_for(database, owner)
+    swept = [one for one in candidates if _marker(owner) in await database.collections(one)]
     for one in swept:
         await database.command({"dropDatabase": 1}, database=one, is_slow=True)
         log.warning("drill.swept", scratch_database=one)
     return swept
+
+
+async def _named_for(database: Database, owner: str) -> list[str]:
+    ours = re.compile(rf"{PREFIX}{owner}_[0-9a-f]{{8}}")
+    reply = await database.command({"listDatabases": 1, "nameOnly": True}, database="admin")
+    return [str(one["name"]) for one in reply["databases"] if ours.fullmatch(one["name"])]
 
 
 def _marker(owner: str) -> str:

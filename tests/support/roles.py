@@ -14,6 +14,8 @@ _FILE: Final = Path(__file__).parents[2] / "deploy" / "mongodb" / "roles.json"
 DRILLS: Final = "rehearsal"  # what SIDECAR_DRILL_DB names in the tests
 SIDECAR: Final = "mongodb-backup-sidecar"  # what it calls itself to the server
 
+ROLES: Final = tuple(json.loads(_FILE.read_text()))
+
 Privileges = Sequence[Mapping[str, Any]]
 
 
