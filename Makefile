@@ -40,9 +40,10 @@ soak: $(READY)  ## ten minutes of a backup every second while everything breaks,
 IMAGE ?= mongodb-backup-sidecar:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 ENGINE ?= docker
 
-image:  ## the container image, from what is committed; ENGINE=podman makes it without Docker
+image:  ## the container image; ENGINE=podman makes it without Docker, PYTHON_IMAGE=python@sha256:… pins the base
 	$(ENGINE) build --build-arg SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct) --build-arg REVISION=$(shell git rev-parse HEAD) \
-	  --build-arg VERSION=$(lastword $(subst :, ,$(IMAGE))) --tag $(IMAGE) .
+	  --build-arg VERSION=$(lastword $(subst :, ,$(IMAGE))) $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) \
+	  $(BUILD_FLAGS) --tag $(IMAGE) .
 
 image-test: $(READY)  ## the image built twice and run under the manifests' restrictions; as root with buildah, podman, runc, mmdebstrap
 	$(BIN)/python -m pytest --quiet -s -m image tests/system/test_image.py

@@ -1,6 +1,7 @@
 """A small Debian with systemd as its first process, in namespaces of its own: units run as on a host, on the host's network."""
 
 import contextlib
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from support.containers import ROOT, run
+from support.documents import blocks
 
-_PACKAGES: Final = "systemd,python3,python3-venv,ca-certificates"
+_PACKAGES: Final = "systemd,dbus,python3,python3-venv,ca-certificates"
 _SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.05
 _BOOT: Final = r"""
@@ -38,25 +40,18 @@ exec env -i container=other PATH=/usr/sbin:/usr/bin /lib/systemd/systemd --syste
 
 
 def root_file_system(folder: Path) -> Path:
-    """A Debian with the sidecar installed as docs/install.md says, from a wheel of the work tree."""
+    """A Debian with the sidecar installed from a wheel of the work tree as docs/install.md says, and the sources at /src."""
     root = folder / "root"
     run("mmdebstrap", "--variant=minbase", f"--include={_PACKAGES}", "bookworm", str(root))
     for shared in (Path("/etc/pip.conf"), Path("/etc/ssl/certs/ca-certificates.crt")):  # how this machine reaches PyPI
         if shared.exists():
             (root / shared.relative_to("/")).write_bytes(shared.read_bytes())
-    run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(root / "root"), str(ROOT))
-    (root / "root" / "requirements.lock").write_bytes((ROOT / "requirements.lock").read_bytes())
-    for command in (
-        "python3 -m venv /opt/mongodb-backup",
-        "/opt/mongodb-backup/bin/pip install --quiet --require-hashes -r /root/requirements.lock",
-        "/opt/mongodb-backup/bin/pip install --quiet --no-deps /root/*.whl",
-        "ln -s /opt/mongodb-backup/bin/sidecar /usr/local/bin/sidecar",
-    ):
-        run("chroot", str(root), "/bin/sh", "-c", command)
-    unit = ROOT / "deploy" / "systemd"
-    (root / "etc/systemd/system/sidecar.service").write_bytes((unit / "sidecar.service").read_bytes())
-    (root / "etc/sysusers.d").mkdir(exist_ok=True)
-    (root / "etc/sysusers.d/mongodb-backup.conf").write_bytes((unit / "sidecar.sysusers.conf").read_bytes())
+    source = root / "src"
+    shutil.copytree(ROOT / "deploy", source / "deploy")
+    shutil.copy(ROOT / "requirements.lock", source)
+    run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(source / "dist"), str(ROOT))
+    (venv,) = [block for block in blocks("install.md", "uv, pipx or venv") if "venv /opt" in block]
+    run("chroot", str(root), "/bin/sh", "-ec", f"cd /src\n{venv}")
     return root
 
 

@@ -84,9 +84,18 @@ class Container(Served):
 
     @property
     def run_options(self) -> list[str]:
+        """Secrets as files that only the container's user can read."""
         ours = {name: value for name, value in self.environment.items() if name not in ("PATH", "HOME", "BACKUP_DIR")}
-        variables = [f"--env={name}={value}" for name, value in ours.items()]
-        return [*variables, f"--volume={self.directory}:/backups", *self.options]
+        secrets = {name: ours.pop(name) for name in ("MONGO_URL", "SIDECAR_ADMIN_TOKEN", "SIDECAR_READ_TOKEN")}
+        folder = self.directory.with_name("secrets")
+        folder.mkdir(exist_ok=True)
+        for name, value in secrets.items():
+            (folder / name).write_text(value)
+            (folder / name).chmod(0o400)
+            os.chown(folder / name, UID, UID)
+        files = [f"--env={name}_FILE=/run/secrets/{name}" for name in secrets]
+        mounts = [f"--volume={self.directory}:/backups", f"--volume={folder}:/run/secrets:ro"]
+        return [*(f"--env={name}={value}" for name, value in ours.items()), *files, *mounts, *self.options]
 
     def start(self) -> Self:
         self.directory.mkdir(mode=0o700, exist_ok=True)

@@ -123,6 +123,12 @@ def test_stops_with_0_in_ten_seconds_also_in_the_middle_of_a_backup(
     assert not list(container.directory.glob("*.meta.json"))
 
 
+def test_a_signal_from_inside_restarts_it_alone_as_the_documents_say(container: Container) -> None:
+    container.execute("python3", "-c", "import os; os.kill(1, 15)")
+    assert container.process is not None
+    assert container.process.wait(15) == 0
+
+
 def test_without_a_place_for_backups_it_says_so_and_ends(image: str, mongodb: ServerProcess, tmp_path: Path) -> None:
     environment = Served(mongodb, tmp_path).environment
     options = [f"--env={name}={environment[name]}" for name in ("MONGO_URL", "SIDECAR_ADMIN_TOKEN")]

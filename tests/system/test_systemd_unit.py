@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.booted import Machine, root_file_system
+from support.documents import blocks
 from support.rig import BUSES, DB, PEOPLE
 from support.served import ADMIN, Served
 from support.servers import ServerProcess, accepts_connections, free_port, secantus, seed
@@ -15,6 +16,7 @@ from support.servers import ServerProcess, accepts_connections, free_port, secan
 pytestmark = [pytest.mark.host, pytest.mark.timeout(600)]
 
 UNIT = "sidecar.service"
+INSTALL, BESIDE = blocks("install.md", "Host with systemd")
 ATTEMPTS = """
 import ctypes, json, mmap, os, socket
 def outcome(attempt):
@@ -67,12 +69,13 @@ def service(mongodb: ServerProcess) -> Service:
 def root(tmp_path_factory: pytest.TempPathFactory, service: Service) -> Path:
     made = root_file_system(tmp_path_factory.mktemp("machine"))
     (made / "home/somebody").mkdir()
-    etc = made / "etc/mongodb-backup"
-    etc.mkdir()
-    (etc / "sidecar.toml").write_text(f'host = "127.0.0.1"\nport = {service.port}\nmin_storage_mb = 0\n')
-    for name, secret in (("mongo-url", service.mongodb.uri), ("admin-token", ADMIN)):
-        (etc / name).write_text(secret)
-        (etc / name).chmod(0o600)
+    configuration = f'host = "127.0.0.1"\nport = {service.port}\nmin_storage_mb = 0\n'
+    for name, text in (("mongo-url", service.mongodb.uri), ("admin-token", ADMIN), ("sidecar.toml", configuration)):
+        (made / "src" / name).write_text(text)
+    with Machine(made) as booted:
+        installed = booted.run("/bin/sh", "-ec", f"cd /src\n{INSTALL}")
+        assert installed.returncode == 0, installed.stderr + booted.journal(UNIT)
+        assert accepts_connections(service.port)
     return made
 
 
@@ -86,20 +89,22 @@ def machine(root: Path) -> Iterator[Machine]:
 def test_the_unit_makes_a_backup_that_only_its_account_can_read_and_stops_with_success(
     machine: Machine, service: Service
 ) -> None:
-    started = machine.run("systemctl", "start", UNIT)
+    started = machine.run("systemctl", "restart", UNIT)
     assert started.returncode == 0, machine.journal(UNIT)
     assert machine.property(UNIT, "StatusText") == f"Serving http://127.0.0.1:{service.port}"
     backup = service.back_up()
     kept = machine.root / "var/lib/mongodb-backup" / backup["filename"]
     assert kept.stat().st_mode & 0o777 == 0o600
     assert kept.stat().st_uid == kept.parent.stat().st_uid != 0
+    status = machine.run("/bin/sh", "-ec", BESIDE)
+    assert (status.returncode, "healthy" in status.stdout) == (0, True), status.stdout + status.stderr
     assert machine.run("systemctl", "stop", UNIT).returncode == 0
     assert (machine.property(UNIT, "Result"), machine.property(UNIT, "ExecMainStatus")) == ("success", "0")
 
 
 def test_a_server_that_hangs_is_killed_and_started_again(machine: Machine, service: Service) -> None:
     machine.drop_in(UNIT, "[Service]\nWatchdogSec=2\nRestartSec=100ms\n")
-    assert machine.run("systemctl", "start", UNIT).returncode == 0, machine.journal(UNIT)
+    assert machine.run("systemctl", "restart", UNIT).returncode == 0, machine.journal(UNIT)
     machine.run("systemctl", "kill", "--signal=STOP", UNIT)
     machine.wait_until(lambda: machine.property(UNIT, "NRestarts") == "1")
     machine.wait_until(lambda: accepts_connections(service.port))
@@ -108,7 +113,7 @@ def test_a_server_that_hangs_is_killed_and_started_again(machine: Machine, servi
 
 def test_a_wrong_configuration_is_reported_and_not_tried_again(machine: Machine) -> None:
     machine.drop_in(UNIT, "[Service]\nEnvironment=BACKUP_LIMIT=none\nRestartSec=0\n")
-    assert machine.run("systemctl", "start", UNIT).returncode != 0
+    assert machine.run("systemctl", "restart", UNIT).returncode != 0
     assert (machine.property(UNIT, "NRestarts"), machine.property(UNIT, "ExecMainStatus")) == ("0", "2")
     assert "BACKUP_LIMIT: expected a whole number" in machine.journal(UNIT)
 
@@ -117,7 +122,7 @@ def test_whoever_takes_over_the_process_can_do_nothing_but_its_work(machine: Mac
     (machine.root / "opt/attempts.py").write_text(ATTEMPTS)
     command = "/usr/bin/python3 /opt/attempts.py"
     machine.drop_in(UNIT, f"[Service]\nType=oneshot\nRestart=no\nWatchdogSec=0\nExecStart=\nExecStart={command}\n")
-    assert machine.run("systemctl", "start", UNIT).returncode == 0, machine.journal(UNIT)
+    assert machine.run("systemctl", "restart", UNIT).returncode == 0, machine.journal(UNIT)
     (outcomes,) = [json.loads(line) for line in machine.journal(UNIT).splitlines() if line.startswith('{"write')]
     assert outcomes == {
         "write to /etc": "Read-only file system",
