@@ -1,6 +1,7 @@
 """deploy/kubernetes: what kustomize makes of it, and what that does to other people's StatefulSets."""
 
 import copy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from support.manifests import KUBERNETES, ROOT, Manifest, build, changes, check, one, relative, with_components
+from sidecar.config import Secret, load
+from support.documents import blocks
+from support.manifests import KUBERNETES, ROOT, Manifest, build, changes, check, one, with_components
 from support.pod_security import violations
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.yaml"))
@@ -196,18 +199,31 @@ def test_the_deployment_is_one_at_a_time(alone: list[Manifest]) -> None:
     assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
 
 
-def test_image_and_configuration_are_replaced_as_the_documents_say(tmp_path: Path, variant: str) -> None:
-    """An overlay of a user: an image of theirs, and their sidecar.toml."""
+def test_the_kustomization_of_the_documents_puts_in_an_image_and_a_configuration(tmp_path: Path) -> None:
+    (text,) = [block for block in blocks("install.md", "Kubernetes") if "components:" in block]
+    shutil.copytree(KUBERNETES, tmp_path / "deploy" / "kubernetes")
+    (tmp_path / "kustomization.yaml").write_text(text)
     (tmp_path / "mongodb.yaml").write_bytes(SAMPLES[0].read_bytes())
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mongodb-backup-sidecar"}}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config | {"data": {"sidecar.toml": 'db_name = "school"\n'}}))
-    overlay = {
-        "resources": ["mongodb.yaml"],
-        "components": [relative(KUBERNETES / variant, tmp_path)],
-        "images": [{"name": "mongodb-backup-sidecar", "newName": "registry.example/backup", "newTag": "1.2.3"}],
-        "patches": [{"path": "config.yaml"}],
-    }
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    toml = {"data": {"sidecar.toml": 'db_name = "school"\n'}}
+    (tmp_path / "sidecar-config.yaml").write_text(yaml.safe_dump(config | toml))
     built = build(tmp_path)
-    assert the_sidecar(one(built, "StatefulSet"))["image"] == "registry.example/backup:1.2.3"
-    assert one(built, "ConfigMap")["data"] == {"sidecar.toml": 'db_name = "school"\n'}
+    assert the_sidecar(one(built, "StatefulSet"))["image"] == "registry.example/mongodb-backup-sidecar:0.1.0"
+    assert one(built, "ConfigMap") == config | toml
+
+
+def test_the_configuration_that_is_shipped_is_one_that_the_sidecar_takes(
+    built: list[Manifest], alone: list[Manifest], tmp_path: Path
+) -> None:
+    """And so are the variables of the container, with secrets from files."""
+    for manifests, kind in ((built, "StatefulSet"), (alone, "Deployment")):
+        (tmp_path / "sidecar.toml").write_text(one(manifests, "ConfigMap")["data"]["sidecar.toml"])
+        (tmp_path / "mongo-url").write_text("mongodb://localhost:27017/?directConnection=true\n")
+        (tmp_path / "admin-token").write_text("0123456789abcdef\n")
+        places = ("/etc/mongodb-backup-sidecar", "/run/secrets/mongodb-backup-sidecar")
+        environ = {item["name"]: item["value"] for item in the_sidecar(one(manifests, kind))["env"]}
+        for place in places:
+            environ = {name: value.replace(place, str(tmp_path)) for name, value in environ.items()}
+        settings = load(environ)
+        assert (str(settings.backup_dir), settings.port, settings.db_name) == ("/backups/mongodb", 8001, "bus_tracker")
+        assert settings.admin_token == Secret("0123456789abcdef")
