@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format bench chaos soak image image-test host-test lock clean
+.PHONY: demo test check format bench chaos soak lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,15 @@ chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
 soak: $(READY)  ## ten minutes of a backup every second while everything breaks, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -s -m soak tests/system
 
+lock: $(READY)  ## renew the pinned versions
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --all-extras --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \
+	  | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url - -o requirements-build.lock
+
+.PHONY: image image-test host-test
+
 IMAGE ?= mongodb-backup-sidecar:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 ENGINE ?= docker
 
@@ -50,13 +59,6 @@ image-test: $(READY)  ## the image built twice and run under the manifests' rest
 
 host-test: $(READY)  ## the systemd unit on a small Debian that systemd runs, in namespaces of its own; as root with mmdebstrap
 	$(BIN)/python -m pytest --quiet -m host tests/system/test_systemd_unit.py
-
-lock: $(READY)  ## renew the pinned versions
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --all-extras --group dev pyproject.toml -o requirements-dev.lock
-	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \
-	  | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url - -o requirements-build.lock
 
 clean:
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
