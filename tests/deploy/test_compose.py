@@ -72,7 +72,9 @@ def test_the_school_is_loaded_once(compose: Any, tmp_path: Path) -> None:
 
 def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
     text = (ROOT / "deploy" / "compose" / "prometheus.yml").read_text()
-    (tmp_path / "prometheus.yml").write_text(text.replace("/etc/prometheus/rules", str(ROOT / "alerts")))
+    (tmp_path / "prometheus.yml").write_text(
+        text.replace("/etc/prometheus/rules/*.yaml", f"{ROOT}/alerts/*.rules.yaml")
+    )
     ended = subprocess.run(
         ["promtool", "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True, check=False
     )
