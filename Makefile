@@ -57,6 +57,24 @@ lock: $(READY)  ## renew the pinned versions
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --all-extras --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \
+	  | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url - -o requirements-build.lock
+
+.PHONY: image image-test host-test
+
+IMAGE ?= mongodb-backup-sidecar:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+ENGINE ?= docker
+
+image:  ## the container image; ENGINE=podman makes it without Docker, PYTHON_IMAGE=python@sha256:… pins the base
+	$(ENGINE) build --build-arg SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct) --build-arg REVISION=$(shell git rev-parse HEAD) \
+	  --build-arg VERSION=$(lastword $(subst :, ,$(IMAGE))) $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) \
+	  $(BUILD_FLAGS) --tag $(IMAGE) .
+
+image-test: $(READY)  ## the image built twice and run under the manifests' restrictions; as root with buildah, podman, runc, mmdebstrap
+	$(BIN)/python -m pytest --quiet -s -m image tests/system/test_image.py
+
+host-test: $(READY)  ## the systemd unit on a small Debian that systemd runs, in namespaces of its own; as root with mmdebstrap
+	$(BIN)/python -m pytest --quiet -m host tests/system/test_systemd_unit.py
 
 clean:
 	rm -rf $(VENV) .demo site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -319,7 +319,7 @@ class Service:
         order = self.restore_order(str(newest.id), target_db=None, collections=None)
         with SetLock(self.settings.backup_dir, DRILL, f"drill of {newest.id}"):
             began = time.monotonic()
-            proven = await drill.drill(replace(order, listener=listener), self._owner())
+            proven = await drill.drill(replace(order, listener=listener), self._owner(), self.settings.drill_db)
         if newest.manifest is not None:
             await in_thread(self._note_measure, newest.manifest, time.monotonic() - began)
         return proven
@@ -345,7 +345,7 @@ class Service:
     async def sweep_drills(self) -> list[str]:
         """Drop what killed drills left on the server; return the names. Raises SourceError, StorageError, Busy."""
         with SetLock(self.settings.backup_dir, DRILL, "sweeping"):
-            return await drill.sweep(self.database, self._owner())
+            return await drill.sweep(self.database, self._owner(), self.settings.drill_db)
 
     def _owner(self) -> str:
         """What tells this backup directory's scratch databases from those of others."""

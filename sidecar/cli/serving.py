@@ -8,7 +8,7 @@ import threading
 
 import typer
 
-from sidecar import config, logs
+from sidecar import config, logs, systemd
 from sidecar.bootstrap import serving
 from sidecar.cli import exits, terminal
 from sidecar.cli.running import app
@@ -52,8 +52,9 @@ async def _serve(settings: Settings, token: Secret, telemetry: Telemetry, ears: 
     async with serving(settings, token, telemetry, ears.listen_for) as listener:
         if settings.admin_token is None:
             terminal.say(f"Admin token, made for this run: {listener.url}/#token={token.reveal()}")
-        await told_to_stop.wait()
-        _end_at_the_latest(STOP_SECONDS)
+        async with systemd.announced(os.environ, f"Serving {listener.url}"):
+            await told_to_stop.wait()
+            _end_at_the_latest(STOP_SECONDS)
 
 
 def _end_at_the_latest(seconds: float) -> None:

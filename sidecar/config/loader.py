@@ -22,6 +22,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     reading.unknown_names()
     reading.tls_pair(values)
     reading.two_tokens(values)
+    reading.two_databases(values)
     good = {key: value for key, value in values.items() if value is not _BROKEN}
     found = sets.build(_defaults() | good, reading.tables, environ, reading.problems)
     if reading.problems:
@@ -157,6 +158,11 @@ class _Reading:
         """With one token for both, whoever may read could also delete."""
         if isinstance(values["read_token"], Secret) and values["read_token"] == values["admin_token"]:
             self.problems.append("SIDECAR_READ_TOKEN: expected another token than SIDECAR_ADMIN_TOKEN")
+
+    def two_databases(self, values: Mapping[str, Any]) -> None:
+        """A drill ends by dropping its database."""
+        if isinstance(values["drill_db"], str) and values["drill_db"] == values["db_name"]:
+            self.problems.append("SIDECAR_DRILL_DB: expected another database than DB_NAME")
 
 
 def _secret_text(path: Path) -> str:

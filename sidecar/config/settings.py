@@ -61,6 +61,7 @@ class Settings:
     timezone: ZoneInfo
     verify_schedule: str | None
     drill_schedule: str | None
+    drill_db: str | None
     restore_on_empty: bool
     seed_file: Path | None
     host: str

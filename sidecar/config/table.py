@@ -164,6 +164,9 @@ SETTINGS = (
     ),
     Setting("SIDECAR_DRILL_SCHEDULE", _schedule, "0 4 * * 0", "When a restore is rehearsed; empty: never."),
     Setting(
+        "SIDECAR_DRILL_DB", _db_name, None, "Database in which restores are rehearsed; not set: a new one each time."
+    ),
+    Setting(
         "SIDECAR_RESTORE_ON_EMPTY",
         _boolean,
         "false",

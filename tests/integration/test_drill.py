@@ -7,7 +7,7 @@ import bson
 import pytest
 
 from sidecar.engine.drill import MARKER, PREFIX, drill, sweep
-from sidecar.errors import RestoreMismatch, SidecarError
+from sidecar.errors import RestoreMismatch, SidecarError, WriteRejected
 from support.rig import BUSES, DB, PEOPLE, Rig, rig
 from support.servers import ServerProcess, seed
 
@@ -80,10 +80,47 @@ async def test_what_a_killed_drill_left_is_swept_and_nothing_else(exact: ServerP
     ours, others, unmarked = f"{PREFIX}{OWNER}_0123abcd", f"{PREFIX}99999999_0123abcd", f"{PREFIX}{OWNER}_0123abce"
     async with rig(exact, tmp_path) as at:
         for name in (ours, others, f"{PREFIX}mine"):
-            seed(exact.uri, name, {MARKER: [{"_id": 1}]})
+            seed(exact.uri, name, {f"{MARKER}_{OWNER}": [{"_id": 1}]})
         seed(exact.uri, unmarked, {"users": PEOPLE})
         assert await sweep(at.database, OWNER) == [ours]
         assert databases(at) == sorted([others, unmarked, f"{PREFIX}mine"])
+
+
+async def test_drills_in_a_database_of_a_fixed_name_drop_it_and_sweep_it(exact: ServerProcess, tmp_path: Path) -> None:
+    async with rig(exact, tmp_path) as at:
+        seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+        manifest = await at.back_up()
+        proven = await drill(at.restore_order(manifest), OWNER, "rehearsal")
+        assert proven.collections == manifest.collection_details
+        assert at.names("rehearsal") == []
+        seed(exact.uri, "rehearsal", {f"{MARKER}_{OWNER}": [{"_id": 1}], "users": PEOPLE})  # killed half-way
+        assert await sweep(at.database, OWNER, "rehearsal") == ["rehearsal"]
+
+
+@pytest.mark.parametrize("others", ["users", f"{MARKER}_99999999"])
+async def test_a_database_of_a_fixed_name_that_holds_anything_of_others_is_left_alone(
+    others: str, exact: ServerProcess, tmp_path: Path
+) -> None:
+    async with rig(exact, tmp_path) as at:
+        seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+        manifest = await at.back_up()
+        seed(exact.uri, "rehearsal", {others: [{"_id": 1}]})
+        with pytest.raises(WriteRejected, match=f"rehearsal exists already and holds {others}"):
+            await drill(at.restore_order(manifest), OWNER, "rehearsal")
+        assert await sweep(at.database, OWNER, "rehearsal") == []
+        assert at.names("rehearsal") == [others]
+
+
+async def test_of_two_that_begin_at_the_same_moment_one_at_least_goes_back(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    async with rig(exact, tmp_path) as at:
+        seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+        manifest = await at.back_up()
+        at.lab(labHook="create", db="rehearsal", then={"create": f"{MARKER}_99999999", "$db": "rehearsal"})
+        with pytest.raises(WriteRejected, match="rehearsal exists already"):
+            await drill(at.restore_order(manifest), OWNER, "rehearsal")
+        assert at.names("rehearsal") == [f"{MARKER}_99999999"]
 
 
 async def test_documents_that_no_text_can_carry_are_proven_as_well(exact: ServerProcess, tmp_path: Path) -> None:

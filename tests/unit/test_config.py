@@ -35,6 +35,7 @@ DEFAULTS = Settings(
     timezone=ZoneInfo("UTC"),
     verify_schedule="30 3 * * *",
     drill_schedule="0 4 * * 0",
+    drill_db=None,
     restore_on_empty=False,
     seed_file=None,
     host="0.0.0.0",  # noqa: S104 - the documented default
@@ -73,6 +74,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "SIDECAR_TIMEZONE": "Europe/Berlin",
         "SIDECAR_VERIFY_SCHEDULE": "0 1 * * *",
         "SIDECAR_DRILL_SCHEDULE": "",
+        "SIDECAR_DRILL_DB": "rehearsal",
         "SIDECAR_RESTORE_ON_EMPTY": "YES",
         "SIDECAR_SEED_FILE": "/seed.json",
         "SIDECAR_HOST": "::1",
@@ -104,6 +106,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         timezone=ZoneInfo("Europe/Berlin"),
         verify_schedule="0 1 * * *",
         drill_schedule=None,
+        drill_db="rehearsal",
         restore_on_empty=True,
         seed_file=Path("/seed.json"),
         host="::1",

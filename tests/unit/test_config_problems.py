@@ -169,6 +169,12 @@ def test_one_token_for_reading_and_administration_is_a_problem() -> None:
     ]
 
 
+def test_to_rehearse_in_the_database_itself_is_a_problem() -> None:
+    assert problems({"DB_NAME": "school", "SIDECAR_DRILL_DB": "school"}) == [
+        "SIDECAR_DRILL_DB: expected another database than DB_NAME"
+    ]
+
+
 def test_a_file_that_is_not_toml_is_one_problem(tmp_path: Path) -> None:
     environ = with_file(tmp_path, "backup_limit = = 5")
 

@@ -23,8 +23,10 @@ CODE_NAMES: Final[Mapping[int, str]] = {
     175: "QueryPlanKilled",
     239: "SnapshotTooOld",
     246: "SnapshotUnavailable",
+    10107: "NotWritablePrimary",
     10334: "BSONObjectTooLarge",
     11000: "DuplicateKey",
+    13435: "NotPrimaryNoSecondaryOk",
 }
 
 

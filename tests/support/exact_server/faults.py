@@ -35,7 +35,17 @@ ACTIONS: Final = frozenset(
     {"error", "close", "stall", "cut", "garbage", "writeConcernError", "writeError", "end", "repeat"}
 )
 _UNRECORDED: Final = frozenset(
-    {"hello", "ismaster", "labfault", "labhook", "labreset", "labcommands", "labsnapshothistory"}
+    {
+        "hello",
+        "ismaster",
+        "labfault",
+        "labhook",
+        "labreset",
+        "labcommands",
+        "labsnapshothistory",
+        "labrole",
+        "labstepdown",
+    }
 )
 
 

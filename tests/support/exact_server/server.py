@@ -8,6 +8,7 @@ from typing import Any, Final
 import bson
 
 from support.exact_server import wire
+from support.exact_server.authorisation import Authorisation
 from support.exact_server.catalogue import Catalogue, Namespace
 from support.exact_server.clock import DEFAULT_HISTORY_SECONDS, ClusterClock, as_timestamp
 from support.exact_server.cursors import Cursors
@@ -17,6 +18,8 @@ from support.exact_server.raw_bson import body, document
 from support.exact_server.wire import Request
 
 _TAKES_SNAPSHOT: Final = frozenset({"find", "aggregate", "getMore"})  # drivers repeat the concern in getMore
+_SAID_BY_ALL: Final = frozenset({"hello", "ismaster", "ping", "buildinfo", "endsessions", "getmore", "killcursors"})
+_READS: Final = frozenset({"find", "aggregate", "count", "listcollections", "listindexes", "listdatabases"})
 
 Result = Mapping[str, Any] | bytes  # a reply without `ok`; bytes are whole elements
 Handler = Callable[["Call"], Result]
@@ -49,6 +52,7 @@ class Call:
     server: "ExactServer"
     request: Request
     fault: Fault | None = None
+    application: str = ""
 
     @property
     def trick(self) -> str:
@@ -72,6 +76,8 @@ class ExactServer:
     address: str = ""
     cursors: Cursors = field(default_factory=Cursors)
     lab: Lab = field(default_factory=Lab)
+    authorisation: Authorisation = field(default_factory=Authorisation)
+    is_secondary: bool = False
 
     def __post_init__(self) -> None:
         self.clock = ClusterClock(self.settings.history_seconds)
@@ -111,7 +117,7 @@ class ExactServer:
         if action == "stall":
             await reader.read()  # ends when the client gives up
             return False
-        reply = wire.op_msg(self.answer(Call(self, request, fault)), header.request_id)
+        reply = wire.op_msg(self.answer(Call(self, request, fault, client.application)), header.request_id)
         if request.expects_reply:
             writer.write(_damaged(reply, action))
             await writer.drain()
@@ -135,7 +141,9 @@ class ExactServer:
         handler = self.handlers.get(call.request.name.lower())
         if handler is None:
             raise CommandError(59, f"no such command: '{call.request.name}'")
+        self.authorisation.check(call.application, call.request)
         self._check_read_concern(call)
+        self._check_may_answer(call)
         return handler(call)
 
     def hello(self) -> Mapping[str, Any]:
@@ -143,7 +151,8 @@ class ExactServer:
             return wire.hello_reply(msg="isdbgrid")
         if not self.settings.is_replica_set:
             return wire.hello_reply()
-        return wire.hello_reply(**wire.replica_set_of_one(self.address))
+        role = {"isWritablePrimary": False, "ismaster": False, "secondary": True} if self.is_secondary else {}
+        return wire.hello_reply(**{**wire.replica_set_of_one(self.address), **role})
 
     def gossip(self) -> Mapping[str, Any]:
         """The cluster time that a replica set adds to its replies."""
@@ -152,6 +161,16 @@ class ExactServer:
         now = as_timestamp(self.clock.now)
         signature = {"hash": bytes(20), "keyId": bson.Int64(0)}
         return {"operationTime": now, "$clusterTime": {"clusterTime": now, "signature": signature}}
+
+    def _check_may_answer(self, call: Call) -> None:
+        """A secondary takes no writes, and reads only from those who say that they know what it is."""
+        name, preference = call.request.name.lower(), call.get("$readPreference", {})
+        if not self.is_secondary or name.startswith("lab") or name in _SAID_BY_ALL:
+            return
+        if name not in _READS:
+            raise CommandError(10107, "not primary")
+        if preference.get("mode", "primary") == "primary":
+            raise CommandError(13435, "not primary and secondaryOk=false")
 
     def _check_read_concern(self, call: Call) -> None:
         if call.get("readConcern", {}).get("level") != "snapshot":

@@ -23,7 +23,8 @@ _MODIFIABLE: Final = frozenset(
 
 
 def _list_databases(call: Call) -> Mapping[str, Any]:
-    databases = [{"name": name, "sizeOnDisk": 1, "empty": False} for name in call.server.catalogue.databases()]
+    visible = call.server.authorisation.visible(call.application, call.server.catalogue.databases())
+    databases = [{"name": name, "sizeOnDisk": 1, "empty": False} for name in visible]
     return {"databases": databases, "totalSize": len(databases)}
 
 

@@ -36,10 +36,22 @@ def _snapshot_history(call: Call) -> Mapping[str, Any]:
     return {}
 
 
+def _role(call: Call) -> Mapping[str, Any]:
+    call.server.authorisation.give(str(call.get("application")), list(call.request.target))
+    return {}
+
+
+def _step_down(call: Call) -> Mapping[str, Any]:
+    call.server.is_secondary = True
+    return {}
+
+
 HANDLERS: Final[Mapping[str, Handler]] = {
     "labfault": _fault,
     "labhook": _hook,
     "labreset": _reset,
     "labcommands": _commands,
     "labsnapshothistory": _snapshot_history,
+    "labrole": _role,
+    "labstepdown": _step_down,
 }
