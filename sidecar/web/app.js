@@ -1,12 +1,12 @@
 // The page as a whole: who is signed in, where they are, and what is drawn.
 
-import { html, render, useEffect, useState } from "./html.js";
+import { html, render, useEffect } from "./html.js";
 import { clock } from "./format.js";
 import { Icon } from "./icons.js";
 import { arrive, refresh } from "./refresh.js";
-import { address, follow, takeToken } from "./route.js";
-import { signIn, signOut } from "./session.js";
-import { current, listen, setNames, toastProblem } from "./store.js";
+import { address, follow } from "./route.js";
+import { left, signIn, signOut } from "./session.js";
+import { current, listen, setNames } from "./store.js";
 import { Alerts } from "./views/alerts.js";
 import { Announcer, Toasts } from "./views/toasts.js";
 import { Overview } from "./views/overview.js";
@@ -16,10 +16,7 @@ import { SetView } from "./views/set.js";
 import { SignIn } from "./views/sign-in.js";
 import { HEALTH } from "./words.js";
 
-function App() {
-  const [, redraw] = useState(0);
-  useEffect(() => listen(() => redraw((times) => times + 1)), []);
-  const state = current();
+function App({ state }) {
   useEffect(() => {
     document.title = state.health && state.session ? `${HEALTH[state.health.overall_health][1]} · Backups` : "Backups";
   });
@@ -47,7 +44,7 @@ function View({ state }) {
 }
 
 function Top({ state }) {
-  const { health, route, session } = state;
+  const { health, role, route } = state;
   const tab = (target, words) => {
     const isHere = target.view === route.view && target.set === route.set;
     return html`<a href=${address(target)} aria-current=${isHere ? "page" : undefined}>${words}</a>`;
@@ -58,7 +55,7 @@ function Top({ state }) {
       <div class="tools">
         <span class="fresh">${state.refreshedAt && html`As of ${clock(state.refreshedAt)}`}</span>
         <button type="button" class="quiet" onClick=${refresh} aria-label="Refresh" title="Refresh" aria-busy=${state.isRefreshing}><${Icon} name="refresh" /></button>
-        ${session?.role === "reader" && html`<span class="role" title="This token may look at everything and change nothing.">Read only</span>`}
+        ${role === "reader" && html`<span class="role" title="This token may look at everything and change nothing.">Read only</span>`}
         <button type="button" class="quiet" onClick=${signOut}>Sign out</button>
       </div>
     </div>
@@ -83,12 +80,12 @@ const Away = ({ state }) => state.awaySince && html`<div class="away" role="aler
   ${state.refreshedAt ? `What you see is of ${clock(state.refreshedAt)}. ` : ""}Trying again…</p>
 </div>`;
 
-async function start() {
-  const token = takeToken();
-  follow(arrive);
-  if (token) await signIn(token).then(() => true, (problem) => toastProblem("The link's token was refused", problem));
-  render(html`<${App} />`, document.body);
-  await refresh();
+const draw = () => render(html`<${App} state=${current()} />`, document.body);
+
+async function arrived(token) {
+  if (token) await signIn(token).catch((problem) => left(`The link's token was refused: ${problem.message}.`));
+  await (token || !current().health ? refresh() : arrive());
 }
 
-start();
+listen(draw);
+follow(arrived);

@@ -62,9 +62,12 @@ export function Progress({ run, label, children }) {
   </div>`;
 }
 
-/** A modal window as long as it is drawn; the focus goes back to where it was. */
+let windows = 0;
+
+/** A modal window as long as it is drawn; the focus goes back to where it was. Without `onClose` nobody can close it. */
 export function Dialog({ title, onClose, children, kind = "" }) {
   const ref = useRef();
+  const [id] = useState(() => `window-${++windows}`);
   useLayoutEffect(() => {
     const dialog = ref.current;
     dialog.showModal();
@@ -72,15 +75,26 @@ export function Dialog({ title, onClose, children, kind = "" }) {
   }, []);
   const close = (event) => {
     event.preventDefault();
-    onClose();
+    onClose?.();
   };
-  return html`<dialog ref=${ref} class=${kind} aria-labelledby="dialog-title" onCancel=${close}>
+  return html`<dialog ref=${ref} class=${kind} aria-labelledby=${id} onCancel=${close}>
     <header>
-      <h2 id="dialog-title">${title}</h2>
-      <button type="button" class="quiet" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>
+      <h2 id=${id}>${title}</h2>
+      ${onClose && html`<button type="button" class="quiet" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>`}
     </header>
     ${children}
   </dialog>`;
+}
+
+/** A part of a window that takes another's place: what was focused in that is gone, so this takes the focus over. */
+export function Step({ label, onSubmit, children }) {
+  const ref = useRef();
+  useLayoutEffect(() => {
+    const first = ref.current.querySelector("[autofocus]") ?? ref.current;
+    first.focus();
+  }, []);
+  const inside = html`<div class="step" ref=${ref} tabindex="-1" role="group" aria-label=${label}>${children}</div>`;
+  return onSubmit ? html`<form onSubmit=${onSubmit}>${inside}</form>` : inside;
 }
 
 /** A sentence for when there is nothing, or the server's reason why not. */

@@ -15,6 +15,8 @@ export function watch(jobId) {
   return watched.get(jobId);
 }
 
+export const isWatched = (jobId) => watched.has(jobId);
+
 async function follow(jobId) {
   let job = streams < MOST_STREAMS ? await stream(jobId) : null;
   while (!job || job.state === "running") {

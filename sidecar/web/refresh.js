@@ -1,7 +1,7 @@
 // Keeps what is shown fresh: every 30 seconds, when the reader comes back, and after everything that changes something.
 
 import { get, path } from "./api.js";
-import { watch } from "./jobs.js";
+import { isWatched, watch } from "./jobs.js";
 import { left, resume } from "./session.js";
 import { PAGE, current, update } from "./store.js";
 
@@ -51,8 +51,10 @@ async function told(work) {
     await work();
     if (current().awaySince) update({ awaySince: null });
   } catch (problem) {
-    if (problem.isSignedOut) left("Your session is over, or the server was started again.");
-    else if (problem.status === undefined) throw problem; // a defect of ours belongs on the console
+    if (problem.isSignedOut) {
+      update({ awaySince: null }); // it answers, if only that
+      left("Your session is over, or the server was started again.");
+    } else if (problem.status === undefined) throw problem; // a defect of ours belongs on the console
     else update({ awaySince: current().awaySince ?? Date.now(), awayReason: problem.message });
   }
 }
@@ -68,7 +70,7 @@ async function load() {
     loadOpen(),
   ]);
   update({ health, schedule, recent: recent.answer, jobs: answer.jobs, refreshedAt: Date.now() });
-  for (const job of answer.jobs) if (job.state === "running") watch(job.id).catch(() => {});
+  for (const job of answer.jobs) if (job.state === "running" && !isWatched(job.id)) watch(job.id).then(refresh, () => {});
 }
 
 /** What only the open view shows. */

@@ -33,18 +33,19 @@ export function go(route) {
   location.hash = address(route);
 }
 
-/** Calls `arrive` whenever the address changes. */
+/** Calls `arrive` now and whenever the address changes, with the token of a ready link if it has one. */
 export function follow(arrive) {
   const read = () => {
+    const token = takeToken();
     update({ route: parse(location.hash) });
-    arrive();
+    arrive(token);
   };
   addEventListener("hashchange", read);
-  update({ route: parse(location.hash) });
+  read();
 }
 
-/** The token of a link such as `make demo` prints, which is taken out of the address before anything else happens. */
-export function takeToken() {
+/** Taken out of the address before anything else happens, so that it stays nowhere. */
+function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token) history.replaceState(null, "", "/");
   return token;

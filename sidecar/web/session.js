@@ -1,7 +1,7 @@
 // Signing in and out. That there is a session is remembered so that a first visit asks for nothing; the cookie itself is out of reach.
 
 import { call, get } from "./api.js";
-import { update } from "./store.js";
+import { forget, update } from "./store.js";
 
 const REMEMBERED = "sidecar.signed-in";
 
@@ -12,6 +12,7 @@ export async function signIn(token) {
 
 export async function signOut() {
   await call("DELETE", "/session").catch(() => {}); // one that is over already
+  forget();
   left("");
 }
 
@@ -28,7 +29,7 @@ export async function resume() {
 
 function entered(session) {
   localStorage.setItem(REMEMBERED, "yes");
-  update({ session, sessionNote: "" });
+  update({ session, role: session.role, sessionNote: "" });
 }
 
 export function left(note) {

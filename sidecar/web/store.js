@@ -2,8 +2,9 @@
 
 export const PAGE = 24; // backups, or jobs, on one page
 
-let state = {
+const NOTHING = {
   session: undefined, // {name, role}; null when signed out, undefined until that is known
+  role: null, // that of the session, also when it is over: what is drawn stays
   sessionNote: "", // why somebody has to sign in again
   route: { view: "overview" },
   health: null,
@@ -18,7 +19,8 @@ let state = {
   awaySince: null,
   toasts: [],
 };
-const listeners = new Set();
+let state = NOTHING;
+const listeners = [];
 
 export const current = () => state;
 
@@ -27,12 +29,14 @@ export function update(patch) {
   for (const listener of listeners) listener();
 }
 
+/** What one reader saw is not for the next. */
+export const forget = () => update({ ...NOTHING, route: state.route });
+
 export function listen(listener) {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+  listeners.push(listener);
 }
 
-export const mayWrite = ({ session }) => session?.role === "admin";
+export const mayWrite = ({ role }) => role === "admin";
 
 export const setNames = ({ schedule }) => schedule?.entries.filter((one) => one.kind === "backup").map((one) => one.backup_type) ?? [];
 

@@ -40,6 +40,9 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "message": "Latest backup is 0 minutes old",
             "backup_count": 1,
             "retention_limit": 5,
+            "retention_days": 30,
+            "directory": ".",
+            "states": {"valid": 1, "invalid": 0, "missing": 0, "orphan": 0},
             "suspicions": [],
         },
         "attendance": {
@@ -49,6 +52,9 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "last_backup": None,
             "backup_count": 0,
             "retention_limit": 5,
+            "retention_days": 30,
+            "directory": "attendance",
+            "states": {"valid": 0, "invalid": 0, "missing": 0, "orphan": 0},
             "suspicions": [],
         },
     }

@@ -2,7 +2,7 @@
 
 import { confirm, pin, remove, unpin, verify } from "../actions.js";
 import { downloadAddress } from "../api.js";
-import { Action, Badge, Dialog, Digest, Fact, Nothing, Progress, When } from "../elements.js";
+import { Action, Badge, Dialog, Digest, Fact, Nothing, Progress, Step, When } from "../elements.js";
 import { bytes, duration, number } from "../format.js";
 import { html, useState } from "../html.js";
 import { Icon } from "../icons.js";
@@ -27,7 +27,7 @@ export function BackupDialog({ state }) {
 
 const TITLE = { restore: "Restore", delete: "Delete a backup" };
 
-const Facts = ({ state, entry, decision, to }) => html`
+const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
   <p class="badges">
     <${Badge} of=${STATE[entry.state]} />
     ${entry.is_suspect && html`<${Badge} of=${["warning", "Suspect"]} />`}
@@ -54,7 +54,7 @@ const Facts = ({ state, entry, decision, to }) => html`
     ${entry.is_valid && html`<a class="button" href=${downloadAddress(entry.backup_id)} download=${entry.filename}>Download</a>`}
     ${mayWrite(state) && html`<${Writing} entry=${entry} to=${to} />`}
   </footer>
-`;
+<//>`;
 
 function pinWords({ is_pinned: isPinned, pinned_until: until }) {
   if (!isPinned) return "No";
@@ -98,9 +98,9 @@ function Writing({ entry, to }) {
   return html`
     <${Action} work=${() => verify(entry.backup_id, false)}>Verify<//>
     <${Action} work=${() => verify(entry.backup_id, true)}>Verify deep<//>
-    ${entry.is_pinned ? html`<${Action} work=${() => unpin(entry.backup_id)}>Unpin<//>` : html`<${Pin} entry=${entry} />`}
     ${entry.is_valid && html`<a class="button" href=${to("restore")}>Restore…</a>`}
     <a class="button danger" href=${to("delete")}>Delete…</a>
+    ${entry.is_pinned ? html`<${Action} work=${() => unpin(entry.backup_id)}>Unpin<//>` : html`<${Pin} entry=${entry} />`}
   `;
 }
 
@@ -120,7 +120,7 @@ function Delete({ entry, to, close }) {
     event.preventDefault();
     if (isMeant) await remove(entry.backup_id).then(close, setProblem);
   };
-  return html`<form onSubmit=${submit}>
+  return html`<${Step} label="Deletion" onSubmit=${submit}>
     <p>This deletes <code>${entry.filename}</code> and its metadata from the disk. It cannot be taken back.</p>
     <label>Type the backup's name, <code>${entry.backup_id}</code>, to delete it
       <input name="confirm" autocomplete="off" spellcheck="false" autofocus value=${typed} onInput=${(event) => setTyped(event.target.value)} />
@@ -130,5 +130,5 @@ function Delete({ entry, to, close }) {
       <a class="button" href=${to(undefined)}>Back</a>
       <button class="danger" aria-disabled=${!isMeant}>Delete it</button>
     </footer>
-  </form>`;
+  <//>`;
 }

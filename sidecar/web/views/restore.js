@@ -1,8 +1,8 @@
 // A restore, step by step: what it would do, what stands in its way, the database's name, how far it is, and the proof.
 
 import { cancel, plan, restore } from "../actions.js";
-import { Action, Digest, Fact, Nothing, Progress, When } from "../elements.js";
-import { bytes, duration, number } from "../format.js";
+import { Action, Fact, Progress, Step, When } from "../elements.js";
+import { duration, number } from "../format.js";
 import { html, useState } from "../html.js";
 import { Icon } from "../icons.js";
 import { watch } from "../jobs.js";
@@ -51,7 +51,7 @@ function Order({ entry, order, look, refusal }) {
   const [chosen, setChosen] = useState(order.collections ?? all);
   const toggle = (name) => setChosen(chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]);
   const wanted = { ...(target && { target_db: target }), ...(chosen.length < all.length && { collections: chosen }) };
-  return html`<div class="step">
+  return html`<${Step} label="What is restored">
     <p>Makes collections what <code>${entry.backup_id}</code> holds, taken <${When} at=${entry.timestamp} />. First you see what it would do; nothing is written.</p>
     <label>Into database
       <input name="target" autocomplete="off" spellcheck="false" placeholder=${entry.metadata?.db_name} value=${target} onInput=${(event) => setTarget(event.target.value.trim())} />
@@ -64,7 +64,7 @@ function Order({ entry, order, look, refusal }) {
     <footer class="actions">
       <${Action} kind="primary" isBusy=${!chosen.length} work=${() => look(wanted)} autofocus>Show the plan<//>
     </footer>
-  </div>`;
+  <//>`;
 }
 
 // -- what it would do
@@ -82,7 +82,7 @@ function Plan({ planned, begin, back, refusal }) {
   };
   const warnings = planned.plan.flatMap((one) => one.warnings.map((words) => `${one.collection}: ${words}`));
   const isReplacing = planned.plan.some((one) => one.replaces_documents !== null);
-  return html`<form class="step" onSubmit=${submit}>
+  return html`<${Step} label="Plan" onSubmit=${submit}>
     <p>Into the database <code>${planned.target_db}</code>:</p>
     <${PlanTable} rows=${planned.plan} />
     ${warnings.map((words) => html`<p class="note" key=${words}><${Icon} name="warning" />${words}</p>`)}
@@ -92,14 +92,14 @@ function Plan({ planned, begin, back, refusal }) {
       <${Fact} name="Safety backup">${isReplacing ? "What it replaces is backed up first, pinned, and put back if the restore fails" : "None is needed: nothing is replaced"}<//>
     </dl>
     <label>Type the database's name, <code>${planned.target_db}</code>, to restore into it
-      <input name="confirm" autocomplete="off" spellcheck="false" autofocus value=${typed} onInput=${(event) => setTyped(event.target.value)} />
+      <input name="confirm" autocomplete="off" spellcheck="false" value=${typed} onInput=${(event) => setTyped(event.target.value)} />
     </label>
     ${refusal}
     <footer class="actions">
       <button type="button" onClick=${back}>Back</button>
       <button class="danger" aria-disabled=${!isMeant || isBusy}>${isBusy && html`<${Icon} name="running" />`}${planned.obstacles.length ? "Restore all the same" : "Restore"}</button>
     </footer>
-  </form>`;
+  <//>`;
 }
 
 const PlanTable = ({ rows }) => html`<div class="scroll" tabindex="0" role="region" aria-label="Plan">
@@ -127,18 +127,18 @@ const Obstacles = ({ obstacles }) => obstacles.length > 0 && html`<div class="al
 
 const UnderWay = ({ state, jobId }) => {
   const job = state.jobs.find((one) => one.id === jobId);
-  return html`<div class="step" role="group" aria-label="Restore under way">
+  return html`<${Step} label="Restore under way">
     ${job ? html`<${Progress} run=${job.runs[0]} label="Restore" />` : html`<p>Beginning…</p>`}
     <p class="help">It goes on when this window is closed.</p>
     <footer class="actions"><${Action} work=${() => cancel(jobId)}>Call it off<//></footer>
-  </div>`;
+  <//>`;
 };
 
 // -- how it ended
 
 function Result({ entry, planned, run, to }) {
   const isGood = run.outcome === "succeeded";
-  return html`<div class="step">
+  return html`<${Step} label="Result">
     <div class="alert ${isGood ? "good" : "critical"}" role="status">
       <${Icon} name=${isGood ? "good" : "critical"} />
       <div>
@@ -152,5 +152,5 @@ function Result({ entry, planned, run, to }) {
       <${Collections} entry=${entry} names=${planned.plan.map((one) => one.collection)} />
     `}
     <footer class="actions"><a class="button primary" href=${to(undefined)}>Done</a></footer>
-  </div>`;
+  <//>`;
 }

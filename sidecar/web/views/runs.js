@@ -1,10 +1,11 @@
 // The record: what ran, how it ended, and the log of what did not succeed.
 
+import { get, path } from "../api.js";
 import { Ago, Badge, Choice, Nothing, Pager, When } from "../elements.js";
 import { between } from "../format.js";
-import { html } from "../html.js";
+import { html, useState } from "../html.js";
 import { address, go } from "../route.js";
-import { PAGE, setNames } from "../store.js";
+import { PAGE, setNames, toastProblem } from "../store.js";
 import { KIND, OUTCOME, TRIGGER } from "../words.js";
 
 const OUTCOMES = Object.entries(OUTCOME).filter(([key]) => key !== "running").map(([key, [, words]]) => [key, words]);
@@ -35,18 +36,27 @@ const Run = ({ job, run }) => html`<article class="run">
   <header>
     <${Badge} of=${OUTCOME[run.outcome ?? "running"]} />
     <h2>${KIND[job.kind]} of ${run.backup_type}</h2>
-    <span class="label">${TRIGGER[job.trigger]}</span>
-    <${Ago} at=${run.started_at} />
-    ${run.ended_at && html`<span class="label">took ${between(run.started_at, run.ended_at)}</span>`}
+    <span class="label">${TRIGGER[job.trigger]}${run.ended_at ? `, took ${between(run.started_at, run.ended_at)}` : ""}</span>
+    <span class="label"><${Ago} at=${run.started_at} /> · <${When} at=${run.started_at} /></span>
   </header>
   <p>${run.message}</p>
   ${run.cure && html`<p class="cure">${run.cure}</p>`}
-  <p class="label"><${When} at=${run.started_at} /></p>
-  ${run.log.length > 0 && html`<details>
-    <summary>Log</summary>
-    <ol class="log">${run.log.map((line, index) => html`<${Line} key=${index} line=${line} />`)}</ol>
-  </details>`}
+  ${run.outcome && run.outcome !== "succeeded" && html`<${Log} job=${job} run=${run} />`}
 </article>`;
+
+/** Fetched when somebody wants to see it. */
+function Log({ job, run }) {
+  const [lines, setLines] = useState([]);
+  const open = (event) => {
+    if (!event.target.open || lines.length) return;
+    const find = (found) => found.runs.find((one) => one.backup_type === run.backup_type).log;
+    get(path("jobs", job.id)).then((found) => setLines(find(found)), (problem) => toastProblem("No log", problem));
+  };
+  return html`<details onToggle=${open}>
+    <summary>Log</summary>
+    <ol class="log">${lines.map((line, index) => html`<${Line} key=${index} line=${line} />`)}</ol>
+  </details>`;
+}
 
 const LEFT_OUT = ["timestamp", "level", "event", "logger", "job_id", "kind", "set"];
 

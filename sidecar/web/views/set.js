@@ -63,7 +63,7 @@ function Card({ state, entry, decision, query }) {
       <${Badge} of=${STATE[entry.state]} title=${entry.verify_message} />
       ${entry.is_suspect && html`<${Badge} of=${["warning", "Suspect"]} />`}
       ${entry.is_pinned && html`<span class="badge neutral"><${Icon} name="pin" />Pinned</span>`}
-      <h3><a href=${address(here)}>${entry.filename}</a></h3>
+      <h2><a href=${address(here)}>${entry.filename}</a></h2>
     </header>
     <p class="made"><strong><${Ago} at=${entry.timestamp} /></strong> <${When} at=${entry.timestamp} /></p>
     ${!entry.is_valid && html`<p class="why">${brief(entry.verify_message)}</p>`}

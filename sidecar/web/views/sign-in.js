@@ -8,7 +8,7 @@ import { signIn } from "../session.js";
 
 export function SignIn({ state, isOver = false }) {
   const form = html`<${Form} note=${state.sessionNote} />`;
-  if (isOver) return html`<${Dialog} title="Sign in again" kind="sign-in" onClose=${() => {}}>${form}<//>`;
+  if (isOver) return html`<${Dialog} title="Sign in again" kind="sign-in">${form}<//>`;
   return html`<main class="sign-in">
     <h1><img src="/web/icon.svg" alt="" width="40" height="40" />Backups</h1>
     ${form}

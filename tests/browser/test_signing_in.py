@@ -1,0 +1,104 @@
+"""Who may see the page, and how a session begins and ends."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from support.browser import Visit
+from support.served import ADMIN, READER, Served
+
+REFUSED = r"status of 401"
+
+
+def type_token(reader: Visit, token: str) -> None:
+    reader.page.get_by_label("Token").fill(token)
+    reader.page.get_by_role("button", name="Sign in").click()
+
+
+def test_a_first_visit_asks_for_a_token_and_for_nothing_else(reader: Visit, served: Served) -> None:
+    asked: list[str] = []
+    reader.page.on("request", lambda request: asked.append(request.url))
+    reader.page.goto(served.url)
+    expect(reader.page.get_by_label("Token")).to_be_focused()
+    assert [url for url in asked if "/api/" in url] == []
+
+
+def test_a_wrong_token_is_refused_and_the_right_one_then_taken(reader: Visit, served: Served) -> None:
+    reader.page.goto(served.url)
+    type_token(reader, "a guess")
+    expect(reader.page.get_by_role("alert")).to_have_text("This token is wrong.")
+    expect(reader.page.get_by_label("Token")).to_be_focused()
+    type_token(reader, ADMIN)
+    expect(reader.page.get_by_role("heading", level=1)).to_have_text("Something needs you now")
+    expect(reader.page).to_have_title("Critical · Backups")
+    reader.expect_complaints(REFUSED)
+
+
+def test_the_ready_link_signs_in_and_leaves_no_token_behind(reader: Visit, served: Served) -> None:
+    reader.page.goto(f"{served.url}/#token={ADMIN}")
+    expect(reader.page.get_by_role("button", name="Sign out")).to_be_visible()
+    assert ADMIN not in reader.page.url
+    kept = reader.page.evaluate("[JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie]")
+    assert kept == ['{"sidecar.signed-in":"yes"}', "{}", ""]
+    reader.page.go_back()
+    assert ADMIN not in reader.page.url
+
+
+def test_a_ready_link_of_an_earlier_start_says_so(reader: Visit, served: Served) -> None:
+    reader.page.goto(f"{served.url}/#token=of-yesterday")
+    expect(reader.page.locator(".note")).to_have_text("The link's token was refused: the token is wrong.")
+    reader.expect_complaints(REFUSED)
+
+
+def test_a_session_lasts_over_a_reload_until_it_is_signed_out(reader: Visit) -> None:
+    page = reader.at("#/schedule")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Schedule")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Token")).to_be_visible()
+    expect(page.locator("#main")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_label("Token")).to_be_visible()
+
+
+def test_when_the_session_is_over_the_place_is_kept(reader: Visit, served: Served) -> None:
+    made = served.back_up()
+    page = reader.at(f"#/set/main/backup/{made['backup_id']}")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Refresh").evaluate("button => button.click()")
+    expect(page.get_by_role("dialog", name="Sign in again")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Sign in again")).to_contain_text("Your session is over")
+    type_token(reader, ADMIN)
+    expect(page.get_by_role("dialog", name="Sign in again")).to_have_count(0)
+    expect(page.get_by_role("dialog", name=made["backup_id"])).to_be_visible()
+    reader.expect_complaints(REFUSED)
+
+
+def test_who_may_only_read_sees_everything_and_no_button_that_writes(
+    served: Served, visits: Callable[..., Visit]
+) -> None:
+    backup_id = served.back_up()["backup_id"]
+    looks = (
+        "#/",
+        "#/set/main",
+        f"#/set/main/backup/{backup_id}",
+        f"#/set/main/backup/{backup_id}/restore",
+        "#/schedule",
+    )
+    allowed = {"Refresh", "Sign out", "Close", "Copy the SHA-256", "Dismiss"}
+    reading, writing = visits(served), visits(served)
+    reading.at(token=READER)
+    writing.at(token=ADMIN)
+    expect(reading.page.get_by_text("Read only")).to_be_visible()
+    for address in looks:
+        found = []
+        for one in (reading, writing):
+            page = one.at(address, token=None)
+            expect(page.locator("dialog .facts" if "backup/" in address and one is reading else "main")).to_be_visible()
+            buttons = page.get_by_role("button", include_hidden=True).all()
+            names = {button.get_attribute("aria-label") or button.inner_text() for button in buttons}
+            found.append(
+                {name for name in names if name not in allowed and not name.startswith("Copy the fingerprint")}
+            )
+        assert (found[0], found[1] != set()) == (set(), True), address
