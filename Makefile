@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format bench chaos soak lock clean
+.PHONY: demo test check format bench page-figures screenshots chaos soak lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,12 @@ format: $(READY)
 
 bench: $(READY)  ## figures of docs/performance.md
 	$(BIN)/python benchmarks/pipeline.py
+
+page-figures: $(READY)  ## weight and speed of the admin page, figures of docs/performance.md
+	$(BIN)/python benchmarks/page.py
+
+screenshots: $(READY)  ## docs/images: the admin page on a school's data, light, dark and on a phone
+	$(BIN)/python benchmarks/screenshots.py
 
 chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -m chaos tests/system

@@ -1,4 +1,4 @@
-"""The admin page: a few files in memory, compressed once, which browsers keep and ask for again by their digest."""
+"""The admin page: a few files in memory, compressed once, at addresses that change with their content and are kept for ever."""
 
 import gzip
 import hashlib
@@ -23,12 +23,16 @@ TYPES = {  # by suffix; anything else in the folder is not served
 }
 
 
+ASK_AGAIN, KEEP = "no-cache", "public, max-age=31536000, immutable"
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
     """One file, as it is and compressed."""
 
     body: bytes
     content_type: str
+    caching: str
     compressed: bytes = field(init=False)
     digest: str = field(init=False)
 
@@ -40,7 +44,7 @@ class Asset:
         """The file, in the encoding that the browser takes; 304 where it has it already."""
         is_compressed = "gzip" in request.headers.get("Accept-Encoding", "")
         tag = f'"{self.digest}{"-gzip" if is_compressed else ""}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+        headers = {"ETag": tag, "Cache-Control": self.caching, "Vary": "Accept-Encoding"}
         if self.content_type == TYPES[".html"]:
             headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         if tag in request.headers.get("If-None-Match", ""):
@@ -52,26 +56,29 @@ class Asset:
 
 
 def add_to(app: web.Application) -> None:
-    """Serve the page at `/` and what it is made of below `/web/`."""
-    assets = dict(_assets(files("sidecar") / "web"))
+    """Serve the page at `/` and what it is made of below `/web/VERSION/`."""
+    bodies = dict(_bodies(files("sidecar") / "web"))
+    version = hashlib.sha256(repr(sorted(bodies.items())).encode()).hexdigest()[:16]
+    page = Asset(bodies.pop(START).replace(b"/web/", f"/web/{version}/".encode()), TYPES[".html"], ASK_AGAIN)
+    parts = {name: Asset(body, TYPES[PurePosixPath(name).suffix], KEEP) for name, body in bodies.items()}
 
     async def start(request: web.Request) -> web.Response:
-        return assets[START].answer(request)
+        return page.answer(request)
 
     async def part(request: web.Request) -> web.Response:
-        asset = assets.get(request.match_info["file"])
-        if asset is None:
+        found = parts.get(request.match_info["file"])
+        if found is None or request.match_info["version"] != version:
             raise web.HTTPNotFound
-        return asset.answer(request)
+        return found.answer(request)
 
     app.router.add_get("/", start)
-    app.router.add_get("/web/{file:.+}", part)
+    app.router.add_get("/web/{version}/{file:.+}", part)
 
 
-def _assets(folder: Traversable, below: str = "") -> Iterator[tuple[str, Asset]]:
+def _bodies(folder: Traversable, below: str = "") -> Iterator[tuple[str, bytes]]:
     for one in folder.iterdir():
         name = f"{below}{one.name}"
         if one.is_dir():
-            yield from _assets(one, f"{name}/")
-        elif content_type := TYPES.get(PurePosixPath(name).suffix):
-            yield name, Asset(one.read_bytes(), content_type)
+            yield from _bodies(one, f"{name}/")
+        elif PurePosixPath(name).suffix in TYPES:
+            yield name, one.read_bytes()

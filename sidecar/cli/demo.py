@@ -39,7 +39,7 @@ def demo(
         typer.Option("--stay/--no-stay", help="Whether to serve until Ctrl-C; without it, where there is a terminal."),
     ] = None,
 ) -> None:
-    """Start an embedded server with a school's data; make, list, verify, damage and restore backups of it; then serve the admin page."""
+    """Start an embedded server with a school's data; make, list, verify, damage and restore backups of it; serve the page."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     with EmbeddedServer(directory / "mongodb") as server:
@@ -83,7 +83,9 @@ def _serve(environment: Mapping[str, str], *, stay: bool) -> None:
                     terminal.say(f"  {name}: {body['message']}")
             if stay:
                 terminal.say(f"\nThe admin page, signed in: {url}/#token={token}")
-                terminal.say(f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo.")
+                terminal.say(
+                    f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo."
+                )
                 process.wait()
         except KeyboardInterrupt:
             pass

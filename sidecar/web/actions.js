@@ -62,11 +62,12 @@ function report({ kind }, run) {
 
 export const cancel = (jobId) => attempt("Calling it off", () => call("POST", path("jobs", jobId, "cancel")));
 
-/** Whether it was deleted. Raises a Problem that says why not. */
-export async function remove(backupId) {
+/** Deletes a backup and calls `leave`, for nobody can look at it any more. Raises a Problem that says why it stays. */
+export async function remove(backupId, leave) {
   await call("DELETE", path("backups", backupId));
   toast("good", "Backup deleted", { detail: backupId });
-  refresh();
+  leave();
+  await refresh();
 }
 
 export const pin = (backupId, until) => change("Pinning", () => call("PUT", path("backups", backupId, "pin"), { body: until ? { until } : {} }));

@@ -111,8 +111,8 @@ function* ofBackups(name, status, entry) {
       tone: "warning",
       title: `${count(bad, "backup")} of ${name} failed ${bad === 1 ? "its" : "their"} integrity check`,
       detail: "",
-      cure: "They are never restored. Look at the disk; delete them when you know why.",
-      link: { text: "Which", href: address({ view: "set", set: name, query: { state: status.states.invalid ? "invalid" : "missing" } }) },
+      cure: "What is invalid is never restored. Look at the disk, and delete it when you know why.",
+      link: { text: bad === 1 ? "Show it" : "Show them", href: address({ view: "set", set: name, query: { state: status.states.invalid ? "invalid" : "missing" } }) },
     };
   }
   if (status.suspicions.length) {

@@ -2,7 +2,7 @@
 
 import { html, render, useEffect } from "./html.js";
 import { clock } from "./format.js";
-import { Icon } from "./icons.js";
+import { Icon, Mark } from "./icons.js";
 import { arrive, refresh } from "./refresh.js";
 import { address, follow } from "./route.js";
 import { left, signIn, signOut } from "./session.js";
@@ -51,7 +51,7 @@ function Top({ state }) {
   };
   return html`<header class="top">
     <div class="bar">
-      <a class="brand" href="#/"><img src="/web/icon.svg" alt="" width="26" height="26" />Backups <span>${health.configuration.db_name}</span></a>
+      <a class="brand" href="#/"><${Mark} size="26" />Backups <span>${health.configuration.db_name}</span></a>
       <div class="tools">
         <span class="fresh">${state.refreshedAt && html`As of ${clock(state.refreshedAt)}`}</span>
         <button type="button" class="quiet" onClick=${refresh} aria-label="Refresh" title="Refresh" aria-busy=${state.isRefreshing}><${Icon} name="refresh" /></button>

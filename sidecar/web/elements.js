@@ -91,7 +91,8 @@ export function Step({ label, onSubmit, children }) {
   const ref = useRef();
   useLayoutEffect(() => {
     const first = ref.current.querySelector("[autofocus]") ?? ref.current;
-    first.focus();
+    first.focus({ preventScroll: true });
+    ref.current.closest("dialog").scrollTop = 0;
   }, []);
   const inside = html`<div class="step" ref=${ref} tabindex="-1" role="group" aria-label=${label}>${children}</div>`;
   return onSubmit ? html`<form onSubmit=${onSubmit}>${inside}</form>` : inside;

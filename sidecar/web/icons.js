@@ -16,5 +16,8 @@ const PATHS = {
   pause: "M5.500 3v10M10.500 3v10",
 };
 
+/** The mark of the page, which lies beside this file. */
+export const Mark = ({ size }) => html`<img src=${new URL("icon.svg", import.meta.url)} alt="" width=${size} height=${size} />`;
+
 export const Icon = ({ name }) =>
   html`<svg class="icon ${name}" viewBox="0 0 16 16" aria-hidden="true" focusable="false"><path d=${PATHS[name]} /></svg>`;

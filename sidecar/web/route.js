@@ -29,19 +29,25 @@ export function address({ view, set, id, action, query = {} }) {
   return `#/${parts.map(encodeURIComponent).join("/")}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
 }
 
-export function go(route) {
-  location.hash = address(route);
-}
+let arrive = () => {};
 
-/** Calls `arrive` now and whenever the address changes, with the token of a ready link if it has one. */
-export function follow(arrive) {
-  const read = () => {
-    const token = takeToken();
-    update({ route: parse(location.hash) });
-    arrive(token);
-  };
+/** Calls `arrived` now and whenever the address changes, with the token of a ready link if it has one. */
+export function follow(arrived) {
+  arrive = arrived;
   addEventListener("hashchange", read);
   read();
+}
+
+/** At once, so that what follows already sees the new place. */
+export function go(route) {
+  history.pushState(null, "", address(route));
+  read();
+}
+
+function read() {
+  const token = takeToken();
+  update({ route: parse(location.hash) });
+  arrive(token);
 }
 
 /** Taken out of the address before anything else happens, so that it stays nowhere. */

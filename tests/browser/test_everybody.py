@@ -3,18 +3,18 @@
 import gzip
 import re
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Request, ViewportSize, expect
 
-from support.browser import Visit
+from support.browser import Furnished, Visit
 from support.rig import BUSES, DB
-from support.served import ADMIN, Served
+from support.served import Served
 from support.servers import ServerProcess, seed
 
+WEB = Path(__file__).parents[2] / "sidecar" / "web"
 MARKUP = '<img src=x onerror="document.title=1"><b>bold</b>'
 
 
@@ -23,24 +23,15 @@ def views(backup_id: str) -> list[str]:
     return ["#/", "#/set/main", "#/set/attendance", "#/schedule", "#/runs", one, f"{one}/restore", f"{one}/delete"]
 
 
-def furnish(served: Served) -> str:
-    """Something good, something that failed, something that is paused; the id of a backup."""
-    served.post("/api/admin/backups/trigger?backup_type=attendance")
-    served.post("/api/admin/schedule/pause?backup_type=attendance", {"until": "2090-01-01T00:00:00Z"})
-    served.post("/api/admin/backups/drill?backup_type=main")
-    served.back_up()
-    return str(served.back_up()["backup_id"])
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_view(scheme: str, served: Served, visits: Callable[..., Visit]) -> None:
-    backup_id, axe = furnish(served), Axe()
-    reader = visits(served, color_scheme=scheme, reduced_motion="reduce")
-    reader.page.goto(served.url)
+def test_axe_finds_nothing_on_any_view(scheme: str, furnished: Furnished, visits: Callable[..., Visit]) -> None:
+    axe = Axe()
+    reader = visits(furnished.served, color_scheme=scheme, reduced_motion="reduce")
+    reader.page.goto(furnished.served.url)
     expect(reader.page.get_by_label("Token")).to_be_visible()
     found = {"sign in": axe.run(reader.page).response["violations"]}
     reader.at()
-    for address in views(backup_id):
+    for address in views(furnished.backup_id):
         page = reader.at(address, token=None)
         expect(page.locator("dialog .actions" if "backup/" in address else "main h1")).to_be_visible()
         found[address] = axe.run(page).response["violations"]
@@ -60,12 +51,11 @@ def test_axe_finds_nothing_on_any_view(scheme: str, served: Served, visits: Call
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1600])
-def test_no_width_scrolls_sideways(width: int, served: Served, visits: Callable[..., Visit]) -> None:
-    backup_id = furnish(served)
-    reader = visits(served, viewport=ViewportSize(width=width, height=720), has_touch=width < 500)
+def test_no_width_scrolls_sideways(width: int, furnished: Furnished, visits: Callable[..., Visit]) -> None:
+    reader = visits(furnished.served, viewport=ViewportSize(width=width, height=720), has_touch=width < 500)
     reader.at()
     overflowing = {}
-    for address in views(backup_id):
+    for address in views(furnished.backup_id):
         page = reader.at(address, token=None)
         expect(page.locator("dialog .actions" if "backup/" in address else "main h1")).to_be_visible()
         overflowing[address] = page.evaluate(
@@ -74,11 +64,10 @@ def test_no_width_scrolls_sideways(width: int, served: Served, visits: Callable[
     assert overflowing == dict.fromkeys(overflowing, False)
 
 
-def test_on_paper_there_is_the_status_and_no_button(reader: Visit, served: Served) -> None:
-    furnish(served)
-    page = reader.at()
+def test_on_paper_there_is_the_status_and_no_button(onlooker: Visit) -> None:
+    page = onlooker.at()
     page.emulate_media(media="print")
-    expect(reader.set_card("main")).to_contain_text("Last backup")
+    expect(onlooker.set_card("main")).to_contain_text("Last backup")
     assert [button.inner_text() for button in page.get_by_role("button").all() if button.is_visible()] == []
 
 
@@ -106,43 +95,48 @@ def test_hostile_names_and_messages_are_only_text(
         reader.expect_complaints("status of 422", "status of 404")
 
 
-def test_the_first_view_is_small_and_the_second_is_smaller(reader: Visit, served: Served) -> None:
-    furnish(served)
+def test_the_first_view_is_small_and_the_second_is_smaller(onlooker: Visit) -> None:
     sizes: list[int] = []
 
     def weigh(request: Request) -> None:
         sizes.append(request.sizes()["responseHeadersSize"] + request.sizes()["responseBodySize"])
 
-    reader.page.on("requestfinished", weigh)
-    reader.at()
-    reader.page.wait_for_load_state("networkidle")
+    onlooker.page.on("requestfinished", weigh)
+    onlooker.at()
+    onlooker.page.wait_for_load_state("networkidle")
     first, sizes[:] = sum(sizes), []
     assert 10_000 < first < 100_000
-    reader.page.reload()
-    reader.page.wait_for_load_state("networkidle")
+    onlooker.page.reload()
+    onlooker.page.wait_for_load_state("networkidle")
     assert sum(sizes) < first / 2
 
 
-def test_everything_is_the_servers_own_and_nothing_is_inline(served: Served) -> None:
-    answer = served.get("/", token=None)
+def test_everything_is_the_servers_own_and_nothing_is_inline(furnished: Furnished) -> None:
+    answer = furnished.served.get("/", token=None)
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     page = answer.body.decode()
     assert re.findall(r"<style|<script(?! type=\"module\" src=)| on\w+=| style=|https?://", page) == []
-    modules = {str(path.relative_to("sidecar/web")) for path in Path("sidecar/web").rglob("*.js")}
-    loaded = set(re.findall(r'"/web/([^"]+\.js)"', page))
+    modules = {path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js")}
+    loaded = set(re.findall(r'"/web/\w+/([^"]+\.js)"', page))
     assert loaded == modules  # else the browser would find them one after the other
 
 
-def test_what_the_browser_has_is_not_sent_again(served: Served) -> None:
-    plain = served.get("/web/app.js", token=None)
-    assert plain.body == (files("sidecar") / "web" / "app.js").read_bytes()
-    zipped = served.call("GET", "/web/app.js", token=None, headers={"Accept-Encoding": "gzip"})
-    assert gzip.decompress(zipped.body) == plain.body
+def test_what_the_browser_has_is_not_sent_again(furnished: Furnished) -> None:
+    served = furnished.served
+    page = served.get("/", token=None)
+    again = served.call("GET", "/", token=None, headers={"If-None-Match": page.headers["ETag"]})
+    assert (page.headers["Cache-Control"], again.status, again.body) == ("no-cache", 304, b"")
+    (address,) = re.findall(r'src="(/web/\w+/app.js)"', page.body.decode())
+    plain = served.get(address, token=None)
+    zipped = served.call("GET", address, token=None, headers={"Accept-Encoding": "gzip"})
+    assert "immutable" in plain.headers["Cache-Control"]
+    assert plain.body == gzip.decompress(zipped.body) == (WEB / "app.js").read_bytes()
     assert zipped.headers["ETag"] != plain.headers["ETag"]
-    again = served.call("GET", "/web/app.js", token=None, headers={"If-None-Match": plain.headers["ETag"]})
-    assert (again.status, again.body) == (304, b"")
-    for path in ("/web/", "/web/nothing.js", "/web/../api/page.py", "/web/vendor/README.md", "/web/%2e%2e/reports.py"):
+    folder = address.removesuffix("/app.js")
+    for path in ("/web/", "/web/app.js", "/web/0000/app.js", f"{folder}/nothing.js", f"{folder}/vendor/README.md"):
         assert served.get(path, token=None).status == 404
-    assert served.call("POST", "/", token=ADMIN).status == 405
+    for path in (f"{folder}/../../reports.py", f"{folder}/%2e%2e/reports.py", f"{folder}/%2Fetc%2Fpasswd"):
+        assert served.get(path, token=None).status == 404
+    assert served.post("/").status == 405

@@ -1,9 +1,11 @@
 """The backups of a set: what each card says, finding one among thousands, and not losing it again."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from playwright.sync_api import expect
+from pymongo import MongoClient
 
 from sidecar.model import Trigger
 from support.browser import Visit
@@ -70,6 +72,8 @@ def test_a_set_that_does_not_exist_is_said_to(reader: Visit) -> None:
 
 
 def test_two_thousand_backups_are_paged_and_filtered_and_reached_by_a_link(reader: Visit, served: Served) -> None:
+    with MongoClient[dict[str, Any]](served.mongodb.uri) as client:
+        client[DB]["users"].drop()  # 2,000 small files
     made, now = served.back_up(), datetime.now(UTC)
     ids = repeat(
         served.directory, made, [now - timedelta(hours=number) for number in range(1, 2000)], trigger=Trigger.SCHEDULED

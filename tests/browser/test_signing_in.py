@@ -4,54 +4,54 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from support.browser import Visit
-from support.served import ADMIN, READER, Served
+from support.browser import Furnished, Visit
+from support.served import ADMIN, READER
 
 REFUSED = r"status of 401"
 
 
-def type_token(reader: Visit, token: str) -> None:
-    reader.page.get_by_label("Token").fill(token)
-    reader.page.get_by_role("button", name="Sign in").click()
+def type_token(onlooker: Visit, token: str) -> None:
+    onlooker.page.get_by_label("Token").fill(token)
+    onlooker.page.get_by_role("button", name="Sign in").click()
 
 
-def test_a_first_visit_asks_for_a_token_and_for_nothing_else(reader: Visit, served: Served) -> None:
+def test_a_first_visit_asks_for_a_token_and_for_nothing_else(onlooker: Visit) -> None:
     asked: list[str] = []
-    reader.page.on("request", lambda request: asked.append(request.url))
-    reader.page.goto(served.url)
-    expect(reader.page.get_by_label("Token")).to_be_focused()
+    onlooker.page.on("request", lambda request: asked.append(request.url))
+    onlooker.page.goto(onlooker.served.url)
+    expect(onlooker.page.get_by_label("Token")).to_be_focused()
     assert [url for url in asked if "/api/" in url] == []
 
 
-def test_a_wrong_token_is_refused_and_the_right_one_then_taken(reader: Visit, served: Served) -> None:
-    reader.page.goto(served.url)
-    type_token(reader, "a guess")
-    expect(reader.page.get_by_role("alert")).to_have_text("This token is wrong.")
-    expect(reader.page.get_by_label("Token")).to_be_focused()
-    type_token(reader, ADMIN)
-    expect(reader.page.get_by_role("heading", level=1)).to_have_text("Something needs you now")
-    expect(reader.page).to_have_title("Critical · Backups")
-    reader.expect_complaints(REFUSED)
+def test_a_wrong_token_is_refused_and_the_right_one_then_taken(onlooker: Visit) -> None:
+    onlooker.page.goto(onlooker.served.url)
+    type_token(onlooker, "a guess")
+    expect(onlooker.page.get_by_role("alert")).to_have_text("This token is wrong.")
+    expect(onlooker.page.get_by_label("Token")).to_be_focused()
+    type_token(onlooker, ADMIN)
+    expect(onlooker.page.get_by_role("heading", level=1)).to_have_text("Something needs you now")
+    expect(onlooker.page).to_have_title("Critical · Backups")
+    onlooker.expect_complaints(REFUSED)
 
 
-def test_the_ready_link_signs_in_and_leaves_no_token_behind(reader: Visit, served: Served) -> None:
-    reader.page.goto(f"{served.url}/#token={ADMIN}")
-    expect(reader.page.get_by_role("button", name="Sign out")).to_be_visible()
-    assert ADMIN not in reader.page.url
-    kept = reader.page.evaluate("[JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie]")
+def test_the_ready_link_signs_in_and_leaves_no_token_behind(onlooker: Visit) -> None:
+    onlooker.page.goto(f"{onlooker.served.url}/#token={ADMIN}")
+    expect(onlooker.page.get_by_role("button", name="Sign out")).to_be_visible()
+    assert ADMIN not in onlooker.page.url
+    kept = onlooker.page.evaluate("[JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie]")
     assert kept == ['{"sidecar.signed-in":"yes"}', "{}", ""]
-    reader.page.go_back()
-    assert ADMIN not in reader.page.url
+    onlooker.page.go_back()
+    assert ADMIN not in onlooker.page.url
 
 
-def test_a_ready_link_of_an_earlier_start_says_so(reader: Visit, served: Served) -> None:
-    reader.page.goto(f"{served.url}/#token=of-yesterday")
-    expect(reader.page.locator(".note")).to_have_text("The link's token was refused: the token is wrong.")
-    reader.expect_complaints(REFUSED)
+def test_a_ready_link_of_an_earlier_start_says_so(onlooker: Visit) -> None:
+    onlooker.page.goto(f"{onlooker.served.url}/#token=of-yesterday")
+    expect(onlooker.page.locator(".note")).to_have_text("The link's token was refused: the token is wrong.")
+    onlooker.expect_complaints(REFUSED)
 
 
-def test_a_session_lasts_over_a_reload_until_it_is_signed_out(reader: Visit) -> None:
-    page = reader.at("#/schedule")
+def test_a_session_lasts_over_a_reload_until_it_is_signed_out(onlooker: Visit) -> None:
+    page = onlooker.at("#/schedule")
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("Schedule")
     page.get_by_role("button", name="Sign out").click()
@@ -61,24 +61,23 @@ def test_a_session_lasts_over_a_reload_until_it_is_signed_out(reader: Visit) -> 
     expect(page.get_by_label("Token")).to_be_visible()
 
 
-def test_when_the_session_is_over_the_place_is_kept(reader: Visit, served: Served) -> None:
-    made = served.back_up()
-    page = reader.at(f"#/set/main/backup/{made['backup_id']}")
+def test_when_the_session_is_over_the_place_is_kept(onlooker: Visit, furnished: Furnished) -> None:
+    page = onlooker.at(f"#/set/main/backup/{furnished.backup_id}")
     page.context.clear_cookies()
     page.get_by_role("button", name="Refresh").evaluate("button => button.click()")
     expect(page.get_by_role("dialog", name="Sign in again")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="Sign in again")).to_contain_text("Your session is over")
-    type_token(reader, ADMIN)
+    type_token(onlooker, ADMIN)
     expect(page.get_by_role("dialog", name="Sign in again")).to_have_count(0)
-    expect(page.get_by_role("dialog", name=made["backup_id"])).to_be_visible()
-    reader.expect_complaints(REFUSED)
+    expect(page.get_by_role("dialog", name=furnished.backup_id)).to_be_visible()
+    onlooker.expect_complaints(REFUSED)
 
 
 def test_who_may_only_read_sees_everything_and_no_button_that_writes(
-    served: Served, visits: Callable[..., Visit]
+    furnished: Furnished, visits: Callable[..., Visit]
 ) -> None:
-    backup_id = served.back_up()["backup_id"]
+    served, backup_id = furnished.served, furnished.backup_id
     looks = (
         "#/",
         "#/set/main",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from support.browser import Visit
 from support.rig import BUSES, DB, PEOPLE
@@ -68,7 +68,7 @@ def test_what_others_began_is_seen_and_followed(reader: Visit, served: Served) -
 
 
 def test_without_events_progress_is_asked_for(reader: Visit) -> None:
-    reader.page.route("**/events", Route.abort)
+    reader.page.route("**/events", lambda route: route.abort())
     reader.at()
     reader.set_card("main").get_by_role("button", name="Run backup of main now").click()
     expect(reader.toast("Backup of main succeeded")).to_be_visible()

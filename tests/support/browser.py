@@ -91,7 +91,7 @@ class Visit:
         self.page.on("requestfailed", self._note_failure)
 
     def _note_failure(self, request: Request) -> None:
-        if not request.url.endswith(("/events", "/download")):  # closed by the page at their end; left to be stored
+        if request.failure != "net::ERR_ABORTED":  # given up by the page itself, as when it is left
             self._note(f"{request.method} {request.url}: {request.failure}")
 
     def _note(self, complaint: str) -> None:
@@ -102,6 +102,14 @@ class Visit:
         self.complaints[:] = [
             one for one in self.complaints if not any(re.search(pattern, one) for pattern in patterns)
         ]
+
+
+@dataclass(frozen=True)
+class Furnished:
+    """A server with something of everything: backups for two pages, a drill, a run that failed, a schedule that is paused."""
+
+    served: Served
+    backup_id: str  # the newest of `main`
 
 
 @contextmanager

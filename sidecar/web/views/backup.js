@@ -118,11 +118,11 @@ function Delete({ entry, to, close }) {
   const isMeant = typed.trim() === entry.backup_id;
   const submit = async (event) => {
     event.preventDefault();
-    if (isMeant) await remove(entry.backup_id).then(close, setProblem);
+    if (isMeant) await remove(entry.backup_id, close).catch(setProblem);
   };
   return html`<${Step} label="Deletion" onSubmit=${submit}>
     <p>This deletes <code>${entry.filename}</code> and its metadata from the disk. It cannot be taken back.</p>
-    <label>Type the backup's name, <code>${entry.backup_id}</code>, to delete it
+    <label><span>Type the backup's name, <code>${entry.backup_id}</code>, to delete it</span>
       <input name="confirm" autocomplete="off" spellcheck="false" autofocus value=${typed} onInput=${(event) => setTyped(event.target.value)} />
     </label>
     <p role="alert" class="problem">${problem && html`<${Icon} name="critical" />${problem.message}. ${problem.cure}`}</p>

@@ -130,8 +130,7 @@ const Latest = ({ jobs }) => html`<article class="card">
   <ul class="latest">
     ${jobs.slice(0, 6).map((job) => html`<li key=${job.id}>
       <${Badge} of=${OUTCOME[job.state]} />
-      <span>${KIND[job.kind]} of ${job.runs.map((run) => run.backup_type).join(", ")}</span>
-      <${Ago} at=${job.started_at} />
+      <span>${KIND[job.kind]} of ${job.runs.map((run) => run.backup_type).join(", ")} <${Ago} at=${job.started_at} /></span>
     </li>`)}
   </ul>
 </article>`;

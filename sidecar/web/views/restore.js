@@ -1,7 +1,7 @@
 // A restore, step by step: what it would do, what stands in its way, the database's name, how far it is, and the proof.
 
 import { cancel, plan, restore } from "../actions.js";
-import { Action, Fact, Progress, Step, When } from "../elements.js";
+import { Action, Progress, Step, When } from "../elements.js";
 import { duration, number } from "../format.js";
 import { html, useState } from "../html.js";
 import { Icon } from "../icons.js";
@@ -87,11 +87,9 @@ function Plan({ planned, begin, back, refusal }) {
     <${PlanTable} rows=${planned.plan} />
     ${warnings.map((words) => html`<p class="note" key=${words}><${Icon} name="warning" />${words}</p>`)}
     <${Obstacles} obstacles=${planned.obstacles} />
-    <dl class="facts">
-      <${Fact} name="Takes about">${planned.estimated_seconds === null ? "Not known before the first drill" : duration(planned.estimated_seconds)}<//>
-      <${Fact} name="Safety backup">${isReplacing ? "What it replaces is backed up first, pinned, and put back if the restore fails" : "None is needed: nothing is replaced"}<//>
-    </dl>
-    <label>Type the database's name, <code>${planned.target_db}</code>, to restore into it
+    <p>${isReplacing ? html`<strong>Safety backup:</strong> what it replaces is backed up first, pinned, and put back if the restore fails.` : "Nothing is replaced, so no safety backup is needed."}
+      ${" "}${planned.estimated_seconds === null ? "How long it takes is not known before the first drill." : `It takes about ${duration(planned.estimated_seconds)}, by the measure of the last drill.`}</p>
+    <label><span>Type the database's name, <code>${planned.target_db}</code>, to restore into it</span>
       <input name="confirm" autocomplete="off" spellcheck="false" value=${typed} onInput=${(event) => setTyped(event.target.value)} />
     </label>
     ${refusal}

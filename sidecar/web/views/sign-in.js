@@ -2,7 +2,7 @@
 
 import { Dialog } from "../elements.js";
 import { html, useState } from "../html.js";
-import { Icon } from "../icons.js";
+import { Icon, Mark } from "../icons.js";
 import { refresh } from "../refresh.js";
 import { signIn } from "../session.js";
 
@@ -10,7 +10,7 @@ export function SignIn({ state, isOver = false }) {
   const form = html`<${Form} note=${state.sessionNote} />`;
   if (isOver) return html`<${Dialog} title="Sign in again" kind="sign-in">${form}<//>`;
   return html`<main class="sign-in">
-    <h1><img src="/web/icon.svg" alt="" width="40" height="40" />Backups</h1>
+    <h1><${Mark} size="40" />Backups</h1>
     ${form}
   </main>`;
 }
