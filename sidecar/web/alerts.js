@@ -104,6 +104,7 @@ function* ofBackups(name, status, entry) {
       link,
     };
   }
+  const broken = status.states.invalid ? "invalid" : "missing";
   const bad = status.states.invalid + status.states.missing - (status.status === "corrupted" ? 1 : 0);
   if (bad > 0) {
     yield {
@@ -112,7 +113,7 @@ function* ofBackups(name, status, entry) {
       title: `${count(bad, "backup")} of ${name} failed ${bad === 1 ? "its" : "their"} integrity check`,
       detail: "",
       cure: "What is invalid is never restored. Look at the disk, and delete it when you know why.",
-      link: { text: bad === 1 ? "Show it" : "Show them", href: address({ view: "set", set: name, query: { state: status.states.invalid ? "invalid" : "missing" } }) },
+      link: { text: bad === 1 ? "Show it" : "Show them", href: address({ view: "set", set: name, query: { state: broken } }) },
     };
   }
   if (status.suspicions.length) {

@@ -23,6 +23,7 @@ function App({ state }) {
   if (state.session === undefined && !state.awaySince) return null;
   if (!state.health) return state.session === null ? html`<${SignIn} state=${state} />` : html`<${Away} state=${state} />`;
   return html`
+    <button type="button" class="skip" onClick=${() => document.querySelector("#main").focus()}>Skip to the content</button>
     <${Top} state=${state} />
     <main id="main" tabindex="-1">
       <${Alerts} state=${state} />
@@ -54,8 +55,10 @@ function Top({ state }) {
       <a class="brand" href="#/"><${Mark} size="26" />Backups <span>${health.configuration.db_name}</span></a>
       <div class="tools">
         <span class="fresh">${state.refreshedAt && html`As of ${clock(state.refreshedAt)}`}</span>
-        <button type="button" class="quiet" onClick=${refresh} aria-label="Refresh" title="Refresh" aria-busy=${state.isRefreshing}><${Icon} name="refresh" /></button>
-        ${role === "reader" && html`<span class="role" title="This token may look at everything and change nothing.">Read only</span>`}
+        <button type="button" class="quiet" aria-label="Refresh" aria-busy=${state.isRefreshing} onClick=${refresh}>
+          <${Icon} name="refresh" />
+        </button>
+        ${role === "reader" && html`<span class="role">Read only</span>`}
         <button type="button" class="quiet" onClick=${signOut}>Sign out</button>
       </div>
     </div>
@@ -76,8 +79,11 @@ const Foot = ({ state: { health } }) => html`<footer class="foot">
 /** Nobody answers: what is shown is old, and since when. It is tried again all the time. */
 const Away = ({ state }) => state.awaySince && html`<div class="away" role="alert">
   <${Icon} name="warning" />
-  <p><strong>The server has not answered since ${clock(state.awaySince)}.</strong>${" "}
-  ${state.refreshedAt ? `What you see is of ${clock(state.refreshedAt)}. ` : ""}Trying again…</p>
+  <p>
+    <strong>${state.awayReason ? "There have been errors" : "The server has not answered"} since ${clock(state.awaySince)}.</strong>
+    ${` ${state.awayReason} `}
+    ${state.refreshedAt ? `What you see is of ${clock(state.refreshedAt)}. ` : ""}Trying again…
+  </p>
 </div>`;
 
 const draw = () => render(html`<${App} state=${current()} />`, document.body);

@@ -47,7 +47,8 @@ export function Action({ work, isBusy = false, kind = "", children, ...more }) {
 
 /** How far a run has come. */
 export function Progress({ run, label, children }) {
-  const { action, collection, documents, expected_documents: expected, bytes_per_second: speed, remaining_seconds: rest, bytes: size } = run.progress ?? {};
+  const { action, collection, documents, expected_documents: expected, bytes: size } = run.progress ?? {};
+  const { bytes_per_second: speed, remaining_seconds: rest } = run.progress ?? {};
   const share = expected ? Math.min(documents / expected, 1) : undefined;
   const words = [
     action ? `${ACTION[action] ?? action}${collection ? ` ${collection}` : ""}` : "Beginning",
@@ -107,7 +108,9 @@ export function Pager({ page, size, total, address }) {
   const from = (page - 1) * size + 1;
   const to = Math.min(page * size, total);
   const link = (target, isThere, words) =>
-    isThere ? html`<a class="button" href=${address(target)}>${words}</a>` : html`<span class="button" aria-disabled="true">${words}</span>`;
+    isThere
+      ? html`<a class="button" href=${address(target)}>${words}</a>`
+      : html`<span class="button" aria-disabled="true">${words}</span>`;
   return total > size && html`<nav class="pager" aria-label="Pages">
     ${link(page - 1, page > 1, "Newer")}
     <span>${number(from)}–${number(to)} of ${number(total)}</span>

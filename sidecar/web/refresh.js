@@ -14,7 +14,7 @@ let timer;
 let isLoading = false;
 let isOutdated = false; // asked for once more while it was loading
 
-/** Never raises: what went wrong is in the store. */
+/** What went wrong is in the store. */
 export async function refresh() {
   if (isLoading) {
     isOutdated = true;
@@ -23,13 +23,16 @@ export async function refresh() {
   isLoading = true;
   clearTimeout(timer);
   update({ isRefreshing: true });
-  do {
-    isOutdated = false;
-    await told(load);
-  } while (isOutdated);
-  isLoading = false;
-  update({ isRefreshing: false });
-  if (current().session !== null) timer = setTimeout(tick, current().awaySince ? RETRY_MS : EVERY_MS);
+  try {
+    do {
+      isOutdated = false;
+      await told(load);
+    } while (isOutdated);
+  } finally {
+    isLoading = false;
+    update({ isRefreshing: false });
+    if (current().session !== null) timer = setTimeout(tick, current().awaySince ? RETRY_MS : EVERY_MS);
+  }
 }
 
 /** The reader has gone somewhere else on the page. */
@@ -55,7 +58,7 @@ async function told(work) {
       update({ awaySince: null }); // it answers, if only that
       left("Your session is over, or the server was started again.");
     } else if (problem.status === undefined) throw problem; // a defect of ours belongs on the console
-    else update({ awaySince: current().awaySince ?? Date.now(), awayReason: problem.message });
+    else update({ awaySince: current().awaySince ?? Date.now(), awayReason: problem.isAway ? "" : problem.message });
   }
 }
 
@@ -103,7 +106,7 @@ async function known(answer) {
   try {
     return await answer;
   } catch (problem) {
-    if (problem.status >= 400 && problem.status < 500 && !problem.isSignedOut) return { problem };
+    if (problem.code && !problem.isSignedOut) return { problem };
     throw problem;
   }
 }

@@ -24,7 +24,8 @@ function decoded(part) {
 }
 
 export function address({ view, set, id, action, query = {} }) {
-  const parts = view === "set" ? ["set", set, ...(id ? ["backup", id] : []), ...(id && action ? [action] : [])] : view === "overview" ? [] : [view];
+  const ofSet = ["set", set, ...(id ? ["backup", id] : []), ...(id && action ? [action] : [])];
+  const parts = { set: ofSet, overview: [] }[view] ?? [view];
   const given = Object.entries(query).filter(([name, value]) => value && !(name === "page" && value === 1));
   return `#/${parts.map(encodeURIComponent).join("/")}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
 }

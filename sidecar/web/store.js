@@ -17,6 +17,7 @@ const NOTHING = {
   refreshedAt: null,
   isRefreshing: false,
   awaySince: null,
+  awayReason: "", // where the server did answer, but with an error
   toasts: [],
 };
 let state = NOTHING;

@@ -85,7 +85,7 @@ def test_who_may_only_read_sees_everything_and_no_button_that_writes(
         f"#/set/main/backup/{backup_id}/restore",
         "#/schedule",
     )
-    allowed = {"Refresh", "Sign out", "Close", "Copy the SHA-256", "Dismiss"}
+    allowed = {"Skip to the content", "Refresh", "Sign out", "Close", "Copy the SHA-256", "Dismiss"}
     reading, writing = visits(served), visits(served)
     reading.at(token=READER)
     writing.at(token=ADMIN)

@@ -16,11 +16,13 @@ import { Verdict } from "./set.js";
 export function BackupDialog({ state }) {
   const { route, history } = state;
   const shown = state.backup?.id === route.id ? state.backup : null;
+  const decision = history?.decisions[route.id];
   const to = (action) => address({ ...route, action });
   const close = () => go({ ...route, id: undefined, action: undefined });
-  const part = { restore: Restore, delete: Delete }[mayWrite(state) ? route.action : undefined] ?? Facts;
-  return html`<${Dialog} title=${TITLE[route.action] ?? route.id} onClose=${close} kind="wide">
-    ${shown?.entry && html`<${part} key=${route.action} state=${state} entry=${shown.entry} decision=${history?.decisions[route.id]} to=${to} close=${close} />`}
+  const action = mayWrite(state) ? route.action : undefined;
+  const part = { restore: Restore, delete: Delete }[action] ?? Facts;
+  return html`<${Dialog} title=${TITLE[action] ?? route.id} onClose=${close} kind="wide">
+    ${shown?.entry && html`<${part} key=${action} ...${{ state, entry: shown.entry, decision, to, close }} />`}
     ${shown?.problem && html`<${Nothing} problem=${shown.problem} />`}
   <//>`;
 }
@@ -76,7 +78,10 @@ export const Collections = ({ entry, names }) => {
   const shown = Object.entries(entry.collections).filter(([name]) => !names || names.includes(name));
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Collections">
     <table>
-      <thead><tr><th scope="col">Collection</th><th scope="col" class="figure">Documents</th><th scope="col" class="figure">BSON</th><th scope="col">Fingerprint</th></tr></thead>
+      <thead><tr>
+        <th scope="col">Collection</th><th scope="col" class="figure">Documents</th>
+        <th scope="col" class="figure">BSON</th><th scope="col">Fingerprint</th>
+      </tr></thead>
       <tbody>
         ${shown.map(([name, documents]) => html`<tr key=${name}>
           <th scope="row">${name}</th>

@@ -48,7 +48,10 @@ function SetCard({ state, name }) {
       <h2><a href=${address({ view: "set", set: name })}>${name}</a></h2>
       <${Badge} of=${HEALTH[status.health]} title=${status.message} />
     </header>
-    <p class="last">${last ? html`<span class="label">Last backup</span> <strong><${Ago} at=${last.timestamp} /></strong> <${When} at=${last.timestamp} />` : html`<strong>No backup yet</strong>`}</p>
+    <p class="last">
+      <span class="label">Last backup</span>
+      ${last ? html`<strong><${Ago} at=${last.timestamp} /></strong> <${When} at=${last.timestamp} />` : html`<strong>None yet</strong>`}
+    </p>
     <${SetFacts} state=${state} name=${name} status=${status} />
     <${Curves} entries=${state.recent[name] ?? []} />
     <${SetAtWork} state=${state} name=${name} />
@@ -80,13 +83,21 @@ export function SetAtWork({ state, name }) {
   const isTaken = running(state, name, ["backup", "restore", "prune"]).length > 0;
   return html`<div class="work">
     ${jobs.map((job) => html`<${JobBar} key=${job.id} job=${job} set=${name} mayCancel=${mayWrite(state)} />`)}
-    ${mayWrite(state) && html`<${Action} isBusy=${isTaken} work=${() => backUp(name)} aria-label=${`Run backup of ${name} now`}>Run Backup Now<//>`}
+    ${mayWrite(state) && html`
+      <${Action} isBusy=${isTaken} work=${() => backUp(name)} aria-label=${`Run backup of ${name} now`}>Run Backup Now<//>
+    `}
   </div>`;
 }
 
-const JobBar = ({ job, set, mayCancel }) => html`<${Progress} run=${job.runs.find((run) => run.backup_type === set)} label=${`${KIND[job.kind]} of ${set}`}>
-  <p class="what">${KIND[job.kind]} ${mayCancel && html`<${Action} kind="quiet small" work=${() => cancel(job.id)} aria-label=${`Cancel the ${KIND[job.kind].toLowerCase()} of ${set}`}>Cancel<//>`}</p>
-<//>`;
+function JobBar({ job, set, mayCancel }) {
+  const what = KIND[job.kind];
+  const label = `Cancel the ${what.toLowerCase()} of ${set}`;
+  return html`<${Progress} run=${job.runs.find((run) => run.backup_type === set)} label=${`${what} of ${set}`}>
+    <p class="what">
+      ${what} ${mayCancel && html`<${Action} kind="quiet small" work=${() => cancel(job.id)} aria-label=${label}>Cancel<//>`}
+    </p>
+  <//>`;
+}
 
 const Storage = ({ storage, configuration }) => html`<article class="card">
   <header>

@@ -52,13 +52,20 @@ function Order({ entry, order, look, refusal }) {
   const toggle = (name) => setChosen(chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]);
   const wanted = { ...(target && { target_db: target }), ...(chosen.length < all.length && { collections: chosen }) };
   return html`<${Step} label="What is restored">
-    <p>Makes collections what <code>${entry.backup_id}</code> holds, taken <${When} at=${entry.timestamp} />. First you see what it would do; nothing is written.</p>
+    <p>
+      Makes collections what <code>${entry.backup_id}</code> holds, taken <${When} at=${entry.timestamp} />.
+      First you see what it would do; nothing is written.
+    </p>
     <label>Into database
-      <input name="target" autocomplete="off" spellcheck="false" placeholder=${entry.metadata?.db_name} value=${target} onInput=${(event) => setTarget(event.target.value.trim())} />
+      <input name="target" autocomplete="off" spellcheck="false" placeholder=${entry.metadata?.db_name} value=${target}
+        onInput=${(event) => setTarget(event.target.value.trim())} />
     </label>
     <fieldset>
       <legend>Collections</legend>
-      ${all.map((name) => html`<label key=${name} class="check"><input type="checkbox" checked=${chosen.includes(name)} onChange=${() => toggle(name)} />${name} <span class="label">${number(entry.collections[name])}</span></label>`)}
+      ${all.map((name) => html`<label key=${name} class="check">
+        <input type="checkbox" checked=${chosen.includes(name)} onChange=${() => toggle(name)} />
+        ${name} <span class="label">${number(entry.collections[name])}</span>
+      </label>`)}
     </fieldset>
     ${refusal}
     <footer class="actions">
@@ -68,6 +75,15 @@ function Order({ entry, order, look, refusal }) {
 }
 
 // -- what it would do
+
+const FIGURES = [
+  ["documents", "In the backup"],
+  ["replaces_documents", "There now"],
+  ["inserted", "Inserted"],
+  ["replaced", "Replaced"],
+  ["removed", "Removed"],
+  ["unchanged", "Unchanged"],
+];
 
 function Plan({ planned, begin, back, refusal }) {
   const [typed, setTyped] = useState("");
@@ -81,34 +97,44 @@ function Plan({ planned, begin, back, refusal }) {
     setBusy(false);
   };
   const warnings = planned.plan.flatMap((one) => one.warnings.map((words) => `${one.collection}: ${words}`));
-  const isReplacing = planned.plan.some((one) => one.replaces_documents !== null);
   return html`<${Step} label="Plan" onSubmit=${submit}>
     <p>Into the database <code>${planned.target_db}</code>:</p>
     <${PlanTable} rows=${planned.plan} />
     ${warnings.map((words) => html`<p class="note" key=${words}><${Icon} name="warning" />${words}</p>`)}
     <${Obstacles} obstacles=${planned.obstacles} />
-    <p>${isReplacing ? html`<strong>Safety backup:</strong> what it replaces is backed up first, pinned, and put back if the restore fails.` : "Nothing is replaced, so no safety backup is needed."}
-      ${" "}${planned.estimated_seconds === null ? "How long it takes is not known before the first drill." : `It takes about ${duration(planned.estimated_seconds)}, by the measure of the last drill.`}</p>
+    <p>${safety(planned)} ${estimate(planned)}</p>
     <label><span>Type the database's name, <code>${planned.target_db}</code>, to restore into it</span>
       <input name="confirm" autocomplete="off" spellcheck="false" value=${typed} onInput=${(event) => setTyped(event.target.value)} />
     </label>
     ${refusal}
     <footer class="actions">
       <button type="button" onClick=${back}>Back</button>
-      <button class="danger" aria-disabled=${!isMeant || isBusy}>${isBusy && html`<${Icon} name="running" />`}${planned.obstacles.length ? "Restore all the same" : "Restore"}</button>
+      <button class="danger" aria-disabled=${!isMeant || isBusy} aria-busy=${isBusy}>
+        ${isBusy && html`<${Icon} name="running" />`}${planned.obstacles.length ? "Restore all the same" : "Restore"}
+      </button>
     </footer>
   <//>`;
 }
 
+const safety = ({ plan: rows }) =>
+  rows.some((one) => one.replaces_documents !== null)
+    ? html`<strong>Safety backup:</strong> what it replaces is backed up first, pinned, and put back if the restore fails.`
+    : "Nothing is replaced, so no safety backup is needed.";
+
+const estimate = ({ estimated_seconds: seconds }) =>
+  seconds === null
+    ? "How long it takes is not known before the first drill."
+    : `It takes about ${duration(seconds)}, by the measure of the last drill.`;
+
 const PlanTable = ({ rows }) => html`<div class="scroll" tabindex="0" role="region" aria-label="Plan">
   <table>
     <thead><tr>
-      <th scope="col">Collection</th><th scope="col" class="figure">In the backup</th><th scope="col" class="figure">There now</th>
-      <th scope="col" class="figure">Inserted</th><th scope="col" class="figure">Replaced</th><th scope="col" class="figure">Removed</th><th scope="col" class="figure">Unchanged</th>
+      <th scope="col">Collection</th>
+      ${FIGURES.map(([, words]) => html`<th key=${words} scope="col" class="figure">${words}</th>`)}
     </tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${row.collection}>
       <th scope="row">${row.collection} ${row.kind !== "collection" && html`<span class="label">${row.kind}</span>`}</th>
-      ${[row.documents, row.replaces_documents, row.inserted, row.replaced, row.removed, row.unchanged].map((value, index) => html`<td key=${index} class=${`figure ${index === 4 && value ? "loss" : ""}`}>${value === null ? "–" : number(value)}</td>`)}
+      ${FIGURES.map(([key]) => html`<td key=${key} class=${key === "removed" && row[key] ? "figure loss" : "figure"}>${row[key] === null ? "–" : number(row[key])}</td>`)}
     </tr>`)}</tbody>
   </table>
 </div>`;

@@ -19,19 +19,25 @@ export const Schedule = ({ state }) => html`
 
 const Table = ({ label, entries, mayWrite }) => html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
   <table>
-    <thead><tr><th scope="col">What</th><th scope="col">Schedule</th><th scope="col">Next</th><th scope="col">Last</th><th scope="col">How it went</th>${mayWrite && html`<th scope="col"><span class="unseen">Actions</span></th>`}</tr></thead>
+    <thead><tr>
+      <th scope="col">What</th><th scope="col">Schedule</th><th scope="col">Next</th><th scope="col">Last</th>
+      <th scope="col">How it went</th>${mayWrite && html`<th scope="col"><span class="unseen">Actions</span></th>`}
+    </tr></thead>
     <tbody>${entries.map((entry) => html`<tr key=${entry.kind + entry.backup_type}>
       <th scope="row">${KIND[entry.kind]} of ${entry.backup_type}</th>
       <td><code>${entry.schedule}</code></td>
       <td><${NextRun} entry=${entry} />${entry.pause && html`<div class="label">by ${entry.pause.by}</div>`}</td>
       <td>${entry.last_run ? html`<${Ago} at=${entry.last_run.started_at} />` : "Never"}</td>
       <td><${Last} run=${entry.last_run} /></td>
-      ${mayWrite && html`<td>${entry.pause && html`<${Action} work=${() => resumeSchedule(entry.backup_type)} aria-label=${`Resume ${entry.backup_type}`}>Resume<//>`}</td>`}
+      ${mayWrite && html`<td>${entry.pause && html`<${Resume} set=${entry.backup_type} />`}</td>`}
     </tr>`)}</tbody>
   </table>
 </div>`;
 
-const Last = ({ run }) => run ? html`<${Badge} of=${OUTCOME[run.outcome ?? "running"]} /> ${run.outcome !== "succeeded" && run.message}` : "–";
+const Resume = ({ set }) => html`<${Action} work=${() => resumeSchedule(set)} aria-label=${`Resume ${set}`}>Resume<//>`;
+
+const Last = ({ run }) =>
+  run ? html`<${Badge} of=${OUTCOME[run.outcome ?? "running"]} /> ${run.outcome !== "succeeded" && run.message}` : "–";
 
 const HOURS = [["1", "for an hour"], ["4", "for 4 hours"], ["24", "for a day"], ["", "until I resume it"]];
 
@@ -49,7 +55,10 @@ function Pausing({ state }) {
 
 const Drills = ({ state }) => html`<section>
   <h2>Restore drills</h2>
-  <p>A drill restores the newest valid backup into a scratch database, compares every document, and drops it again. How long that takes is the measured recovery time.</p>
+  <p>
+    A drill restores the newest valid backup into a scratch database, compares every document, and drops it again.
+    How long that takes is the measured recovery time.
+  </p>
   <div class="cards">
     ${setNames(state).map((name) => html`<${Drill} key=${name} state=${state} name=${name} />`)}
   </div>
@@ -61,9 +70,14 @@ function Drill({ state, name }) {
   const isBusy = running(state, name, ["drill"]).length > 0;
   return html`<article class="card">
     <header><h3>${name}</h3>${run && html`<${Badge} of=${OUTCOME[run.outcome ?? "running"]} />`}</header>
-    <p class="last">${run?.outcome === "succeeded" ? html`<span class="label">Recovery time</span> <strong>${between(run.started_at, run.ended_at)}</strong>` : html`<strong>${run ? "Not proven" : "No drill yet"}</strong>`}</p>
+    <p class="last">
+      <span class="label">Recovery time</span>
+      <strong>${run?.outcome === "succeeded" ? between(run.started_at, run.ended_at) : run ? "Not proven" : "Not measured yet"}</strong>
+    </p>
     ${run && html`<p>${run.message}</p><p><${When} at=${run.started_at} /></p>`}
-    ${html`<p class="label">${entry ? html`Next: <${NextRun} entry=${entry} />` : "Not scheduled; those that were asked for are among the runs."}</p>`}
-    ${mayWrite(state) && html`<${Action} isBusy=${isBusy} work=${() => rehearse(name)} aria-label=${`Run a drill of ${name} now`}>Run a drill now<//>`}
+    <p class="label">${entry ? html`Next: <${NextRun} entry=${entry} />` : "Not scheduled; those that were asked for are among the runs."}</p>
+    ${mayWrite(state) && html`
+      <${Action} isBusy=${isBusy} work=${() => rehearse(name)} aria-label=${`Run a drill of ${name} now`}>Run a drill now<//>
+    `}
   </article>`;
 }

@@ -22,7 +22,10 @@ export function SetView({ state }) {
     <section class="set-head">
       <div>
         <h1>${route.set}</h1>
-        ${status && html`<p><${Badge} of=${HEALTH[status.health]} /> ${status.message}. ${kept(status)}</p>`}
+        ${status && html`<p>
+          <${Badge} of=${HEALTH[status.health]} /> ${status.message}.
+          ${` ${kept(status)} `}<code>${directory(health.configuration, status)}</code>
+        </p>`}
       </div>
       ${status && html`<${SetAtWork} state=${state} name=${route.set} />`}
     </section>
@@ -32,7 +35,10 @@ export function SetView({ state }) {
   `;
 }
 
-const kept = (status) => `${count(status.backup_count, "valid backup")}; ${number(status.retention_limit)} are kept, for ${days(status.retention_days)}.`;
+const directory = ({ backup_directory: root }, { directory: below }) => (below === "." ? root : `${root}/${below}`);
+
+const kept = (status) =>
+  `${count(status.backup_count, "valid backup")}; ${number(status.retention_limit)} are kept, for ${days(status.retention_days)}, in`;
 
 function Filters({ route, states, total }) {
   const choose = (name) => (value) => go({ view: "set", set: route.set, query: { ...route.query, page: 1, [name]: value } });
@@ -46,13 +52,16 @@ function Filters({ route, states, total }) {
 
 function List({ state, shown }) {
   const { set, query, entries, total, decisions, problem } = shown;
-  if (!entries.length) return html`<${Nothing} problem=${problem}>${total ? "This page is empty: there are fewer backups by now." : "There is no such backup."}<//>`;
-  const pager = html`<${Pager} page=${query.page} size=${PAGE} total=${total} address=${(page) => address({ view: "set", set, query: { ...query, page } })} />`;
+  const words = total ? "This page is empty: there are fewer backups by now." : "There is no such backup.";
+  if (!entries.length) return html`<${Nothing} problem=${problem}>${words}<//>`;
+  const turn = (page) => address({ view: "set", set, query: { ...query, page } });
   return html`
     <ol class="backups">
-      ${entries.map((entry) => html`<li key=${entry.backup_id}><${Card} state=${state} entry=${entry} decision=${decisions[entry.backup_id]} query=${query} /></li>`)}
+      ${entries.map((entry) => html`<li key=${entry.backup_id}>
+        <${Card} state=${state} entry=${entry} decision=${decisions[entry.backup_id]} query=${query} />
+      </li>`)}
     </ol>
-    ${pager}
+    <${Pager} page=${query.page} size=${PAGE} total=${total} address=${turn} />
   `;
 }
 

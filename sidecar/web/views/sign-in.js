@@ -37,7 +37,8 @@ function Form({ note }) {
   return html`<form onSubmit=${submit}>
     ${note && html`<p class="note">${note}</p>`}
     <label>Token
-      <input name="token" type="password" required autofocus autocomplete="current-password" aria-describedby="token-help token-problem" aria-invalid=${Boolean(problem)} />
+      <input name="token" type="password" required autofocus autocomplete="current-password"
+        aria-describedby="token-help token-problem" aria-invalid=${Boolean(problem)} />
     </label>
     <p id="token-help" class="help">The admin token, or the one that may only read. The sidecar's start prints one where none is configured.</p>
     <p id="token-problem" role="alert" class="problem">${problem && html`<${Icon} name="critical" />${refusal(problem)}`}</p>
