@@ -24,10 +24,10 @@ from support.servers import secantus
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 PLACE = Path("/tmp/bus_tracker")  # noqa: S108 - the page shows it; it is emptied first
-HOURS = 6
+HOURS = 4
 LATER = {"students": 0.3, "stops": 0.1, "events": 0.4, "photo_references": 0.4}
 FOLDERS = {"main": "", "attendance": "attendance", "accounts": "accounts"}
-DESK = {"viewport": {"width": 1280, "height": 860}, "device_scale_factor": 1.5}
+DESK = {"viewport": {"width": 1280, "height": 860}, "device_scale_factor": 1}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
 
 
@@ -38,6 +38,7 @@ def main() -> None:
         overview(browser, served, "page-light", DESK | {"color_scheme": "light"})
         plan(browser, served, newest, "page-dark", DESK | {"color_scheme": "dark"})
         overview(browser, served, "page-phone", PHONE | {"color_scheme": "light"})
+        history(browser, served, "page-history", DESK | {"color_scheme": "light"})
 
 
 @contextmanager
@@ -45,12 +46,15 @@ def school() -> Iterator[Served]:
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir(mode=0o700)
     configuration = PLACE / "sidecar.toml"
-    configuration.write_text('[sets.accounts]\ncollections = ["users", "device_keys"]\nlimit = 24\n')
+    configuration.write_text(
+        '[sets.accounts]\ncollections = ["users", "device_keys"]\nschedule = "25 * * * *"\nlimit = 24\n'
+    )
     variables = {
         "SIDECAR_CONFIG": str(configuration),
         "MIN_STORAGE_MB": "100",
         "BACKUP_LIMIT": "24",
         "SIDECAR_MAIN_SCHEDULE": "15 * * * *",
+        "SIDECAR_ATTENDANCE_SCHEDULE": "20 * * * *",
     }
     with secantus(PLACE / "mongodb") as mongodb, MongoClient[dict[str, Any]](mongodb.uri) as client:
         load_school(client[DB])
@@ -61,6 +65,7 @@ def school() -> Iterator[Served]:
                     client[DB][name].insert_many(documents[hour - 1 :: HOURS])
                 back_up_at(served, datetime.now(UTC) - timedelta(hours=hour, minutes=-48))
             served.post(f"{BACKUPS}/drill?backup_type=main")
+            lose(client[DB])
             flip_a_bit(sorted((served.directory / "attendance").glob("*[0-9].json"))[1])
             yield served
     shutil.rmtree(PLACE)
@@ -82,6 +87,12 @@ def back_up_at(served: Served, moment: datetime) -> None:
             path.unlink()
 
 
+def lose(db: Database[dict[str, Any]]) -> None:
+    """Somebody deletes a class, and a bus."""
+    take_some(db, "students", 0.02)
+    db["buses"].delete_one({})
+
+
 def flip_a_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -97,7 +108,6 @@ def overview(browser: Browser, served: Served, name: str, options: dict[str, Any
         while float(bar.get_attribute("value") or 0) < 0.25:
             pass
         store(page, name)
-    served.post(f"{begun}/cancel")
     while served.get(begun).json["state"] == "running":
         pass
 
@@ -108,6 +118,14 @@ def plan(browser: Browser, served: Served, backup_id: str, name: str, options: d
         page = reader.at(f"#/set/main/backup/{backup_id}/restore")
         page.get_by_role("button", name="Show the plan").click()
         page.get_by_role("region", name="Plan").wait_for()
+        store(page, name)
+
+
+def history(browser: Browser, served: Served, name: str, options: dict[str, Any]) -> None:
+    """The backups of a set of which one is broken."""
+    with visit(browser, served, **options) as reader:
+        page = reader.at("#/set/attendance")
+        page.locator(".backup.critical").wait_for()
         store(page, name)
 
 

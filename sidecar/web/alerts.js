@@ -4,6 +4,7 @@ import { brief, count, local, megabytes, relative } from "./format.js";
 import { address } from "./route.js";
 import { scheduled, setNames } from "./store.js";
 
+const ENDED = { aborted: "was aborted", skipped: "was skipped", missed: "was missed" };
 const ORDER = ["critical", "warning", "caution"];
 
 /** The worst first. Each has a tone, what is wrong, its details, what to do, and perhaps where to look. */
@@ -52,10 +53,10 @@ function* ofSet(state, name) {
     yield {
       key: `run ${name}`,
       tone: "warning",
-      title: `The last backup run of ${name} ${entry.last_run?.outcome ?? "failed"}`,
+      title: `The last backup run of ${name} ${ENDED[entry.last_run?.outcome] ?? "failed"}`,
       detail: entry.last_run?.message ?? "",
-      cure: entry.last_run?.cure ?? "",
-      link: { text: "Runs that failed", href: address({ view: "runs", query: { set: name, kind: "backup" } }) },
+      cure: entry.last_run?.cure || "Run one now.",
+      link: { text: `Runs of ${name}`, href: address({ view: "runs", query: { set: name, kind: "backup" } }) },
     };
   }
   const drill = scheduled(state, "drill", name)?.last_run;

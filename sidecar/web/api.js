@@ -24,8 +24,9 @@ export async function call(method, path, { body, query, accept = [] } = {}) {
   const response = await send(method, path + search(query), body);
   setClock(response.headers.get("Date"));
   const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json");
-  const answer = response.status === 204 ? null : await response.json().catch(() => ({}));
+  const answer = response.status === 204 ? null : await response.json().catch(() => undefined);
   if (isProblem || !(response.ok || accept.includes(response.status))) throw new Problem(response.status, answer);
+  if (answer === undefined) throw new Problem(0, { detail: "The answer broke off." });
   const total = response.headers.get("X-Total-Count");
   return total === null ? answer : { answer, total: Number(total) };
 }

@@ -23,10 +23,14 @@ export const Digest = ({ value, of }) =>
   value ? html`<span class="digest"><code title=${value}>${shortDigest(value)}</code><${Copy} text=${value} what=${of} /></span>` : "–";
 
 const Copy = ({ text, what }) => {
-  const copy = () => navigator.clipboard.writeText(text).then(
-    () => toast("good", `Copied: ${what}`),
-    () => toast("bad", "The browser did not allow copying", { cure: `Here it is: ${text}` }),
-  );
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text); // browsers have it only where the page came by HTTPS or from this machine
+      toast("good", `Copied: ${what}`);
+    } catch {
+      toast("bad", `The browser does not allow copying: here is the ${what}`, { detail: text });
+    }
+  };
   return html`<button class="quiet small" type="button" onClick=${copy} aria-label=${`Copy the ${what}`}><${Icon} name="copy" /></button>`;
 };
 
@@ -57,9 +61,9 @@ export function Progress({ run, label, children }) {
     rest ? `about ${duration(Math.max(rest, 1))} left` : "",
   ];
   return html`<div class="progress">
+    ${children}
     <progress aria-label=${label} max="1" value=${share} />
     <p>${words.filter(Boolean).join(" · ")}</p>
-    ${children}
   </div>`;
 }
 

@@ -18,16 +18,29 @@ export function watch(jobId) {
 export const isWatched = (jobId) => watched.has(jobId);
 
 async function follow(jobId) {
-  let job = streams < MOST_STREAMS ? await stream(jobId) : null;
+  let job = null;
+  if (streams < MOST_STREAMS) {
+    job = await stream(jobId);
+    if (!job) onSilence();
+  }
   while (!job || job.state === "running") {
-    job = await get(path("jobs", jobId)).catch((problem) => {
-      if (!problem.isAway) throw problem;
-    });
+    job = current().session && (await get(path("jobs", jobId)).catch(unlessItPasses));
     if (job) place(job);
-    if (job?.state !== "running" && job) break;
-    await new Promise((resolve) => setTimeout(resolve, ASK_MS));
+    if (job?.state === "running" || !job) await new Promise((resolve) => setTimeout(resolve, ASK_MS));
   }
   return job;
+}
+
+let onSilence = () => {};
+
+/** Who is told when the events of a job break off: the server may be away. */
+export function whenSilent(listener) {
+  onSilence = listener;
+}
+
+/** The server comes back, and somebody signs in again: what was begun is still of interest then. */
+function unlessItPasses(problem) {
+  if (!problem.isAway && !problem.isSignedOut) throw problem;
 }
 
 /** The job when it is over, or null where the events broke off. */

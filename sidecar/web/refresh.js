@@ -1,7 +1,7 @@
 // Keeps what is shown fresh: every 30 seconds, when the reader comes back, and after everything that changes something.
 
 import { get, path } from "./api.js";
-import { isWatched, watch } from "./jobs.js";
+import { isWatched, watch, whenSilent } from "./jobs.js";
 import { left, resume } from "./session.js";
 import { PAGE, current, update } from "./store.js";
 
@@ -34,6 +34,8 @@ export async function refresh() {
     if (current().session !== null) timer = setTimeout(tick, current().awaySince ? RETRY_MS : EVERY_MS);
   }
 }
+
+whenSilent(refresh);
 
 /** The reader has gone somewhere else on the page. */
 export const arrive = () => (isLoading ? refresh() : told(loadOpen));

@@ -41,3 +41,18 @@ def test_a_network_that_comes_back_needs_nobody(reader: Visit, served: Served) -
     expect(away).to_have_count(0)
     expect(reader.set_card("main")).to_contain_text("just now")
     reader.expect_complaints("ERR_INTERNET_DISCONNECTED")
+
+
+def test_what_was_under_way_when_the_server_died_is_reported_when_it_is_back(reader: Visit, served: Served) -> None:
+    page = reader.at()
+    served.lab(labFault="find", action="stall", times=-1, collection="buses")
+    page.get_by_role("button", name="Run backup of main now").click()
+    expect(page.get_by_role("progressbar", name="Backup of main")).to_be_visible()
+    served.kill()
+    served.start()
+    page.get_by_label("Token").fill(ADMIN)
+    page.keyboard.press("Enter")
+    expect(reader.toast("Backup of main was called off")).to_be_visible()
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    expect(reader.alert("The last backup run of main was aborted")).to_be_visible()
+    reader.expect_complaints(AWAY, "status of 401", "ERR_INCOMPLETE_CHUNKED_ENCODING")

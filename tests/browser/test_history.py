@@ -52,6 +52,14 @@ def test_a_checksum_is_copied_whole(reader: Visit, served: Served) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == made["checksum"]
 
 
+def test_where_the_browser_forbids_copying_the_checksum_is_shown(reader: Visit, served: Served) -> None:
+    made = served.back_up()
+    reader.page.add_init_script("delete Navigator.prototype.clipboard")  # as on a page that came by plain HTTP
+    reader.at("#/set/main")
+    reader.backup(made["backup_id"]).get_by_role("button", name="Copy the SHA-256").click()
+    expect(reader.toast("The browser does not allow copying")).to_contain_text(made["checksum"])
+
+
 def test_each_set_has_its_tab_and_its_backups(reader: Visit, served: Served) -> None:
     seed(served.mongodb.uri, DB, {"attendance": BUSES})
     made = [served.back_up(name) for name in ("main", "attendance")]
