@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format docs reference dashboards dashboards-preview bench chaos soak alerts-live lock clean
+.PHONY: demo test check format docs reference dashboards dashboards-preview bench page-figures screenshots chaos soak alerts-live lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,12 @@ dashboards-preview: dashboards  ## pictures of the dashboards in docs/images, fr
 
 bench: $(READY)  ## figures of docs/performance.md
 	$(BIN)/python benchmarks/pipeline.py
+
+page-figures: $(READY)  ## weight and speed of the admin page, figures of docs/performance.md
+	$(BIN)/python benchmarks/page.py
+
+screenshots: $(READY)  ## docs/images: the admin page on a school's data, light, dark and on a phone
+	$(BIN)/python benchmarks/screenshots.py
 
 chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -m chaos tests/system

@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from sidecar import __version__
-from sidecar.api import backups, download, jobs, process, restores, retention, schedule, session
+from sidecar.api import backups, download, jobs, page, process, restores, retention, schedule, session
 from sidecar.api.application import application
 from sidecar.api.auth import Gate, audit
 from sidecar.api.context import SIDECAR, Sidecar
@@ -169,6 +169,7 @@ def _app(sidecar: Sidecar) -> web.Application:
     app.middlewares.append(audit)
     app[SIDECAR] = sidecar
     jobs.prepare(app)
+    page.add_to(app)
     return app
 
 

@@ -3,6 +3,7 @@
 The keys are those of the users' specification; keys of ours are only ever added.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -66,6 +67,9 @@ class SetStatus(Body):
     last_backup: LastBackup | None
     backup_count: int
     retention_limit: int
+    retention_days: int
+    directory: str  # below the backup directory
+    states: dict[BackupState, int]  # how many files there are in each state, safety backups too
     suspicions: tuple[str, ...]  # what the newest backup lost; nothing is deleted while there is something here
 
 
@@ -102,6 +106,7 @@ def taken_at(backup: StoredBackup) -> datetime:
 
 def set_status(backup_set: BackupSet, backups: Iterable[StoredBackup], now: datetime) -> SetStatus:
     """The state of one set; `backups` newest first."""
+    backups = list(backups)
     counted = [b for b in backups if b.verdict.state is not BackupState.ORPHAN and not b.is_safety]
     newest = counted[0] if counted else None
     protection = protection_of(newest, now)
@@ -112,6 +117,9 @@ def set_status(backup_set: BackupSet, backups: Iterable[StoredBackup], now: date
         last_backup=_last(newest, now) if newest else None,
         backup_count=sum(backup.verdict.is_valid for backup in counted),
         retention_limit=backup_set.limit,
+        retention_days=backup_set.retention_days,
+        directory=str(backup_set.directory),
+        states=dict.fromkeys(BackupState, 0) | Counter(backup.verdict.state for backup in backups),
         suspicions=_suspicions(newest),
     )
 

@@ -24,6 +24,7 @@ from sidecar.errors import SidecarError
 Authorise = Callable[[web.Request, Access], Awaitable[None]]
 Observe = Callable[[str, str, int, float], None]
 
+WORTH_COMPRESSING_BYTES = 4096
 UNMATCHED = "unmatched"
 OTHER_METHOD = "other"
 _CLIENT_GONE = 499  # nginx's: nobody reads this answer, but it is counted
@@ -74,7 +75,10 @@ async def _answer(route: Route, authorise: Authorise, body_seconds: float, reque
     if reply.body is None:
         return web.Response(status=reply.status, headers=reply.headers)
     text = to_json(reply.body, inf_nan_mode="null")
-    return web.Response(status=reply.status, headers=reply.headers, body=text, content_type="application/json")
+    response = web.Response(status=reply.status, headers=reply.headers, body=text, content_type="application/json")
+    if len(text) >= WORTH_COMPRESSING_BYTES:
+        response.enable_compression()  # where the client takes it
+    return response
 
 
 async def _wait(_: web.Request) -> None:

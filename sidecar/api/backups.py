@@ -34,7 +34,7 @@ async def backup_status(request: web.Request, query: schemas.WhichSets) -> Reply
     access=Access.READ,
     query=schemas.ListQuery,
     response=schemas.Listing,
-    headers={"X-Total-Count": "How many backups the chosen sets have altogether."},
+    headers={"X-Total-Count": "How many such backups the chosen sets have altogether."},
     errors=(SetNotFound,),
 )
 async def list_backups(request: web.Request, query: schemas.ListQuery) -> Reply:
@@ -43,10 +43,16 @@ async def list_backups(request: web.Request, query: schemas.ListQuery) -> Reply:
     names = [one.name for one in sidecar.service.sets(query.backup_type)]
     await sidecar.overview.look(names)
     now, views = sidecar.clock.now(), sidecar.overview.sets
+    wanted = {name: [one for one in views[name].backups if _is_wanted(one, query)] for name in names}
     page = slice(query.offset, query.offset + query.limit)
-    total = sum(len(views[name].backups) for name in names)
-    listed = {name: [entry(backup, now) for backup in views[name].backups[page]] for name in names}
+    total = sum(len(found) for found in wanted.values())
+    listed = {name: [entry(backup, now) for backup in found[page]] for name, found in wanted.items()}
     return Reply(listed, headers={"X-Total-Count": str(total)})
+
+
+def _is_wanted(one: StoredBackup, query: schemas.ListQuery) -> bool:
+    trigger = one.manifest.trigger if one.manifest else None
+    return query.state in (None, one.verdict.state) and query.trigger in (None, trigger)
 
 
 # -- making ------------------------------------------------------------------------------------------------------------

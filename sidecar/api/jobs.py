@@ -148,6 +148,7 @@ def run_body(sidecar: Sidecar, run: Run) -> schemas.RunBody:
         outcome=run.outcome,
         code=run.code,
         message=run.message,
+        cure=_cure(run.code),
         backup_id=run.backup_id,
         due_at=run.due_at,
         started_at=run.started_at,

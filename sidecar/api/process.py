@@ -84,6 +84,7 @@ def _health(sidecar: Sidecar) -> schemas.HealthBody:
             backup_limit=settings.backup_limit,
             retention_days=settings.backup_retention_days,
             backup_directory=str(settings.backup_dir),
+            db_name=settings.db_name,
             timezone=str(settings.timezone),
             codec=sidecar.service.codec.name,
             version=__version__,
@@ -98,7 +99,10 @@ def _health(sidecar: Sidecar) -> schemas.HealthBody:
             ),
         ),
         mongodb=schemas.MongoBody(
-            is_up=overview.mongodb.is_up, asked_at=overview.mongodb.asked_at, error=overview.mongodb.error
+            is_up=overview.mongodb.is_up,
+            asked_at=overview.mongodb.asked_at,
+            error=overview.mongodb.error,
+            hosts=settings.mongo_host,
         ),
         **{f"{name}_backup": status for name, status in statuses.items()},  # type: ignore[arg-type] # the other keys are above
     )

@@ -9,6 +9,9 @@ from sidecar.api.jobs import run_body
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.errors import AlreadyOver, SetNotFound
 from sidecar.model import Kind
+from sidecar.overview import SetView
+from sidecar.reports import taken_at
+from sidecar.rules import health as rules
 from sidecar.scheduler import Entry
 
 routes = RouteTable(tag="Schedule")
@@ -78,6 +81,7 @@ def _entry(sidecar: Sidecar, entry: Entry) -> schemas.ScheduleEntry:
     last = {Kind.BACKUP: view.last_run, Kind.VERIFY: view.last_verification}.get(entry.kind, view.last_drill)
     success = {Kind.BACKUP: view.last_success, Kind.DRILL: view.last_good_drill}.get(entry.kind)
     pause = sidecar.scheduler.pause_of(entry.name)
+    max_age = rules.max_age_seconds(entry.interval_seconds) if is_backup else None
     return schemas.ScheduleEntry(
         kind=entry.kind,
         backup_type=entry.set_name,
@@ -88,4 +92,11 @@ def _entry(sidecar: Sidecar, entry: Entry) -> schemas.ScheduleEntry:
         last_run=run_body(sidecar, last) if last else None,
         last_success_at=success.ended_at if success else None,
         consecutive_failures=view.consecutive_failures if is_backup else 0,
+        max_age_seconds=max_age,
+        is_overdue=max_age is not None and _age_seconds(sidecar, view) > max_age,
     )
+
+
+def _age_seconds(sidecar: Sidecar, view: SetView) -> float:
+    """Of the newest backup; none at all is not overdue but missing."""
+    return (sidecar.clock.now() - taken_at(view.counted[0])).total_seconds() if view.counted else 0.0

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 from sidecar.leadership import Role
-from sidecar.model import CollectionKind, Kind, Manifest, Outcome, Trigger
+from sidecar.model import BackupState, CollectionKind, Kind, Manifest, Outcome, Trigger
 from sidecar.progress import Snapshot
 from sidecar.reports import Body, Entry, SetStatus
 from sidecar.rules.health import Health
@@ -44,8 +44,10 @@ class WhichOrAll(Parameters):
 
 
 class ListQuery(WhichSets):
-    """Which part of a list."""
+    """Which part of a list. `limit` and `offset` count what `state` and `trigger` leave."""
 
+    state: BackupState | None = None
+    trigger: Trigger | None = None
     limit: Annotated[int, Field(ge=1, le=1000, description="Backups per set.")] = 1000
     offset: Annotated[int, Field(ge=0, le=1_000_000, description="Newer ones of each set that are left out.")] = 0
 
@@ -183,6 +185,7 @@ class ConfigurationBody(Body):
     backup_limit: int
     retention_days: int
     backup_directory: str
+    db_name: str
     timezone: str
     codec: str
     version: str
@@ -204,6 +207,7 @@ class MongoBody(Body):
     is_up: bool
     asked_at: AwareDatetime | None
     error: str | None
+    hosts: str
 
 
 class HealthBody(Body):
@@ -319,6 +323,7 @@ class RunBody(Body):
     outcome: Outcome | None
     code: str | None
     message: str
+    cure: str | None  # what helps against `code`
     backup_id: str | None
     due_at: AwareDatetime | None
     started_at: AwareDatetime
@@ -376,6 +381,8 @@ class ScheduleEntry(Body):
     last_run: RunBody | None
     last_success_at: AwareDatetime | None
     consecutive_failures: int
+    max_age_seconds: float | None  # of backups: the age at which the newest one is overdue
+    is_overdue: bool
 
 
 class LeadershipBody(Body):

@@ -34,8 +34,12 @@ limit = 3
 @app.command()
 def demo(
     directory: Annotated[Path, typer.Option(help="Emptied first; the backups stay there.")] = Path(".demo"),
+    stay: Annotated[
+        bool | None,
+        typer.Option("--stay/--no-stay", help="Whether to serve until Ctrl-C; without it, where there is a terminal."),
+    ] = None,
 ) -> None:
-    """Start an embedded server with a school's data; make, list, verify, damage and restore backups of it; then serve the API."""
+    """Start an embedded server with a school's data; make, list, verify, damage and restore backups of it; serve the page."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     with EmbeddedServer(directory / "mongodb") as server:
@@ -60,12 +64,12 @@ def demo(
         _flip_one_bit(_newest(directory, "attendance"))
         _show(environment, "status", expected=exits.OK)
         _show(environment, "verify", _newest(directory, "attendance").stem, expected=exits.INVALID)
-        _serve(environment)
+        _serve(environment, stay=sys.stdin.isatty() and sys.stdout.isatty() if stay is None else stay)
     terminal.say(f"\nDone. The backups are in {directory}/backups: look at them with jq, or read the README.")
 
 
-def _serve(environment: Mapping[str, str]) -> None:
-    """Run the server and ask it for a backup; on a terminal it stays until Ctrl-C."""
+def _serve(environment: Mapping[str, str], *, stay: bool) -> None:
+    """Run the server and ask it for a backup; to `stay` is until Ctrl-C."""
     token, port = secrets.token_urlsafe(24), free_port()
     ours = {"SIDECAR_ADMIN_TOKEN": token, "SIDECAR_HOST": "127.0.0.1", "SIDECAR_PORT": str(port)}
     terminal.say("\n$ sidecar serve")
@@ -77,11 +81,11 @@ def _serve(environment: Mapping[str, str]) -> None:
                 terminal.say(f"\n{method} /api/admin/backups/{path}")
                 for name, body in _asked(f"{url}/api/admin/backups/{path}", method, token).items():
                     terminal.say(f"  {name}: {body['message']}")
-            if sys.stdin.isatty():
+            if stay:
+                terminal.say(f"\nThe admin page, signed in: {url}/#token={token}")
                 terminal.say(
-                    f"\nThe API is described at {url}/docs, its metrics are at {url}/metrics, the token is {token}"
+                    f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo."
                 )
-                terminal.say("Ctrl-C ends the demo.")
                 process.wait()
         except KeyboardInterrupt:
             pass

@@ -1,16 +1,18 @@
 """The routes of the specification and those beside them, over a real socket, on a real directory and a wire server."""
 
 import base64
+import gzip
 import hashlib
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.command import files, small_disk
+from support.many_backups import repeat
 from support.rig import BUSES, DB, PEOPLE
 from support.served import BACKUPS, READER, Served
 from support.servers import ServerProcess, seed
@@ -40,6 +42,9 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "message": "Latest backup is 0 minutes old",
             "backup_count": 1,
             "retention_limit": 5,
+            "retention_days": 30,
+            "directory": ".",
+            "states": {"valid": 1, "invalid": 0, "missing": 0, "orphan": 0},
             "suspicions": [],
         },
         "attendance": {
@@ -49,6 +54,9 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "last_backup": None,
             "backup_count": 0,
             "retention_limit": 5,
+            "retention_days": 30,
+            "directory": "attendance",
+            "states": {"valid": 0, "invalid": 0, "missing": 0, "orphan": 0},
             "suspicions": [],
         },
     }
@@ -279,3 +287,32 @@ def test_one_backup_shows_all_of_its_metadata(served: Served) -> None:
     assert shown["metadata"] == made
     assert datetime.fromisoformat(shown["timestamp"]) <= datetime.now(UTC)
     assert json.loads((served.directory / f"{made['backup_id']}.meta.json").read_text())["checksum"] == made["checksum"]
+
+
+def test_a_list_is_narrowed_by_state_and_trigger(served: Served) -> None:
+    made = [served.back_up() for _ in range(3)]
+    flip_a_bit(served.directory / made[1]["filename"])
+
+    def listed(query: str) -> tuple[list[str], str]:
+        answer = served.get(f"{BACKUPS}/list?backup_type=main&{query}")
+        return [one["backup_id"] for one in answer.json["main"]], answer.headers["X-Total-Count"]
+
+    newest, broken, oldest = (one["backup_id"] for one in reversed(made))
+    assert listed("state=invalid") == ([broken], "1")
+    assert listed("state=valid&limit=1") == ([newest], "2")
+    assert listed("state=valid&limit=1&offset=1") == ([oldest], "2")
+    assert listed("trigger=manual") == ([newest, broken, oldest], "3")
+    assert listed("trigger=scheduled") == ([], "0")
+    assert served.get(f"{BACKUPS}/list?state=good").status == 422
+
+
+def test_long_answers_are_compressed_for_who_takes_it(served: Served) -> None:
+    now = datetime.now(UTC)
+    repeat(served.directory, served.back_up(), [now - timedelta(hours=number) for number in range(1, 20)])
+    plain = served.get(f"{BACKUPS}/list")
+    packed = served.call("GET", f"{BACKUPS}/list", headers={"Accept-Encoding": "gzip"})
+    assert ("Content-Encoding" in plain.headers, packed.headers["Content-Encoding"]) == (False, "gzip")
+    assert len(packed.body) < len(plain.body) / 2
+    assert [one["backup_id"] for one in json.loads(gzip.decompress(packed.body))["main"]] == [
+        one["backup_id"] for one in plain.json["main"]
+    ]

@@ -75,7 +75,7 @@ def test_a_failed_run_keeps_what_it_logged(served: Served) -> None:
     assert job["state"] == "failed"
     (run,) = job["runs"]
     assert "the disk is on fire" in run["message"]
-    assert run["message"] == answer.json["main"]["message"]
+    assert (run["message"], run["cure"]) == (answer.json["main"]["message"], answer.json["main"]["cure"])
     logged = [line["event"] for line in run["log"]]
     assert (logged[0], logged[-1]) == ("run.started", "run.ended")
     assert {line["job_id"] for line in run["log"]} == {job["id"]}

@@ -1,12 +1,13 @@
 """The schedule as people see, pause and resume it, and runs that it begins."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from support.many_backups import repeat
 from support.rig import DB, PEOPLE
-from support.served import Served
+from support.served import BACKUPS, Served
 from support.servers import ServerProcess, seed
 
 SCHEDULE = "/api/admin/schedule"
@@ -29,6 +30,23 @@ def test_the_schedule_shows_what_runs_by_itself_and_when(served: Served) -> None
     served.back_up()
     after = served.get(SCHEDULE).json["entries"][0]
     assert (after["last_run"]["outcome"], after["last_success_at"]) == ("succeeded", after["last_run"]["ended_at"])
+
+
+def test_a_newest_backup_that_is_older_than_two_intervals_is_overdue(served: Served) -> None:
+    def judged() -> tuple[float | None, bool]:
+        entry = served.get(SCHEDULE).json["entries"][0]
+        return entry["max_age_seconds"], entry["is_overdue"]
+
+    served.stop()
+    served.variables = {"SIDECAR_MAIN_SCHEDULE": "", "SEED_INTERVAL_HOURS": "2"}
+    made = served.start().back_up()
+    assert judged() == (2 * 7200 + 900, False)
+    repeat(served.directory, made, [datetime.now(UTC) - timedelta(hours=5)])
+    assert judged() == (2 * 7200 + 900, False)  # there is a newer one
+    assert served.call("DELETE", f"{BACKUPS}/{made['backup_id']}").status == 204
+    assert judged() == (2 * 7200 + 900, True)
+    kinds = {one["kind"]: (one["max_age_seconds"], one["is_overdue"]) for one in served.get(SCHEDULE).json["entries"]}
+    assert (kinds["verify"], kinds["drill"]) == ((None, False), (None, False))
 
 
 def test_a_pause_names_who_and_survives_a_restart(served: Served) -> None:

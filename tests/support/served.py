@@ -68,6 +68,10 @@ class Served:
         return inherited | ours | dict(self.variables)
 
     @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def log_path(self) -> Path:
         return self.log_at or self.directory.with_name(f"{self.directory.name}.log")
 

@@ -1,29 +1,51 @@
 """`sidecar demo`, the first thing a newcomer runs."""
 
+import http.client
 import json
+import re
+import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 
-def test_the_demo_does_the_whole_job_and_says_so(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "sidecar", "demo", "--directory", str(tmp_path / "demo")],
-        capture_output=True,
+def test_the_demo_does_the_whole_job_and_leaves_the_page_open(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "sidecar", "demo", "--stay", "--directory", str(tmp_path / "demo")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=200,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    for said in (
+    ) as demo:
+        assert demo.stdout is not None
+        said = []
+        for line in demo.stdout:
+            said.append(line)
+            if "Ctrl-C" in line:
+                follow_the_link("".join(said))
+                demo.send_signal(signal.SIGINT)
+        complaints = demo.stderr.read() if demo.stderr else ""
+    assert demo.returncode == 0, "".join(said) + complaints
+    for words in (
         "The configuration is good.",
         "counts and fingerprints are equal",
         "One bit of",
         "GET /api/admin/backups/status",
         "Done.",
     ):
-        assert said in ended.stdout
+        assert words in "".join(said)
     backups = sorted((tmp_path / "demo" / "backups" / "everything").glob("*[0-9].json"))
     content = json.loads(backups[-1].read_text())
     assert len(content["collections"]) == 11
     assert {one["type"] for one in content["definitions"].values()} == {"collection", "view"}
+
+
+def follow_the_link(said: str) -> None:
+    """It leads to the page, and its token opens it."""
+    found = re.search(r"http://([\d.:]+)/#token=(\S+)", said)
+    assert found, said
+    with closing(http.client.HTTPConnection(found[1], timeout=30)) as sidecar:
+        sidecar.request("GET", "/")
+        assert b'<script type="module"' in sidecar.getresponse().read()
+        sidecar.request("GET", "/api/admin/session", headers={"Authorization": f"Bearer {found[2]}"})
+        assert json.load(sidecar.getresponse())["role"] == "admin"

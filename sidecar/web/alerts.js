@@ -1,0 +1,130 @@
+// What somebody should do something about: the four causes of the specification, and those that the sidecar adds.
+
+import { brief, count, local, megabytes, relative } from "./format.js";
+import { address } from "./route.js";
+import { scheduled, setNames } from "./store.js";
+
+const ENDED = { aborted: "was aborted", skipped: "was skipped", missed: "was missed" };
+const ORDER = ["critical", "warning", "caution"];
+
+/** The worst first. Each has a tone, what is wrong, its details, what to do, and perhaps where to look. */
+export function alerts(state) {
+  const { health, schedule } = state;
+  if (!health || !schedule) return [];
+  const found = [...ofProcess(health), ...setNames(state).flatMap((name) => [...ofSet(state, name)])];
+  return found.sort((left, right) => ORDER.indexOf(left.tone) - ORDER.indexOf(right.tone));
+}
+
+function* ofProcess({ storage, scheduler, configuration }) {
+  if (!storage.has_sufficient_space) {
+    yield {
+      key: "storage",
+      tone: "critical",
+      title: "Too little storage for the next backup",
+      detail: storage.error ?? `${megabytes(storage.free_mb)} are free, ${megabytes(storage.required_mb)} are needed.`,
+      cure: `Free space in ${configuration.backup_directory}, keep fewer backups, or give the volume more room.`,
+    };
+  }
+  if (scheduler.held_because) {
+    yield {
+      key: "held",
+      tone: "critical",
+      title: "The schedules are held",
+      detail: scheduler.held_because,
+      cure: "Nothing is backed up by schedule until this is solved, so that an empty database cannot push good backups out.",
+    };
+  }
+  if (!scheduler.is_running) {
+    yield {
+      key: "scheduler",
+      tone: "critical",
+      title: "The scheduler is not running",
+      detail: scheduler.error ?? "",
+      cure: "It is started again by itself within seconds. If it is not, restart the sidecar and read its log.",
+    };
+  }
+}
+
+function* ofSet(state, name) {
+  const status = state.health[`${name}_backup`];
+  const entry = scheduled(state, "backup", name);
+  if (status) yield* ofBackups(name, status, entry);
+  if (state.health.scheduler.failing_sets.includes(name)) {
+    yield {
+      key: `run ${name}`,
+      tone: "warning",
+      title: `The last backup run of ${name} ${ENDED[entry.last_run?.outcome] ?? "failed"}`,
+      detail: entry.last_run?.message ?? "",
+      cure: entry.last_run?.cure || "Run one now.",
+      link: { text: `Runs of ${name}`, href: address({ view: "runs", query: { set: name, kind: "backup" } }) },
+    };
+  }
+  const drill = scheduled(state, "drill", name)?.last_run;
+  if (drill?.outcome === "failed") {
+    yield {
+      key: `drill ${name}`,
+      tone: "warning",
+      title: `The last restore drill of ${name} failed`,
+      detail: drill.message,
+      cure: drill.cure || "Until a drill succeeds, nobody knows whether the newest backup can be restored.",
+      link: { text: "Drills", href: address({ view: "schedule" }) },
+    };
+  }
+}
+
+function* ofBackups(name, status, entry) {
+  const link = { text: `Backups of ${name}`, href: address({ view: "set", set: name }) };
+  const last = status.last_backup;
+  if (!last) {
+    yield { key: `none ${name}`, tone: "critical", title: `${name} has no backup`, detail: "", cure: "Run one now.", link };
+  } else if (status.status === "corrupted") {
+    yield {
+      key: `corrupt ${name}`,
+      tone: "critical",
+      title: `The newest backup of ${name} is corrupt`,
+      detail: `${last.filename}: ${brief(last.verify_message)}`,
+      cure: "Do not restore it. Run a new backup now, and look at the disk.",
+      link,
+    };
+  } else if (status.status === "stale") {
+    yield {
+      key: `stale ${name}`,
+      tone: "warning",
+      title: `The last backup of ${name} is more than 48 hours old`,
+      detail: `It is of ${local(last.timestamp)}.`,
+      cure: "Run one now, and see why the schedule made none.",
+      link,
+    };
+  } else if (entry.is_overdue && !entry.pause) {
+    yield {
+      key: `overdue ${name}`,
+      tone: "warning",
+      title: `A backup of ${name} is overdue`,
+      detail: `The newest is of ${relative(last.timestamp)}; the schedule is ${entry.schedule}.`,
+      cure: "Run one now, and see why the schedule made none.",
+      link,
+    };
+  }
+  const broken = status.states.invalid ? "invalid" : "missing";
+  const bad = status.states.invalid + status.states.missing - (status.status === "corrupted" ? 1 : 0);
+  if (bad > 0) {
+    yield {
+      key: `invalid ${name}`,
+      tone: "warning",
+      title: `${count(bad, "backup")} of ${name} failed ${bad === 1 ? "its" : "their"} integrity check`,
+      detail: "",
+      cure: "What is invalid is never restored. Look at the disk, and delete it when you know why.",
+      link: { text: bad === 1 ? "Show it" : "Show them", href: address({ view: "set", set: name, query: { state: broken } }) },
+    };
+  }
+  if (status.suspicions.length) {
+    yield {
+      key: `suspect ${name}`,
+      tone: "warning",
+      title: `The newest backup of ${name} is suspect`,
+      detail: `${status.suspicions.join("; ")}.`,
+      cure: "Nothing of the set is deleted until the data is back, or until you confirm that it was meant to go.",
+      link: { text: "Look at it", href: address({ view: "set", set: name, id: last.backup_id }) },
+    };
+  }
+}

@@ -1,0 +1,120 @@
+// Keeps what is shown fresh: every 30 seconds, when the reader comes back, and after everything that changes something.
+
+import { get, path } from "./api.js";
+import { isWatched, watch, whenSilent } from "./jobs.js";
+import { left, resume } from "./session.js";
+import { PAGE, current, update } from "./store.js";
+
+const EVERY_MS = 30_000;
+const RETRY_MS = 3_000; // while nobody answers
+const CURVE = 30; // backups of each set whose size and duration are drawn
+const JOBS = 8;
+
+let timer;
+let isLoading = false;
+let isOutdated = false; // asked for once more while it was loading
+
+/** What went wrong is in the store. */
+export async function refresh() {
+  if (isLoading) {
+    isOutdated = true;
+    return;
+  }
+  isLoading = true;
+  clearTimeout(timer);
+  update({ isRefreshing: true });
+  try {
+    do {
+      isOutdated = false;
+      await told(load);
+    } while (isOutdated);
+  } finally {
+    isLoading = false;
+    update({ isRefreshing: false });
+    if (current().session !== null) timer = setTimeout(tick, current().awaySince ? RETRY_MS : EVERY_MS);
+  }
+}
+
+whenSilent(refresh);
+
+/** The reader has gone somewhere else on the page. */
+export const arrive = () => (isLoading ? refresh() : told(loadOpen));
+
+function tick() {
+  if (document.hidden) timer = setTimeout(tick, EVERY_MS);
+  else refresh();
+}
+
+document.addEventListener("visibilitychange", () => {
+  const { refreshedAt, session } = current();
+  if (!document.hidden && session && Date.now() - refreshedAt > EVERY_MS) refresh();
+});
+
+/** Does it, and says in the store whether the server answered. */
+async function told(work) {
+  try {
+    await work();
+    if (current().awaySince) update({ awaySince: null });
+  } catch (problem) {
+    if (problem.isSignedOut) {
+      update({ awaySince: null }); // it answers, if only that
+      left("Your session is over, or the server was started again.");
+    } else if (problem.status === undefined) throw problem; // a defect of ours belongs on the console
+    else update({ awaySince: current().awaySince ?? Date.now(), awayReason: problem.isAway ? "" : problem.message });
+  }
+}
+
+async function load() {
+  if (current().session === undefined) await resume();
+  if (!current().session) return;
+  const [health, schedule, recent, { answer }] = await Promise.all([
+    get("/backups/health"),
+    get("/schedule"),
+    get("/backups/list", { backup_type: "all", limit: CURVE }),
+    get("/jobs", { limit: JOBS }),
+    loadOpen(),
+  ]);
+  update({ health, schedule, recent: recent.answer, jobs: answer.jobs, refreshedAt: Date.now() });
+  for (const job of answer.jobs) if (job.state === "running" && !isWatched(job.id)) watch(job.id).then(refresh, () => {});
+}
+
+/** What only the open view shows. */
+async function loadOpen() {
+  const { route, session } = current();
+  if (!session) return;
+  const loaded = await { set: loadSet, runs: loadRuns }[route.view]?.(route);
+  if (route === current().route) update(loaded ?? {});
+  else isOutdated = true;
+}
+
+async function loadSet({ set, id, query }) {
+  const where = { backup_type: set, state: query.state, trigger: query.trigger, limit: PAGE, offset: (query.page - 1) * PAGE };
+  const [listed, decided, backup] = await Promise.all([
+    known(get("/backups/list", where)),
+    known(get("/retention", { backup_type: set })),
+    id && known(get(path("backups", id))),
+  ]);
+  const problem = listed.problem ?? decided.problem;
+  const decisions = Object.fromEntries((decided[set] ?? []).map((one) => [one.backup_id, one]));
+  const entries = listed.answer?.[set] ?? [];
+  return {
+    history: { set, query, entries, total: listed.total ?? 0, decisions, problem },
+    backup: id ? { id, entry: backup.problem ? null : backup, problem: backup.problem } : null,
+  };
+}
+
+/** A refusal that is about what was asked for belongs into the view. */
+async function known(answer) {
+  try {
+    return await answer;
+  } catch (problem) {
+    if (problem.code && !problem.isSignedOut) return { problem };
+    throw problem;
+  }
+}
+
+async function loadRuns({ query }) {
+  const where = { kind: query.kind, backup_type: query.set, outcome: query.outcome, limit: PAGE, offset: (query.page - 1) * PAGE };
+  const found = await known(get("/jobs", where));
+  return { runs: { query, jobs: found.answer?.jobs ?? [], total: found.total ?? 0, problem: found.problem } };
+}

@@ -1,0 +1,18 @@
+// Banners over every view: what is wrong, and what to do.
+
+import { alerts } from "../alerts.js";
+import { html } from "../html.js";
+import { Icon } from "../icons.js";
+
+const WORDS = { critical: "Critical", warning: "Warning", caution: "Caution" };
+
+export const Alerts = ({ state }) => html`<section class="alerts" aria-label="Alerts" aria-live="polite">
+  ${alerts(state).map((one) => html`<article key=${one.key} class="alert ${one.tone}">
+    <${Icon} name=${one.tone} />
+    <div>
+      <h2><span class="tone">${WORDS[one.tone]}:</span> ${one.title}</h2>
+      ${one.detail && html`<p>${one.detail}</p>`}
+      <p class="cure">${one.cure} ${one.link && html`<a href=${one.link.href}>${one.link.text}</a>`}</p>
+    </div>
+  </article>`)}
+</section>`;

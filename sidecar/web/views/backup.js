@@ -1,0 +1,139 @@
+// One backup with all that is known of it, and everything that can be done with it.
+
+import { confirm, pin, remove, unpin, verify } from "../actions.js";
+import { downloadAddress } from "../api.js";
+import { Action, Badge, Dialog, Digest, Fact, Nothing, Progress, Step, When } from "../elements.js";
+import { bytes, duration, number } from "../format.js";
+import { html, useState } from "../html.js";
+import { Icon } from "../icons.js";
+import { running } from "../jobs.js";
+import { address, go } from "../route.js";
+import { mayWrite } from "../store.js";
+import { CONSISTENCY, KIND, STATE, TRIGGER } from "../words.js";
+import { Restore } from "./restore.js";
+import { Verdict } from "./set.js";
+
+export function BackupDialog({ state }) {
+  const { route, history } = state;
+  const shown = state.backup?.id === route.id ? state.backup : null;
+  const decision = history?.decisions[route.id];
+  const to = (action) => address({ ...route, action });
+  const close = () => go({ ...route, id: undefined, action: undefined });
+  const action = mayWrite(state) ? route.action : undefined;
+  const part = { restore: Restore, delete: Delete }[action] ?? Facts;
+  return html`<${Dialog} title=${TITLE[action] ?? route.id} onClose=${close} kind="wide">
+    ${shown?.entry && html`<${part} key=${action} ...${{ state, entry: shown.entry, decision, to, close }} />`}
+    ${shown?.problem && html`<${Nothing} problem=${shown.problem} />`}
+  <//>`;
+}
+
+const TITLE = { restore: "Restore", delete: "Delete a backup" };
+
+const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
+  <p class="badges">
+    <${Badge} of=${STATE[entry.state]} />
+    ${entry.is_suspect && html`<${Badge} of=${["warning", "Suspect"]} />`}
+    ${entry.is_pinned && html`<span class="badge neutral"><${Icon} name="pin" />Pinned</span>`}
+    <span>${entry.verify_message}</span>
+  </p>
+  ${entry.is_suspect && html`<${Suspicion} state=${state} entry=${entry} />`}
+  <dl class="facts">
+    <${Fact} name="Taken"><${When} at=${entry.timestamp} /><//>
+    <${Fact} name="Made">${TRIGGER[entry.trigger] ?? "–"}<//>
+    <${Fact} name="Took">${entry.duration_seconds === null ? "–" : duration(entry.duration_seconds)}<//>
+    <${Fact} name="Size">${bytes(entry.size_bytes)}<//>
+    <${Fact} name="Consistency">${CONSISTENCY[entry.consistency] ?? "–"}<//>
+    <${Fact} name="Server">${entry.metadata?.server_version ?? "–"}<//>
+    <${Fact} name="Retention"><${Verdict} decision=${decision} /><//>
+    <${Fact} name="Pinned">${pinWords(entry)}<//>
+    <${Fact} name="SHA-256"><${Digest} value=${entry.checksum} of="SHA-256" /><//>
+  </dl>
+  ${entry.missing_collections.length > 0 && html`<p class="note">Not there when it was made: ${entry.missing_collections.join(", ")}.</p>`}
+  ${entry.metadata?.notes.map((note) => html`<p class="note" key=${note}>${note}</p>`)}
+  <${Collections} entry=${entry} />
+  <${Work} state=${state} entry=${entry} />
+  <footer class="actions">
+    ${entry.is_valid && html`<a class="button" href=${downloadAddress(entry.backup_id)} download=${entry.filename}>Download</a>`}
+    ${mayWrite(state) && html`<${Writing} entry=${entry} to=${to} />`}
+  </footer>
+<//>`;
+
+function pinWords({ is_pinned: isPinned, pinned_until: until }) {
+  if (!isPinned) return "No";
+  return until ? html`Until <${When} at=${until} />` : "For ever";
+}
+
+const Suspicion = ({ state, entry }) => html`<div class="alert warning">
+  <${Icon} name="warning" />
+  <div>
+    <p>${entry.suspicions.join("; ")}.</p>
+    <p class="cure">While this is doubted, nothing of the set is deleted.</p>
+    ${mayWrite(state) && html`<${Action} work=${() => confirm(entry.backup_id)}>It was meant to go: confirm<//>`}
+  </div>
+</div>`;
+
+/** What each collection holds. `names` leaves out all others. */
+export const Collections = ({ entry, names }) => {
+  const details = entry.metadata?.collection_details ?? {};
+  const shown = Object.entries(entry.collections).filter(([name]) => !names || names.includes(name));
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Collections">
+    <table>
+      <thead><tr>
+        <th scope="col">Collection</th><th scope="col" class="figure">Documents</th>
+        <th scope="col" class="figure">BSON</th><th scope="col">Fingerprint</th>
+      </tr></thead>
+      <tbody>
+        ${shown.map(([name, documents]) => html`<tr key=${name}>
+          <th scope="row">${name}</th>
+          <td class="figure">${number(documents)}</td>
+          <td class="figure">${details[name] ? bytes(details[name].bson_bytes) : "–"}</td>
+          <td><${Digest} value=${details[name]?.fingerprint} of=${`fingerprint of ${name}`} /></td>
+        </tr>`)}
+      </tbody>
+    </table>
+  </div>`;
+};
+
+const Work = ({ state, entry }) =>
+  running(state, entry.backup_type, ["verify", "restore"])
+    .filter((job) => job.runs[0].backup_id === entry.backup_id)
+    .map((job) => html`<${Progress} key=${job.id} run=${job.runs[0]} label=${`${KIND[job.kind]} of ${entry.backup_id}`} />`);
+
+function Writing({ entry, to }) {
+  return html`
+    <${Action} work=${() => verify(entry.backup_id, false)}>Verify<//>
+    <${Action} work=${() => verify(entry.backup_id, true)}>Verify deep<//>
+    ${entry.is_valid && html`<a class="button" href=${to("restore")}>Restore…</a>`}
+    <a class="button danger" href=${to("delete")}>Delete…</a>
+    ${entry.is_pinned ? html`<${Action} work=${() => unpin(entry.backup_id)}>Unpin<//>` : html`<${Pin} entry=${entry} />`}
+  `;
+}
+
+function Pin({ entry }) {
+  const [until, setUntil] = useState("");
+  return html`<span class="joined">
+    <${Action} work=${() => pin(entry.backup_id, until && new Date(until).toISOString())}>${until ? "Pin until" : "Pin"}<//>
+    <input type="datetime-local" aria-label="Pin until (empty: for ever)" value=${until} onInput=${(event) => setUntil(event.target.value)} />
+  </span>`;
+}
+
+function Delete({ entry, to, close }) {
+  const [typed, setTyped] = useState("");
+  const [problem, setProblem] = useState(null);
+  const isMeant = typed.trim() === entry.backup_id;
+  const submit = async (event) => {
+    event.preventDefault();
+    if (isMeant) await remove(entry.backup_id, close).catch(setProblem);
+  };
+  return html`<${Step} label="Deletion" onSubmit=${submit}>
+    <p>This deletes <code>${entry.filename}</code> and its metadata from the disk. It cannot be taken back.</p>
+    <label><span>Type the backup's name, <code>${entry.backup_id}</code>, to delete it</span>
+      <input name="confirm" autocomplete="off" spellcheck="false" autofocus value=${typed} onInput=${(event) => setTyped(event.target.value)} />
+    </label>
+    <p role="alert" class="problem">${problem && html`<${Icon} name="critical" />${problem.message}. ${problem.cure}`}</p>
+    <footer class="actions">
+      <a class="button" href=${to(undefined)}>Back</a>
+      <button class="danger" aria-disabled=${!isMeant}>Delete it</button>
+    </footer>
+  <//>`;
+}

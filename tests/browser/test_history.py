@@ -1,0 +1,200 @@
+"""The backups of a set: what each card says, finding one among thousands, and not losing it again."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from playwright.sync_api import expect
+from pymongo import MongoClient
+
+from sidecar.model import Trigger
+from support.browser import Visit
+from support.many_backups import repeat
+from support.rig import BUSES, DB
+from support.served import BACKUPS, Served
+from support.servers import seed
+
+WATCH_SHIFTS = """() => {
+    window.marked = document.activeElement;
+    window.shifts = [];
+    const keep = (list) => shifts.push(...list.getEntries().map((one) => one.value));
+    new PerformanceObserver(keep).observe({ type: "layout-shift" });
+}"""
+
+
+def test_a_card_says_everything_about_a_backup(reader: Visit, served: Served) -> None:
+    made = served.back_up()
+    taken = datetime.fromisoformat(made["timestamp"])
+    reader.at("#/set/main")
+    card = reader.backup(made["backup_id"])
+    expect(card.locator("header")).to_have_text(f"Valid{made['filename']}")
+    berlin = taken.astimezone(ZoneInfo("Europe/Berlin"))
+    expect(card.locator(".made")).to_contain_text(f"{berlin.day} {berlin:%b %Y, %H:%M} {taken:%Y-%m-%d %H:%M:%S} UTC")
+    facts = dict(zip(card.locator("dt").all_inner_texts(), card.locator("dd").all_inner_texts(), strict=True))
+    size_kb = made["file_size_bytes"] / 1024
+    assert facts == {
+        "Age": "0 days",
+        "Size": f"{size_kb:.0f} kB",
+        "Made": "Manual",
+        "Consistency": "One snapshot",
+        "SHA-256": f"{made['checksum'][:12]}…",
+        "Retention": "Kept: the newest valid backup",
+    }
+    assert card.locator(".counts li").all_inner_texts() == ["users 3,000", "buses 250"]
+
+
+def test_a_checksum_is_copied_whole(reader: Visit, served: Served) -> None:
+    made = served.back_up()
+    page = reader.at("#/set/main")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    reader.backup(made["backup_id"]).get_by_role("button", name="Copy the SHA-256").click()
+    expect(reader.toast("Copied: SHA-256")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == made["checksum"]
+
+
+def test_where_the_browser_forbids_copying_the_checksum_is_shown(reader: Visit, served: Served) -> None:
+    made = served.back_up()
+    reader.page.add_init_script("delete Navigator.prototype.clipboard")  # as on a page that came by plain HTTP
+    reader.at("#/set/main")
+    reader.backup(made["backup_id"]).get_by_role("button", name="Copy the SHA-256").click()
+    expect(reader.toast("The browser does not allow copying")).to_contain_text(made["checksum"])
+
+
+def test_each_set_has_its_tab_and_its_backups(reader: Visit, served: Served) -> None:
+    seed(served.mongodb.uri, DB, {"attendance": BUSES})
+    made = [served.back_up(name) for name in ("main", "attendance")]
+    page = reader.at()
+    tabs = page.get_by_role("navigation", name="Views")
+    assert tabs.get_by_role("link").all_inner_texts() == ["Overview", "main", "attendance", "Schedule", "Runs"]
+    for one in made:
+        tabs.get_by_role("link", name=one["backup_type"]).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(one["backup_type"])
+        expect(page.locator(".backup h2")).to_have_text([one["filename"]])
+        expect(tabs.locator("[aria-current=page]")).to_have_text(one["backup_type"])
+
+
+def test_a_set_that_does_not_exist_is_said_to(reader: Visit) -> None:
+    page = reader.at("#/set/nonsense")
+    expect(page.locator(".nothing")).to_contain_text("unknown backup set 'nonsense': expected main, attendance")
+    reader.expect_complaints("status of 404")
+
+
+def test_two_thousand_backups_are_paged_and_filtered_and_reached_by_a_link(reader: Visit, served: Served) -> None:
+    with MongoClient[dict[str, Any]](served.mongodb.uri) as client:
+        client[DB]["users"].drop()  # 2,000 small files
+    made, now = served.back_up(), datetime.now(UTC)
+    ids = repeat(
+        served.directory, made, [now - timedelta(hours=number) for number in range(1, 2000)], trigger=Trigger.SCHEDULED
+    )
+    page = reader.at("#/set/main")
+    expect(page.locator("output")).to_have_text("2,000 backups")
+    expect(page.locator(".backup")).to_have_count(24)
+    expect(page.get_by_label("State")).to_contain_text("Valid (2,000)")
+    pager = page.get_by_role("navigation", name="Pages")
+    pager.get_by_role("link", name="Older").click()
+    expect(pager).to_contain_text("25–48 of 2,000")
+    page.get_by_label("Made").select_option("manual")
+    expect(page.locator(".backup h2")).to_have_text([made["filename"]])
+    page.get_by_label("Made").select_option("scheduled")
+    expect(page.locator("output")).to_have_text("1,999 backups")
+    reader.at("#/set/main?page=84&trigger=scheduled", token=None)
+    expect(page.locator(".backup h2").last).to_have_text(f"{ids[-1]}.json")
+    reader.at(f"#/set/main/backup/{ids[1000]}", token=None)
+    expect(reader.window).to_contain_text("Integrity verified")
+    expect(reader.window).to_contain_text("Goes next: number 1002 of the valid backups, 5 are kept")
+
+
+def test_a_refresh_keeps_the_place_and_moves_nothing(reader: Visit, served: Served) -> None:
+    made, now = served.back_up(), datetime.now(UTC)
+    ids = repeat(served.directory, made, [now - timedelta(hours=number) for number in range(1, 60)])
+    page = reader.at("#/set/main")
+    link = reader.backup(ids[15]).get_by_role("link", name=f"{ids[15]}.json")
+    link.scroll_into_view_if_needed()
+    link.focus()
+    page.evaluate(WATCH_SHIFTS)
+    scrolled = page.evaluate("scrollY")
+    assert scrolled > 0
+    for _ in range(3):
+        reader.refresh()
+    assert page.evaluate("[scrollY, document.activeElement === marked, shifts]") == [scrolled, True, []]
+
+
+def test_a_refresh_leaves_what_is_being_typed(reader: Visit, served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    page = reader.at(f"#/set/main/backup/{backup_id}/delete")
+    field = page.locator("input[name=confirm]")
+    field.type("seed_back")
+    served.back_up()
+    reader.refresh()
+    expect(page.locator(".set-head")).to_contain_text("2 valid backups")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("seed_back")
+
+
+def test_the_page_refreshes_by_itself_every_thirty_seconds(reader: Visit, served: Served) -> None:
+    reader.page.clock.install()
+    page = reader.at("#/set/main")
+    expect(page.locator(".nothing")).to_be_visible()
+    made = served.back_up()
+    page.clock.fast_forward(29_000)
+    expect(page.locator(".nothing")).to_be_visible()
+    page.clock.fast_forward(2_000)
+    expect(reader.backup(made["backup_id"])).to_be_visible()
+
+
+def test_size_and_duration_are_drawn_as_curves(reader: Visit, served: Served) -> None:
+    made, now = served.back_up(), datetime.now(UTC)
+    repeat(served.directory, made, [now - timedelta(hours=number) for number in range(1, 20)])
+    reader.at()
+    curve = reader.set_card("main").get_by_role("img").first
+    assert str(curve.get_attribute("aria-label")).startswith("Size of the last 20 backups: from")
+
+
+def test_one_backup_is_verified_pinned_downloaded_and_deleted(reader: Visit, served: Served) -> None:
+    first, last = served.back_up(), served.back_up()
+    page = reader.at(f"#/set/main/backup/{first['backup_id']}")
+    window = reader.window
+    for name, done in (("Verify", "Verification of main succeeded"), ("Verify deep", "Verification of main succeeded")):
+        window.get_by_role("button", name=name, exact=True).click()
+        expect(reader.toast(done).first).to_be_visible()
+    window.get_by_role("button", name="Pin", exact=True).click()
+    expect(window).to_contain_text("For ever")
+    with page.expect_download() as downloading:
+        window.get_by_role("link", name="Download").click()
+    assert downloading.value.suggested_filename == first["filename"]
+    assert downloading.value.path().read_bytes() == (served.directory / first["filename"]).read_bytes()
+
+    window.get_by_role("link", name="Delete…").click()
+    button = window.get_by_role("button", name="Delete it")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    button.click(force=True)
+    window.get_by_label("Type the backup's name").fill(first["backup_id"])
+    button.click()
+    expect(window.get_by_role("alert")).to_contain_text("is pinned")
+    window.get_by_role("link", name="Back").click()
+    window.get_by_role("button", name="Unpin").click()
+    expect(window).not_to_contain_text("For ever")
+    window.get_by_role("link", name="Delete…").click()
+    window.get_by_label("Type the backup's name").fill(first["backup_id"])
+    window.get_by_role("button", name="Delete it").click()
+    expect(window).to_have_count(0)
+    expect(page.locator(".backup h2")).to_have_text([last["filename"]])
+    assert not (served.directory / first["filename"]).exists()
+    reader.expect_complaints("status of 409")
+
+
+def test_the_last_valid_backup_says_why_it_stays(reader: Visit, served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    reader.at(f"#/set/main/backup/{backup_id}/delete")
+    reader.window.get_by_label("Type the backup's name").fill(backup_id)
+    reader.window.get_by_role("button", name="Delete it").click()
+    expect(reader.window.get_by_role("alert")).to_contain_text(f"{backup_id} is the last valid backup of the set main")
+    assert served.get(f"{BACKUPS}/{backup_id}").status == 200
+    reader.expect_complaints("status of 409")
+
+
+def test_a_backup_that_is_gone_is_said_to(reader: Visit) -> None:
+    reader.at("#/set/main/backup/seed_backup_20200101_000000")
+    expect(reader.window).to_contain_text("seed_backup_20200101_000000")
+    expect(reader.window.locator(".nothing")).to_be_visible()
+    reader.expect_complaints("status of 404")

@@ -1,0 +1,152 @@
+"""Restores from the page: planned, named, proven; by mouse and by keyboard alone."""
+
+from typing import Any
+
+from playwright.sync_api import Page, expect
+from pymongo import MongoClient
+
+from support.browser import Visit
+from support.rig import BUSES, DB, PEOPLE
+from support.served import BACKUPS, Served
+
+
+def held(served: Served, name: str, db: str = DB) -> list[Any]:
+    with MongoClient[dict[str, Any]](served.mongodb.uri) as client:
+        return list(client[db][name].find())
+
+
+def lose_everything(served: Served) -> None:
+    with MongoClient[dict[str, Any]](served.mongodb.uri) as client:
+        client[DB]["users"].drop()
+        client[DB]["buses"].delete_one({"_id": 3})
+        client[DB]["buses"].insert_one({"_id": 1000})
+
+
+def rows(page: Page) -> list[str]:
+    return [" ".join(row.split()) for row in page.locator("dialog tbody tr").all_inner_texts()]
+
+
+def test_a_restore_is_planned_named_watched_and_proven(reader: Visit, served: Served) -> None:
+    made = served.back_up()
+    lose_everything(served)
+    page, window = reader.at("#/set/main"), reader.window
+    reader.backup(made["backup_id"]).get_by_role("link", name="Restore").click()
+    window.get_by_role("button", name="Show the plan").click()
+    expect(window.get_by_role("region", name="Plan")).to_be_visible()
+    assert rows(page) == ["users 3,000 – 3,000 0 0 0", "buses 250 250 1 0 1 249"]
+    expect(window).to_contain_text("what it replaces is backed up first, pinned")
+    expect(window).to_contain_text("not known before the first drill")
+
+    button = window.get_by_role("button", name="Restore", exact=True)
+    expect(button).to_have_attribute("aria-disabled", "true")
+    window.get_by_label("Type the database's name").fill("another")
+    window.get_by_label("Type the database's name").press("Enter")
+    assert held(served, "users") == []
+    window.get_by_label("Type the database's name").fill(DB)
+    button.click()
+
+    expect(window.get_by_role("status")).to_contain_text("Restored and proven")
+    expect(window.get_by_role("status")).to_contain_text("what was there before is in seed_backup_")
+    fingerprints = {name: detail["fingerprint"] for name, detail in made["collection_details"].items()}
+    assert [row.split()[-1] for row in rows(page)] == [f"{fingerprints[name][:12]}…" for name in ("users", "buses")]
+    assert (held(served, "users"), held(served, "buses")) == (PEOPLE, BUSES)
+    window.get_by_role("link", name="Done").click()
+    page.keyboard.press("Escape")
+    expect(window).to_have_count(0)
+    expect(page.locator(".backup", has_text="Before a restore")).to_contain_text("Pinned")
+
+
+def test_some_collections_go_into_another_database(reader: Visit, served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    window = reader.window
+    reader.at(f"#/set/main/backup/{backup_id}/restore")
+    window.get_by_label("Into database").fill("copy")
+    window.get_by_label("users").uncheck()
+    window.get_by_role("button", name="Show the plan").click()
+    expect(window).to_contain_text("Nothing is replaced")
+    window.get_by_label("Type the database's name").fill("copy")
+    window.get_by_role("button", name="Restore", exact=True).click()
+    expect(window.get_by_role("status")).to_contain_text("Restored and proven")
+    assert (held(served, "buses", "copy"), held(served, "users", "copy")) == (BUSES, [])
+
+
+def test_a_restore_that_fails_says_what_became_of_the_data(reader: Visit, served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    lose_everything(served)
+    window = reader.window
+    reader.at(f"#/set/main/backup/{backup_id}/restore")
+    window.get_by_role("button", name="Show the plan").click()
+    window.get_by_label("Type the database's name").fill(DB)
+    served.lab(labFault="renameCollection", action="error", skip=1, times=1, code=6, message="no more renames")
+    window.get_by_role("button", name="Restore", exact=True).click()
+    expect(window.get_by_role("status")).to_contain_text("Not restored")
+    expect(window.get_by_role("status")).to_contain_text("no more renames")
+    expect(window.get_by_role("status")).to_contain_text("what the target held before was put back")
+
+
+def test_what_stands_in_the_way_is_said_before_anything_is_written(reader: Visit, served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    served.mongodb.kill()
+    window = reader.window
+    reader.at(f"#/set/main/backup/{backup_id}/restore")
+    window.get_by_role("button", name="Show the plan").click()
+    expect(window.get_by_role("alert")).to_contain_text("Connection refused")
+    expect(window.get_by_role("button", name="Show the plan")).to_be_visible()
+    reader.expect_complaints("status of 503")
+
+
+def test_a_restore_goes_on_when_its_window_is_closed(reader: Visit, served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    served.lab(labFault="renameCollection", action="stall", times=-1)
+    page, window = reader.at(f"#/set/main/backup/{backup_id}/restore"), reader.window
+    window.get_by_role("button", name="Show the plan").click()
+    window.get_by_label("Type the database's name").fill(DB)
+    window.get_by_role("button", name="Restore", exact=True).click()
+    expect(window.get_by_role("progressbar", name="Restore")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(window).to_have_count(0)
+    expect(page.get_by_role("progressbar", name="Restore of main")).to_be_visible()
+    page.get_by_role("button", name="Cancel the restore of main").click()
+    expect(reader.toast("Restore of main was called off")).to_be_visible()
+
+
+def reach(page: Page, name: str, key: str = "Tab") -> None:
+    """Press a key until what has the focus is called so, as somebody without a mouse does."""
+    for _ in range(60):
+        focused = page.evaluate(
+            "document.activeElement.ariaLabel || document.activeElement.innerText || document.activeElement.name"
+        )
+        if focused and focused.strip().startswith(name):
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{name} cannot be reached by keyboard")
+
+
+def test_trigger_and_restore_need_no_mouse(reader: Visit, served: Served) -> None:
+    page, window = reader.at(), reader.window
+    reach(page, "Run backup of main now")
+    page.keyboard.press("Enter")
+    expect(reader.toast("Backup of main succeeded")).to_be_visible()
+    reach(page, "Run backup of main now")  # where it was: the button kept the focus
+    (made,) = served.get(f"{BACKUPS}/list?backup_type=main").json["main"]
+    lose_everything(served)
+
+    reach(page, "main", "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("main")
+    reach(page, f"Restore {made['backup_id']}")
+    page.keyboard.press("Enter")
+    expect(window.get_by_role("button", name="Show the plan")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(window.get_by_role("group", name="Plan")).to_be_focused()
+    reach(page, "confirm")
+    page.keyboard.type(DB)
+    page.keyboard.press("Enter")
+    expect(window.get_by_role("status")).to_contain_text("Restored and proven")
+    expect(window.get_by_role("group", name="Result")).to_be_focused()
+    reach(page, "Done")
+    page.keyboard.press("Enter")
+    expect(window).to_contain_text("Integrity verified")
+    page.keyboard.press("Escape")
+    expect(window).to_have_count(0)
+    assert held(served, "users") == PEOPLE

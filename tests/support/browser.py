@@ -1,0 +1,124 @@
+"""The admin page in a real browser. Whatever the browser complains of, and no test expected, fails the test."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
+
+from support.served import ADMIN, Served
+
+PATIENCE_MS: Final = 20_000
+_CHROMIUM: Final = "/usr/bin/chromium"
+_FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_REPORT_VIOLATIONS: Final = """
+    document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+        console.error(`CSP: ${violatedDirective} ${blockedURI}`));
+"""
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """One reader with a browser of their own, at a sidecar's page. Shows English, and the time of Berlin."""
+
+    served: Served
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    # -- coming and going ----------------------------------------------------------------------------------------------
+
+    def at(self, address: str = "#/", token: str | None = ADMIN) -> Page:
+        """Sign in with a ready link, then go somewhere."""
+        if token is not None:
+            self.page.goto(f"{self.served.url}/#token={token}")
+            expect(self.page.locator("#main")).to_be_visible()
+        self.page.evaluate("address => { location.hash = address; }", address)
+        expect(self.page.locator("h1")).to_be_visible()
+        return self.page
+
+    def refresh(self) -> None:
+        """What happens by itself every 30 seconds; returns when it is over."""
+        button = self.page.get_by_role("button", name="Refresh")
+        with self.page.expect_response("**/api/admin/schedule"):
+            button.evaluate("button => button.click()")  # works under a window too, and moves no focus
+        expect(button).to_have_attribute("aria-busy", "false")
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def toast(self, words: str) -> Locator:
+        return self.page.locator(".toast", has_text=words)
+
+    def alert(self, words: str) -> Locator:
+        return self.page.locator("article.alert", has_text=words)
+
+    def set_card(self, name: str) -> Locator:
+        heading = self.page.get_by_role("heading", name=name, exact=True)
+        return self.page.locator(".card").filter(has=heading)
+
+    def backup(self, backup_id: str) -> Locator:
+        return self.page.locator(".backup", has_text=backup_id)
+
+    @property
+    def window(self) -> Locator:
+        return self.page.get_by_role("dialog")
+
+    # -- complaints ----------------------------------------------------------------------------------------------------
+
+    def listen(self) -> None:
+        self.page.add_init_script(_REPORT_VIOLATIONS)
+        self.page.on("console", lambda said: self._note(said.text) if said.type in {"error", "warning"} else None)
+        self.page.on("pageerror", lambda error: self._note(str(error)))
+        self.page.on("requestfailed", self._note_failure)
+
+    def _note_failure(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # given up by the page itself, as when it is left
+            self._note(f"{request.method} {request.url}: {request.failure}")
+
+    def _note(self, complaint: str) -> None:
+        self.complaints.append(complaint)
+
+    def expect_complaints(self, *patterns: str) -> None:
+        """Some complaints are what the browser must say, such as that a token was refused; the others stay."""
+        self.complaints[:] = [
+            one for one in self.complaints if not any(re.search(pattern, one) for pattern in patterns)
+        ]
+
+
+@dataclass(frozen=True)
+class Furnished:
+    """A server with something of everything: backups for two pages, a drill, a run that failed, a schedule that is paused."""
+
+    served: Served
+    backup_id: str  # the newest of `main`
+
+
+@contextmanager
+def visit(browser: Browser, served: Served, **options: Any) -> Iterator[Visit]:
+    """`options` are those of a browser context: `color_scheme`, `viewport`, …"""
+    chosen = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "viewport": {"width": 1280, "height": 800}} | options
+    with browser.new_context(**chosen) as context:
+        context.set_default_timeout(PATIENCE_MS)
+        visited = Visit(served, context.new_page())
+        visited.listen()
+        yield visited
+        assert not visited.complaints, "\n".join(visited.complaints)
