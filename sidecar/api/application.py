@@ -24,7 +24,7 @@ from sidecar.errors import SidecarError
 Authorise = Callable[[web.Request, Access], Awaitable[None]]
 Observe = Callable[[str, str, int, float], None]
 
-WORTH_COMPRESSING_BYTES = 4096
+WORTH_COMPRESSING_BYTES = 16384
 UNMATCHED = "unmatched"
 OTHER_METHOD = "other"
 _CLIENT_GONE = 499  # nginx's: nobody reads this answer, but it is counted

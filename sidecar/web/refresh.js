@@ -2,7 +2,7 @@
 
 import { get, path } from "./api.js";
 import { isWatched, watch, whenSilent } from "./jobs.js";
-import { left, resume } from "./session.js";
+import { entered, isRemembered, left } from "./session.js";
 import { PAGE, current, update } from "./store.js";
 
 const EVERY_MS = 30_000;
@@ -65,15 +65,18 @@ async function told(work) {
 }
 
 async function load() {
-  if (current().session === undefined) await resume();
-  if (!current().session) return;
-  const [health, schedule, recent, { answer }] = await Promise.all([
+  if (current().session === undefined && !isRemembered()) left("");
+  if (current().session === null) return;
+  const [session, health, schedule, recent, { answer }] = await Promise.all([
+    current().session ?? get("/session"),
     get("/backups/health"),
     get("/schedule"),
     get("/backups/list", { backup_type: "all", limit: CURVE }),
     get("/jobs", { limit: JOBS }),
     loadOpen(),
   ]);
+  if (current().session === undefined) entered(session);
+  if (!current().session) return; // signed out meanwhile
   update({ health, schedule, recent: recent.answer, jobs: answer.jobs, refreshedAt: Date.now() });
   for (const job of answer.jobs) if (job.state === "running" && !isWatched(job.id)) watch(job.id).then(refresh, () => {});
 }
@@ -81,8 +84,9 @@ async function load() {
 /** What only the open view shows. */
 async function loadOpen() {
   const { route, session } = current();
-  if (!session) return;
+  if (session === null) return;
   const loaded = await { set: loadSet, runs: loadRuns }[route.view]?.(route);
+  if (current().session === null) return;
   if (route === current().route) update(loaded ?? {});
   else isOutdated = true;
 }

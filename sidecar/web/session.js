@@ -1,6 +1,6 @@
 // Signing in and out. That there is a session is remembered so that a first visit asks for nothing; the cookie itself is out of reach.
 
-import { call, get } from "./api.js";
+import { call } from "./api.js";
 import { forget, update } from "./store.js";
 
 const REMEMBERED = "sidecar.signed-in";
@@ -16,18 +16,10 @@ export async function signOut() {
   left("");
 }
 
-/** Whether the session of an earlier visit still holds. */
-export async function resume() {
-  if (!localStorage.getItem(REMEMBERED)) return left("");
-  try {
-    entered(await get("/session"));
-  } catch (problem) {
-    if (problem.isSignedOut) left("Your session is over.");
-    else throw problem;
-  }
-}
+/** Whether there was a session when the page was last left; the server knows whether it still holds. */
+export const isRemembered = () => localStorage.getItem(REMEMBERED) !== null;
 
-function entered(session) {
+export function entered(session) {
   localStorage.setItem(REMEMBERED, "yes");
   update({ session, role: session.role, sessionNote: "" });
 }

@@ -308,7 +308,7 @@ def test_a_list_is_narrowed_by_state_and_trigger(served: Served) -> None:
 
 def test_long_answers_are_compressed_for_who_takes_it(served: Served) -> None:
     now = datetime.now(UTC)
-    repeat(served.directory, served.back_up(), [now - timedelta(hours=number) for number in range(1, 20)])
+    repeat(served.directory, served.back_up(), [now - timedelta(hours=number) for number in range(1, 40)])
     plain = served.get(f"{BACKUPS}/list")
     packed = served.call("GET", f"{BACKUPS}/list", headers={"Accept-Encoding": "gzip"})
     assert ("Content-Encoding" in plain.headers, packed.headers["Content-Encoding"]) == (False, "gzip")
