@@ -13,8 +13,8 @@ def process_panels() -> Panels:
     """Health of the process, what it says, who talks to it, what it needs."""
     yield states(
         Frame(
-            "MongoDB, scheduler, record",
-            "Whether MongoDB answers, the scheduler lives, no start-up restore holds the schedules, and the record of runs"
+            "MongoDB, disk, scheduler, record",
+            "Whether MongoDB answers, the backup directory is there, the scheduler lives, no start-up restore holds the schedules, and the record of runs"
             " reaches the disk.",
             units.NoUnit,
             width=10,
@@ -22,6 +22,7 @@ def process_panels() -> Panels:
             alerts=("MongoBackupMongoDBUnreachable", "MongoBackupSchedulerDown"),
         ),
         Ask(of_process("mongodb_up"), f"{INSTANCE} MongoDB up"),
+        Ask(of_process("storage_up"), f"{INSTANCE} directory there"),
         Ask(of_process("scheduler_running"), f"{INSTANCE} scheduler runs"),
         Ask(of_process("scheduler_armed"), f"{INSTANCE} schedules armed"),
         Ask(of_process("history_durable"), f"{INSTANCE} record durable"),

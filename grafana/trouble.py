@@ -42,6 +42,7 @@ def trouble_panels() -> Panels:
         Ask(counted(f"{of_set('consecutive_run_failures')} > bool 0"), "sets whose runs fail"),
         Ask(counted(f"{of_set('schedule_enabled')} == bool 0"), "paused schedules"),
         Ask(counted(of_set("retention_held")), "retention held"),
+        Ask(counted(f"{of_process('storage_up')} == bool 0"), "directories away"),
         Ask(counted(f"{of_process('mongodb_up')} == bool 0"), "MongoDB away"),
         Ask(
             counted(f"1 - {of_process('scheduler_running')} * {of_process('scheduler_armed')}"),
