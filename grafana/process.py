@@ -14,8 +14,8 @@ def process_panels() -> Panels:
     yield states(
         Frame(
             "MongoDB, disk, scheduler, record",
-            "Whether MongoDB answers, the backup directory is there, the scheduler lives, no start-up restore holds the schedules, and the record of runs"
-            " reaches the disk.",
+            "Whether MongoDB answers, the backup directory is there, the scheduler lives, no start-up restore holds"
+            " the schedules, and the record of runs reaches the disk.",
             units.NoUnit,
             width=10,
             words=YES_OR_NO,
