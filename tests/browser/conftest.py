@@ -14,8 +14,9 @@ from support.served import BACKUPS, Served
 from support.servers import ServerProcess, exact_server, seed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for longer: Playwright runs an event loop, beside which no asynchronous test could have its own."""
     with chromium() as browser:
         yield browser
 
