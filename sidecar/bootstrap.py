@@ -151,6 +151,7 @@ def _assembled(settings: Settings, gate: Gate, telemetry: Telemetry, service: Se
         startup=StartUp(service, operations, scheduler, clock),
         telemetry=telemetry,
         gate=gate,
+        hide=_hiding_paths(settings),
     )
 
 
@@ -164,8 +165,7 @@ def _leadership(service: Service, jobs_: Jobs, clock: Clock) -> Alone:
 
 def _app(sidecar: Sidecar) -> web.Application:
     routes = [route for module in ROUTES for route in module.routes]
-    hide = _hiding_paths(sidecar.settings)
-    app = application(routes, sidecar.gate.authorise, observe=sidecar.telemetry.observe, hide=hide)
+    app = application(routes, sidecar.gate.authorise, observe=sidecar.telemetry.observe, hide=sidecar.hide)
     app.middlewares.append(audit)
     app[SIDECAR] = sidecar
     jobs.prepare(app)

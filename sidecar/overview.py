@@ -151,11 +151,10 @@ class Overview:
     async def _ask_mongodb(self) -> None:
         now = self._clock.now()
         try:
-            async with asyncio.timeout(PING_SECONDS):
-                await self._service.database.ping()
+            await self._service.database.ping(PING_SECONDS)
             self.mongodb = Reachability(is_up=True, asked_at=now)
-        except (SidecarError, TimeoutError) as error:
-            self.mongodb = Reachability(asked_at=now, error=str(error) or f"no answer within {PING_SECONDS:.0f} s")
+        except SidecarError as error:
+            self.mongodb = Reachability(asked_at=now, error=str(error))
 
     @property
     def required_bytes(self) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from sidecar.api.auth import Gate
+from sidecar.api.problems import Hide
 from sidecar.clock import Clock
 from sidecar.config import Settings
 from sidecar.history import History
@@ -34,6 +35,7 @@ class Sidecar:
     startup: StartUp
     telemetry: Telemetry
     gate: Gate
+    hide: Hide  # takes out of texts what is nobody's business
 
 
 SIDECAR = web.AppKey("SIDECAR", Sidecar)

@@ -39,7 +39,7 @@ def _reasons(sidecar: Sidecar) -> tuple[str, ...]:
     ]
     unreadable = [f"the set {name} cannot be read" for name, view in sidecar.overview.sets.items() if view.error]
     held = [f"the schedules are held: {sidecar.startup.reason}"] if sidecar.startup.reason else []
-    return (*held, *dead, *unreadable)
+    return tuple(map(sidecar.hide, (*held, *dead, *unreadable)))
 
 
 @routes.get("/metrics", access=Access.OPEN, content_type="text/plain, application/openmetrics-text")

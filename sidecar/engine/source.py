@@ -89,9 +89,9 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         self.close()
 
-    async def ping(self) -> None:
-        """Raises SourceError where no server answers."""
-        await self.command({"ping": 1})
+    async def ping(self, within_seconds: float) -> None:
+        """Raises SourceError where no server answers in time."""
+        await self.command({"ping": 1}, within_seconds=within_seconds)
 
     async def server_version(self) -> str:
         """The version that buildInfo reports. Raises SourceUnavailable where no server answers."""

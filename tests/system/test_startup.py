@@ -182,4 +182,5 @@ def test_a_seed_file_that_is_no_use_holds_the_schedules(
         path.write_text(content)
     with Served(exact, tmp_path / "backups", {"SIDECAR_SEED_FILE": str(path)}) as served:
         wait_for(lambda: reason in reasons(served))
+        assert str(path) not in reasons(served)  # which anybody may ask for
         assert held(exact) == {}
