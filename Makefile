@@ -56,7 +56,7 @@ chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
 soak: $(READY)  ## ten minutes of a backup every second while everything breaks, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -s -m soak tests/system
 
-alerts-live: $(READY)  ## every alert from its cause to its receiver, on a real Prometheus and Alertmanager: a quarter of an hour
+alerts-live: $(READY)  ## every alert from its cause to its receiver, on a real Prometheus and Alertmanager: 20 minutes
 	$(BIN)/python -m pytest --quiet -m alerts tests/live
 
 lock: $(READY)  ## renew the pinned versions
