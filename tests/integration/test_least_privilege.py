@@ -177,7 +177,8 @@ async def test_sidecars_agree_with_no_more_than_the_role_of_the_lease(guarded: R
 
 @pytest.mark.parametrize("missing", actions("sidecarLease"))
 async def test_without_an_action_of_the_lease_nobody_gets_it(guarded: Rig, missing: str) -> None:
-    guarded.lab(insert="sidecar_leases", documents=[{"_id": "work", "owner": "somebody", "beats": 0}])
+    if missing != "insert":  # which only the very first one needs; others take over what is there
+        guarded.lab(insert="sidecar_leases", documents=[{"_id": "work", "owner": "somebody", "beats": 0}])
     allow(guarded.server, privileges("sidecarLease", without=missing))
     with pytest.raises(SourceError, match=f"not authorized on {DB} to execute command {{ {missing}: "):
         async with Lease(guarded.database, "work", Timing(0.05, 0.2)).hold():

@@ -21,6 +21,16 @@ def test_a_database_that_is_away(new_patient: NewPatient) -> None:
     one.resolves("MongoDBUnreachable")
 
 
+def test_a_group_that_nobody_leads(new_patient: NewPatient) -> None:
+    one = new_patient({"SIDECAR_LEADER_GROUP": "night", "SIDECAR_LEASE_SECONDS": "3"})
+    one.served.mongodb.kill()
+    told = one.monitoring.arrives(one.job, "MongoBackupNoLeader", severity="critical")
+    assert "instance" not in told.labels  # it is said of the whole group
+    one.served.mongodb.start()
+    one.refill()
+    one.resolves("NoLeader")
+
+
 def test_a_disk_that_never_answers(new_patient: NewPatient) -> None:
     one = new_patient(module="support.faulty_sidecar")
     (one.faults / "overview").touch()
