@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from sidecar.api import problems, schemas
+from sidecar.api import parameters, problems, schemas
 from sidecar.api.auth import principal_of
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.jobs import awaited, location_of, results
@@ -18,9 +18,9 @@ BASE = "/api/admin/backups"
 
 
 @routes.get(
-    f"{BASE}/status", access=Access.READ, query=schemas.WhichSets, response=schemas.Statuses, errors=(SetNotFound,)
+    f"{BASE}/status", access=Access.READ, query=parameters.WhichSets, response=schemas.Statuses, errors=(SetNotFound,)
 )
-async def backup_status(request: web.Request, query: schemas.WhichSets) -> Reply:
+async def backup_status(request: web.Request, query: parameters.WhichSets) -> Reply:
     """Say how well each set is protected."""
     sidecar = sidecar_of(request)
     chosen = sidecar.service.sets(query.backup_type)
@@ -32,12 +32,12 @@ async def backup_status(request: web.Request, query: schemas.WhichSets) -> Reply
 @routes.get(
     f"{BASE}/list",
     access=Access.READ,
-    query=schemas.ListQuery,
+    query=parameters.ListQuery,
     response=schemas.Listing,
     headers={"X-Total-Count": "How many such backups the chosen sets have altogether."},
     errors=(SetNotFound,),
 )
-async def list_backups(request: web.Request, query: schemas.ListQuery) -> Reply:
+async def list_backups(request: web.Request, query: parameters.ListQuery) -> Reply:
     """List the backups of each set, newest first."""
     sidecar = sidecar_of(request)
     names = [one.name for one in sidecar.service.sets(query.backup_type)]
@@ -50,7 +50,7 @@ async def list_backups(request: web.Request, query: schemas.ListQuery) -> Reply:
     return Reply(listed, headers={"X-Total-Count": str(total)})
 
 
-def _is_wanted(one: StoredBackup, query: schemas.ListQuery) -> bool:
+def _is_wanted(one: StoredBackup, query: parameters.ListQuery) -> bool:
     trigger = one.manifest.trigger if one.manifest else None
     return query.state in (None, one.verdict.state) and query.trigger in (None, trigger)
 
@@ -61,14 +61,14 @@ def _is_wanted(one: StoredBackup, query: schemas.ListQuery) -> bool:
 @routes.post(
     f"{BASE}/trigger",
     access=Access.WRITE,
-    query=schemas.TriggerQuery,
+    query=parameters.TriggerQuery,
     response=schemas.Results,
     also=schemas.RESULTS,
     headers={"Location": "The job, while it is not over."},
     request_headers={"Idempotency-Key": "A repeated request with the same key returns the first one's job."},
     errors=(SetNotFound, UsageError),
 )
-async def trigger_backup(request: web.Request, query: schemas.TriggerQuery) -> Reply:
+async def trigger_backup(request: web.Request, query: parameters.TriggerQuery) -> Reply:
     """Back up sets now. The answer comes when it is done, or after `wait` seconds, with what became of each set."""
     sidecar = sidecar_of(request)
     names = [one.name for one in sidecar.service.sets(query.backup_type)]
@@ -98,8 +98,8 @@ def _retry(request: web.Request, asked: str) -> Retry | None:
 @routes.post(
     f"{BASE}/verify/{{backup_id}}",
     access=Access.WRITE,
-    path=schemas.BackupPath,
-    query=schemas.VerifyQuery,
+    path=parameters.BackupPath,
+    query=parameters.VerifyQuery,
     response=schemas.Verification,
     also={
         202: "Begun; Location says where to ask.",
@@ -109,7 +109,7 @@ def _retry(request: web.Request, asked: str) -> Retry | None:
     headers={"Location": "The job, while it is not over."},
     errors=(BackupNotFound, Busy),
 )
-async def verify_backup(request: web.Request, path: schemas.BackupPath, query: schemas.VerifyQuery) -> Reply:
+async def verify_backup(request: web.Request, path: parameters.BackupPath, query: parameters.VerifyQuery) -> Reply:
     """Read a backup again and compare it with its checksum; `deep` also decodes every document."""
     sidecar = sidecar_of(request)
     job = await sidecar.operations.verify(path.backup_id, deep=query.deep)
@@ -129,13 +129,13 @@ async def verify_backup(request: web.Request, path: schemas.BackupPath, query: s
 @routes.post(
     f"{BASE}/drill",
     access=Access.WRITE,
-    query=schemas.DrillQuery,
+    query=parameters.DrillQuery,
     response=schemas.Results,
     also=schemas.RESULTS | {404: "There is no such set, or no valid backup of it."},
     headers={"Location": "The job, while it is not over."},
     errors=(SetNotFound, Busy),
 )
-async def drill(request: web.Request, query: schemas.DrillQuery) -> Reply:
+async def drill(request: web.Request, query: parameters.DrillQuery) -> Reply:
     """Rehearse a restore: the newest valid backup of each set into a scratch database, compared, and dropped again."""
     sidecar = sidecar_of(request)
     job = await sidecar.operations.drill(one.name for one in sidecar.service.sets(query.backup_type))
@@ -148,11 +148,11 @@ async def drill(request: web.Request, query: schemas.DrillQuery) -> Reply:
 @routes.get(
     f"{BASE}/{{backup_id}}",
     access=Access.READ,
-    path=schemas.BackupPath,
+    path=parameters.BackupPath,
     response=schemas.Detail,
     errors=(BackupNotFound,),
 )
-async def one_backup(request: web.Request, path: schemas.BackupPath) -> Reply:
+async def one_backup(request: web.Request, path: parameters.BackupPath) -> Reply:
     """Show a backup with all that its metadata says."""
     sidecar = sidecar_of(request)
     return Reply(_detail(sidecar, await in_thread(sidecar.service.catalog.find, path.backup_id)))
@@ -161,12 +161,12 @@ async def one_backup(request: web.Request, path: schemas.BackupPath) -> Reply:
 @routes.delete(
     f"{BASE}/{{backup_id}}",
     access=Access.WRITE,
-    path=schemas.BackupPath,
-    query=schemas.DeleteQuery,
+    path=parameters.BackupPath,
+    query=parameters.DeleteQuery,
     status=204,
     errors=(BackupNotFound, BackupProtected, Busy),
 )
-async def delete_backup(request: web.Request, path: schemas.BackupPath, query: schemas.DeleteQuery) -> Reply:
+async def delete_backup(request: web.Request, path: parameters.BackupPath, query: parameters.DeleteQuery) -> Reply:
     """Delete a backup. A pinned one and the last valid one of its set only go with `force`."""
     sidecar = sidecar_of(request)
     gone = await in_thread(sidecar.service.delete, path.backup_id, force=query.force)
@@ -177,12 +177,12 @@ async def delete_backup(request: web.Request, path: schemas.BackupPath, query: s
 @routes.put(
     f"{BASE}/{{backup_id}}/pin",
     access=Access.WRITE,
-    path=schemas.BackupPath,
-    body=schemas.Until,
+    path=parameters.BackupPath,
+    body=parameters.Until,
     response=schemas.Detail,
     errors=(BackupNotFound, Busy),
 )
-async def pin_backup(request: web.Request, path: schemas.BackupPath, body: schemas.Until) -> Reply:
+async def pin_backup(request: web.Request, path: parameters.BackupPath, body: parameters.Until) -> Reply:
     """Keep a backup whatever the retention rules say, for ever or until then."""
     sidecar = sidecar_of(request)
     return Reply(_detail(sidecar, await in_thread(sidecar.service.pin, path.backup_id, body.until)))
@@ -191,11 +191,11 @@ async def pin_backup(request: web.Request, path: schemas.BackupPath, body: schem
 @routes.delete(
     f"{BASE}/{{backup_id}}/pin",
     access=Access.WRITE,
-    path=schemas.BackupPath,
+    path=parameters.BackupPath,
     response=schemas.Detail,
     errors=(BackupNotFound, Busy),
 )
-async def unpin_backup(request: web.Request, path: schemas.BackupPath) -> Reply:
+async def unpin_backup(request: web.Request, path: parameters.BackupPath) -> Reply:
     """Leave a backup to the retention rules again."""
     sidecar = sidecar_of(request)
     return Reply(_detail(sidecar, await in_thread(sidecar.service.unpin, path.backup_id)))
@@ -204,11 +204,11 @@ async def unpin_backup(request: web.Request, path: schemas.BackupPath) -> Reply:
 @routes.post(
     f"{BASE}/{{backup_id}}/confirm",
     access=Access.WRITE,
-    path=schemas.BackupPath,
+    path=parameters.BackupPath,
     response=schemas.Detail,
     errors=(BackupNotFound, NotSuspect, Busy),
 )
-async def confirm_backup(request: web.Request, path: schemas.BackupPath) -> Reply:
+async def confirm_backup(request: web.Request, path: parameters.BackupPath) -> Reply:
     """Say that what a suspect backup lost was meant to go; the retention rules of its set go on."""
     sidecar = sidecar_of(request)
     confirmed = await in_thread(sidecar.service.confirm, path.backup_id, principal_of(request).name)

@@ -5,7 +5,7 @@ from io import BufferedReader
 
 from aiohttp import web
 
-from sidecar.api import schemas
+from sidecar.api import parameters
 from sidecar.api.context import sidecar_of
 from sidecar.api.routing import Access, RouteTable
 from sidecar.engine.threads import in_thread
@@ -19,7 +19,7 @@ BLOCK_BYTES = 1 << 18
 @routes.get(
     "/api/admin/backups/{backup_id}/download",
     access=Access.READ,
-    path=schemas.BackupPath,
+    path=parameters.BackupPath,
     content_type="application/json",
     also={206: "The part that Range asked for.", 304: "The receiver has it.", 416: "There is no such part."},
     headers={
@@ -30,7 +30,7 @@ BLOCK_BYTES = 1 << 18
     },
     errors=(BackupNotFound, BackupInvalid),
 )
-async def download_backup(request: web.Request, path: schemas.BackupPath) -> web.StreamResponse:
+async def download_backup(request: web.Request, path: parameters.BackupPath) -> web.StreamResponse:
     """Send the data file of a valid backup. `Range` continues a download that broke off."""
     service = sidecar_of(request).service
     found = await in_thread(service.catalog.find, path.backup_id)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from sidecar.api import problems, schemas
+from sidecar.api import parameters, problems, schemas
 from sidecar.api.auth import principal_of
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.routing import Access, Reply, RouteTable
@@ -27,11 +27,11 @@ _STREAMS = web.AppKey("STREAMS", list[str])
 @routes.get(
     BASE,
     access=Access.READ,
-    query=schemas.JobsQuery,
+    query=parameters.JobsQuery,
     response=schemas.JobList,
     headers={"X-Total-Count": "How many there are altogether."},
 )
-async def list_jobs(request: web.Request, query: schemas.JobsQuery) -> Reply:
+async def list_jobs(request: web.Request, query: parameters.JobsQuery) -> Reply:
     """List jobs, newest first: those under way, and those on record from before the last restart too."""
     sidecar = sidecar_of(request)
     wanted = JobFilter(query.kind, query.backup_type, query.outcome)
@@ -42,9 +42,9 @@ async def list_jobs(request: web.Request, query: schemas.JobsQuery) -> Reply:
 
 
 @routes.get(
-    f"{BASE}/{{job_id}}", access=Access.READ, path=schemas.JobPath, response=schemas.JobBody, errors=(JobNotFound,)
+    f"{BASE}/{{job_id}}", access=Access.READ, path=parameters.JobPath, response=schemas.JobBody, errors=(JobNotFound,)
 )
-async def one_job(request: web.Request, path: schemas.JobPath) -> Reply:
+async def one_job(request: web.Request, path: parameters.JobPath) -> Reply:
     """Show a job, with its progress, and with what it logged where it did not succeed."""
     sidecar = sidecar_of(request)
     return Reply(job_body(sidecar, await runs_of(sidecar, path.job_id)))
@@ -53,11 +53,11 @@ async def one_job(request: web.Request, path: schemas.JobPath) -> Reply:
 @routes.post(
     f"{BASE}/{{job_id}}/cancel",
     access=Access.WRITE,
-    path=schemas.JobPath,
+    path=parameters.JobPath,
     response=schemas.JobBody,
     errors=(JobNotFound,),
 )
-async def cancel_job(request: web.Request, path: schemas.JobPath) -> Reply:
+async def cancel_job(request: web.Request, path: parameters.JobPath) -> Reply:
     """Call a job off. It cleans up first; nothing happens to one that is over."""
     sidecar = sidecar_of(request)
     runs = await runs_of(sidecar, path.job_id)
@@ -69,11 +69,11 @@ async def cancel_job(request: web.Request, path: schemas.JobPath) -> Reply:
 @routes.get(
     f"{BASE}/{{job_id}}/events",
     access=Access.READ,
-    path=schemas.JobPath,
+    path=parameters.JobPath,
     content_type="text/event-stream",
     errors=(JobNotFound, Busy),
 )
-async def job_events(request: web.Request, path: schemas.JobPath) -> web.StreamResponse:
+async def job_events(request: web.Request, path: parameters.JobPath) -> web.StreamResponse:
     """Send the job as server-sent events: `progress` while it changes, `end` when it is over."""
     sidecar = sidecar_of(request)
     runs = await runs_of(sidecar, path.job_id)

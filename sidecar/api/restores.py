@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from sidecar.api import problems, schemas
+from sidecar.api import parameters, problems, schemas
 from sidecar.api.context import sidecar_of
 from sidecar.api.jobs import awaited, location_of
 from sidecar.api.routing import Access, Reply, RouteTable
@@ -20,16 +20,16 @@ routes = RouteTable(tag="Restore")
 @routes.post(
     "/api/admin/backups/{backup_id}/restore",
     access=Access.WRITE,
-    path=schemas.BackupPath,
-    query=schemas.RestoreQuery,
-    body=schemas.RestoreBody,
+    path=parameters.BackupPath,
+    query=parameters.RestoreQuery,
+    body=parameters.RestoreBody,
     response=schemas.RestoreResult,
     also=schemas.RESULTS | {422: "The body says why it was refused."},
     headers={"Location": "The job, while it is not over."},
     errors=(BackupNotFound, BackupInvalid, UsageError, Busy, SourceError),
 )
 async def restore_backup(
-    request: web.Request, path: schemas.BackupPath, query: schemas.RestoreQuery, body: schemas.RestoreBody
+    request: web.Request, path: parameters.BackupPath, query: parameters.RestoreQuery, body: parameters.RestoreBody
 ) -> Reply:
     """Make collections what a backup holds, and prove it by reading them back. What is replaced is backed up first."""
     sidecar = sidecar_of(request)
@@ -68,11 +68,11 @@ async def restore_backup(
 @routes.get(
     "/api/admin/backups/{backup_id}/diff/{other_id}",
     access=Access.READ,
-    path=schemas.BackupPair,
+    path=parameters.BackupPair,
     response=schemas.Differences,
     errors=(BackupNotFound, BackupInvalid),
 )
-async def diff_backups(request: web.Request, path: schemas.BackupPair) -> Reply:
+async def diff_backups(request: web.Request, path: parameters.BackupPair) -> Reply:
     """Show what the second backup added, removed and changed against the first. Reads both from end to end."""
     service = sidecar_of(request).service
     left, right = await in_thread(service.locate, path.backup_id), await in_thread(service.locate, path.other_id)

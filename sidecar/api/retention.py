@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from sidecar.api import schemas
+from sidecar.api import parameters, schemas
 from sidecar.api.context import sidecar_of
 from sidecar.api.jobs import results
 from sidecar.api.routing import Access, Reply, RouteTable
@@ -14,9 +14,13 @@ BASE = "/api/admin/retention"
 
 
 @routes.get(
-    BASE, access=Access.READ, query=schemas.WhichOrAll, response=schemas.Decisions, errors=(SetNotFound, StorageError)
+    BASE,
+    access=Access.READ,
+    query=parameters.WhichOrAll,
+    response=schemas.Decisions,
+    errors=(SetNotFound, StorageError),
 )
-async def retention(request: web.Request, query: schemas.WhichOrAll) -> Reply:
+async def retention(request: web.Request, query: parameters.WhichOrAll) -> Reply:
     """Say what would become of each backup now, why, and when its age will end it."""
     service = sidecar_of(request).service
     judged = {one.name: await in_thread(service.decisions, one.name) for one in service.sets(query.backup_type)}
@@ -34,13 +38,13 @@ async def retention(request: web.Request, query: schemas.WhichOrAll) -> Reply:
 @routes.post(
     f"{BASE}/prune",
     access=Access.WRITE,
-    query=schemas.PruneQuery,
+    query=parameters.PruneQuery,
     response=schemas.Results,
     also=schemas.RESULTS,
     headers={"Location": "The job, while it is not over."},
     errors=(SetNotFound, Busy),
 )
-async def prune(request: web.Request, query: schemas.PruneQuery) -> Reply:
+async def prune(request: web.Request, query: parameters.PruneQuery) -> Reply:
     """Delete what the rules let go."""
     sidecar = sidecar_of(request)
     job = await sidecar.operations.prune(one.name for one in sidecar.service.sets(query.backup_type))

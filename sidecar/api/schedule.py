@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from sidecar.api import schemas
+from sidecar.api import parameters, schemas
 from sidecar.api.auth import principal_of
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.jobs import run_body
@@ -27,12 +27,12 @@ async def schedule(request: web.Request) -> Reply:
 @routes.post(
     f"{BASE}/pause",
     access=Access.WRITE,
-    query=schemas.WhichOrAll,
-    body=schemas.Until,
+    query=parameters.WhichOrAll,
+    body=parameters.Until,
     response=schemas.ScheduleBody,
     errors=(SetNotFound, AlreadyOver),
 )
-async def pause(request: web.Request, query: schemas.WhichOrAll, body: schemas.Until) -> Reply:
+async def pause(request: web.Request, query: parameters.WhichOrAll, body: parameters.Until) -> Reply:
     """Make no backups by schedule, until then or until it is resumed. Verifications go on; so does what is under way."""
     sidecar = sidecar_of(request)
     if body.until is not None and body.until <= sidecar.clock.now():
@@ -44,11 +44,11 @@ async def pause(request: web.Request, query: schemas.WhichOrAll, body: schemas.U
 @routes.post(
     f"{BASE}/resume",
     access=Access.WRITE,
-    query=schemas.WhichOrAll,
+    query=parameters.WhichOrAll,
     response=schemas.ScheduleBody,
     errors=(SetNotFound,),
 )
-async def resume(request: web.Request, query: schemas.WhichOrAll) -> Reply:
+async def resume(request: web.Request, query: parameters.WhichOrAll) -> Reply:
     """Go on with the next due time."""
     sidecar = sidecar_of(request)
     await sidecar.scheduler.resume(_entries(sidecar, query.backup_type), principal_of(request).name)

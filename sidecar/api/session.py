@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from sidecar.api import schemas
+from sidecar.api import parameters, schemas
 from sidecar.api.auth import cookie_header, principal_of
 from sidecar.api.context import sidecar_of
 from sidecar.api.problems import Forbidden, TooManyRequests, Unauthorised
@@ -23,12 +23,12 @@ async def session(request: web.Request) -> Reply:
 @routes.post(
     BASE,
     access=Access.OPEN,
-    body=schemas.Credentials,
+    body=parameters.Credentials,
     response=schemas.SessionBody,
     headers=COOKIE,
     errors=(Unauthorised, Forbidden, TooManyRequests),
 )
-async def sign_in(request: web.Request, body: schemas.Credentials) -> Reply:
+async def sign_in(request: web.Request, body: parameters.Credentials) -> Reply:
     """Open a session with a token. Wrong ones are answered ever more slowly."""
     cookie, principal = await sidecar_of(request).gate.sign_in(request, body.token)
     opened = schemas.SessionBody(name=principal.name, role=principal.role, expires_at=principal.expires_at)

@@ -1,0 +1,152 @@
+"""What requests may say: paths, queries and bodies, validated before a handler sees them, and a part of the OpenAPI document."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from sidecar.model import BackupState, Kind, Outcome, Trigger
+
+PAGE = 50
+DATABASE = r"""^[^/\\. "$*<>:|?\x00]{1,63}$"""
+
+SetName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
+        description="A configured set, `both` (main and attendance) or `all`.",
+        examples=["main"],
+    ),
+]
+
+
+class Parameters(BaseModel):
+    """What a request may say; anything else is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WhichSets(Parameters):
+    """Which sets are meant."""
+
+    backup_type: SetName = "both"
+
+
+class WhichOrAll(Parameters):
+    """Which sets are meant; all of them where nothing is said."""
+
+    backup_type: SetName = "all"
+
+
+class ListQuery(WhichSets):
+    """Which part of a list. `limit` and `offset` count what `state` and `trigger` leave."""
+
+    state: BackupState | None = None
+    trigger: Trigger | None = None
+    limit: Annotated[int, Field(ge=1, le=1000, description="Backups per set.")] = 1000
+    offset: Annotated[int, Field(ge=0, le=1_000_000, description="Newer ones of each set that are left out.")] = 0
+
+
+Wait = Annotated[
+    float | None,
+    Field(
+        ge=0, le=86_400, allow_inf_nan=False, description="Seconds to wait for the end; without it, until it is there."
+    ),
+]
+
+
+class TriggerQuery(WhichSets):
+    """What is backed up, and how long the answer may take."""
+
+    wait: Wait = None
+
+
+class VerifyQuery(Parameters):
+    """How thoroughly a backup is verified, and how long the answer may take."""
+
+    deep: bool = False
+    wait: Wait = None
+
+
+class DeleteQuery(Parameters):
+    """Whether a pinned backup or the last valid one of its set goes as well."""
+
+    force: bool = False
+
+
+class PruneQuery(WhichOrAll):
+    """Whose retention rules are carried out, and how long the answer may take."""
+
+    wait: Wait = None
+
+
+class DrillQuery(WhichOrAll):
+    """Whose restore is rehearsed, and how long the answer may take."""
+
+    wait: Wait = None
+
+
+class JobsQuery(Parameters):
+    """Which jobs, newest first."""
+
+    kind: Kind | None = None
+    backup_type: Annotated[str | None, Field(max_length=63)] = None
+    outcome: Outcome | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = PAGE
+    offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+
+
+class BackupPath(Parameters):
+    """A backup's id."""
+
+    backup_id: Annotated[str, Field(max_length=255, examples=["seed_backup_20251117_150530"])]
+
+
+class BackupPair(BackupPath):
+    """Two backups' ids, the older one first."""
+
+    other_id: Annotated[str, Field(max_length=255, examples=["seed_backup_20251117_160530"])]
+
+
+class JobPath(Parameters):
+    """A job's id."""
+
+    job_id: Annotated[str, Field(max_length=100)]
+
+
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Without the ends of the calendar, where other offsets cannot be reckoned with."""
+    return min(max(moment, _EARLIEST), _LATEST).astimezone(UTC)
+
+
+class Until(Parameters):
+    """An end; without one it holds until it is taken back."""
+
+    until: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+
+
+class RestoreBody(Parameters):
+    """What is restored where. `confirm` repeats the name of the database; a dry run needs none."""
+
+    target_db: (
+        Annotated[str, Field(pattern=DATABASE, description="Another database than the configured one.")] | None
+    ) = None
+    collections: Annotated[list[str], Field(min_length=1, max_length=1000)] | None = None
+    dry_run: bool = False
+    force: Annotated[bool, Field(description="Also into an older server than the backup is of.")] = False
+    confirm: str | None = None
+
+
+class RestoreQuery(Parameters):
+    """How long the answer may take."""
+
+    wait: Wait = None
+
+
+class Credentials(Parameters):
+    """A token."""
+
+    token: Annotated[str, Field(max_length=1000)]
