@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -73,6 +74,7 @@ def _serve(environment: Mapping[str, str], *, stay: bool) -> None:
     token, port = secrets.token_urlsafe(24), free_port()
     ours = {"SIDECAR_ADMIN_TOKEN": token, "SIDECAR_HOST": "127.0.0.1", "SIDECAR_PORT": str(port)}
     terminal.say("\n$ sidecar serve")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: nothing that was started is left behind
     with subprocess.Popen([sys.executable, "-m", "sidecar", "serve"], env=dict(environment) | ours) as process:
         try:
             url = f"http://127.0.0.1:{port}"

@@ -3,28 +3,32 @@
 import http.client
 import json
 import re
-import signal
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 
 def test_the_demo_does_the_whole_job_and_leaves_the_page_open(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "sidecar", "demo", "--stay", "--directory", str(tmp_path / "demo")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as demo:
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "sidecar", "demo", "--stay", "--directory", str(tmp_path / "demo")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as demo,
+        ExitStack() as stack,
+    ):
         assert demo.stdout is not None
+        stack.callback(demo.kill)  # what fails must not wait for ever
         said = []
         for line in demo.stdout:
             said.append(line)
             if "Ctrl-C" in line:
                 follow_the_link("".join(said))
-                demo.send_signal(signal.SIGINT)
+                demo.terminate()  # not SIGINT, which a shell's background jobs ignore
         complaints = demo.stderr.read() if demo.stderr else ""
+        demo.wait(timeout=30)
     assert demo.returncode == 0, "".join(said) + complaints
     for words in (
         "The configuration is good.",
