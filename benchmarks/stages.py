@@ -23,15 +23,16 @@ from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import MongoClient
 
-from sidecar.engine import backup, restore
-from sidecar.engine import format as framing
-from sidecar.engine.codec import CheckedBsonjs
-from sidecar.engine.digest import fingerprint
-from sidecar.engine.documents import split
-from sidecar.engine.source import BATCH_BYTES, Database
-from sidecar.engine.store import LocalStore
-from sidecar.engine.verify import read_manifest, verify
+from sidecar.archive import framing
+from sidecar.archive.bson import split
+from sidecar.archive.codec import CheckedBsonjs
+from sidecar.archive.fingerprint import fingerprint
+from sidecar.backup import make as backup
 from sidecar.model import BackupId, BackupSet
+from sidecar.mongodb.database import BATCH_BYTES, Database
+from sidecar.restore import restore
+from sidecar.store.local import LocalStore
+from sidecar.store.verify import read_manifest, verify
 
 CODEC = CheckedBsonjs()
 DB, COLLECTION = "bench", "attendance"  # what the replay server holds

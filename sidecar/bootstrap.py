@@ -17,26 +17,26 @@ from sidecar.api.auth import Gate, audit
 from sidecar.api.context import SIDECAR, Sidecar
 from sidecar.api.listener import Certificate, Listening, listening, renewing
 from sidecar.api.sessions import Tokens
-from sidecar.clock import Clock, SystemClock
+from sidecar.archive.codec import CheckedBsonjs
 from sidecar.config import Secret, Settings
-from sidecar.engine.codec import CheckedBsonjs
-from sidecar.engine.lease import Lease, Timing
-from sidecar.engine.lock import SetLock
-from sidecar.engine.source import Database
-from sidecar.engine.threads import in_thread
-from sidecar.engine.verify import read_manifest
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError, StorageError
 from sidecar.history import History
-from sidecar.jobs import Jobs
-from sidecar.leadership import Alone, Member
 from sidecar.metrics import State, Telemetry
 from sidecar.model import BackupSet, Kind, Manifest
-from sidecar.operations import Operations
-from sidecar.overview import Overview
+from sidecar.mongodb.database import Database
+from sidecar.mongodb.lease import Lease, Timing
 from sidecar.rules.schedule import Cron, Every, Schedule, Shifted, Timetable, interval_seconds, jitter
-from sidecar.scheduler import Entry, Scheduler
+from sidecar.runs.jobs import Jobs
+from sidecar.runs.leadership import Alone, Member
+from sidecar.runs.operations import Operations
+from sidecar.runs.scheduler import Entry, Scheduler
+from sidecar.runs.startup import StartUp
+from sidecar.runtime.clock import Clock, SystemClock
+from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
-from sidecar.startup import StartUp
+from sidecar.status.overview import Overview
+from sidecar.store.lock import SetLock
+from sidecar.store.verify import read_manifest
 
 THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
 HISTORY = ".history"

@@ -107,6 +107,21 @@ class BackupSet:
         return self.collections == ("*",)
 
 
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection, view or time series as listCollections and listIndexes describe it; options and indexes are raw BSON."""
+
+    name: str
+    kind: CollectionKind
+    uuid: bytes | None
+    options: bytes
+    indexes: tuple[bytes, ...] = ()
+
+    @property
+    def holds_documents(self) -> bool:
+        return self.kind is not CollectionKind.VIEW
+
+
 class CollectionDetails(BaseModel):
     """What one collection of a backup holds, so that a restore can be compared with it."""
 

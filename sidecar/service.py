@@ -12,17 +12,9 @@ from pathlib import Path
 
 import structlog
 
-from sidecar.catalog import Catalog
+from sidecar.archive.codec import Codec
+from sidecar.backup import make as backup
 from sidecar.config import Settings
-from sidecar.engine import backup, drill, seed, staging, verify
-from sidecar.engine import restore as engine
-from sidecar.engine.codec import Codec
-from sidecar.engine.durable import publish
-from sidecar.engine.lock import DIRECTORY, SetLock
-from sidecar.engine.pace import Pace, paced
-from sidecar.engine.source import Database
-from sidecar.engine.store import LocalStore
-from sidecar.engine.threads import in_thread
 from sidecar.errors import (
     BackupInvalid,
     BackupNotFound,
@@ -36,9 +28,19 @@ from sidecar.errors import (
 )
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, BackupSet, BackupState, Confirmation, Manifest, StoredBackup, Trigger, Verdict
-from sidecar.recovery import recover
-from sidecar.restoring import Result, Safeguard
+from sidecar.mongodb.database import Database
+from sidecar.restore import drill, journal, seed
+from sidecar.restore import restore as engine
+from sidecar.restore.recovery import recover
+from sidecar.restore.safety import Result, Safeguard
 from sidecar.rules import retention, suspicion
+from sidecar.runtime.pace import Pace, paced
+from sidecar.runtime.threads import in_thread
+from sidecar.store import verify
+from sidecar.store.catalog import Catalog
+from sidecar.store.durable import publish
+from sidecar.store.local import LocalStore
+from sidecar.store.lock import DIRECTORY, SetLock
 
 BUILT_IN = ("main", "attendance")
 ALL, BOTH = "all", "both"
@@ -297,8 +299,8 @@ class Service:
         Raises Busy while the backup's set is in use, and what a backup and a restore raise.
         """
         set_name = order.store.set.name
-        with staging.noted(self.settings.backup_dir, order, set_name) as journal:
-            order = replace(order, journal=journal)
+        with journal.noted(self.settings.backup_dir, order, set_name) as note:
+            order = replace(order, journal=note)
             if not safety:
                 return Result(await engine.restore(order), None)
             safeguard = Safeguard(
@@ -326,8 +328,8 @@ class Service:
 
     async def sow(self, target: engine.Target, path: Path) -> None:
         """Fill an empty database from a seed file. Raises what a restore raises, StorageError, BackupInvalid."""
-        with staging.noted(self.settings.backup_dir, target, next(iter(self.stores))) as journal:
-            await seed.sow(replace(target, journal=journal), seed.Seed(path, self.codec))
+        with journal.noted(self.settings.backup_dir, target, next(iter(self.stores))) as note:
+            await seed.sow(replace(target, journal=note), seed.Seed(path, self.codec))
 
     async def recover(self) -> list[str]:
         """Undo what killed restores did; return in words what could not be. Raises SourceError, StorageError."""

@@ -7,11 +7,11 @@ from sidecar.api.auth import principal_of
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.jobs import awaited, location_of, results
 from sidecar.api.routing import Access, Reply, RouteTable
-from sidecar.engine.threads import in_thread
 from sidecar.errors import BackupInvalid, BackupNotFound, BackupProtected, Busy, NotSuspect, SetNotFound, UsageError
 from sidecar.history import Retry
 from sidecar.model import Outcome, StoredBackup
-from sidecar.reports import entry, set_status
+from sidecar.runtime.threads import in_thread
+from sidecar.status.reports import entry, set_status
 
 routes = RouteTable(tag="Backups")
 BASE = "/api/admin/backups"

@@ -6,17 +6,17 @@ from aiohttp import web
 
 from sidecar.api.auth import Gate
 from sidecar.api.problems import Hide
-from sidecar.clock import Clock
 from sidecar.config import Settings
 from sidecar.history import History
-from sidecar.jobs import Jobs
-from sidecar.leadership import Alone
 from sidecar.metrics import Telemetry
-from sidecar.operations import Operations
-from sidecar.overview import Overview
-from sidecar.scheduler import Scheduler
+from sidecar.runs.jobs import Jobs
+from sidecar.runs.leadership import Alone
+from sidecar.runs.operations import Operations
+from sidecar.runs.scheduler import Scheduler
+from sidecar.runs.startup import StartUp
+from sidecar.runtime.clock import Clock
 from sidecar.service import Service
-from sidecar.startup import StartUp
+from sidecar.status.overview import Overview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

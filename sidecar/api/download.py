@@ -8,9 +8,9 @@ from aiohttp import web
 from sidecar.api import parameters
 from sidecar.api.context import sidecar_of
 from sidecar.api.routing import Access, RouteTable
-from sidecar.engine.threads import in_thread
 from sidecar.errors import BackupInvalid, BackupNotFound
 from sidecar.model import Manifest
+from sidecar.runtime.threads import in_thread
 
 routes = RouteTable(tag="Backups")
 BLOCK_BYTES = 1 << 18

@@ -10,10 +10,10 @@ from sidecar.api import parameters, problems, schemas
 from sidecar.api.auth import principal_of
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.routing import Access, Reply, RouteTable
-from sidecar.engine.threads import in_thread
 from sidecar.errors import BackupNotFound, Busy, Cancelled, JobNotFound
 from sidecar.history import JobFilter
 from sidecar.model import Outcome, Run
+from sidecar.runtime.threads import in_thread
 
 routes = RouteTable(tag="Jobs")
 BASE = "/api/admin/jobs"

@@ -14,9 +14,9 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from sidecar.api.connections import Connection, Limits
-from sidecar.clock import SystemClock
 from sidecar.errors import ConfigError, SidecarError
-from sidecar.supervision import Supervised
+from sidecar.runtime.clock import SystemClock
+from sidecar.runtime.supervision import Supervised
 
 MOST_HEADERS = 64
 CERTIFICATE_SECONDS = 10.0  # between two looks at the certificate's files

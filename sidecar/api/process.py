@@ -8,8 +8,8 @@ from sidecar.api import schemas
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.model import Outcome
-from sidecar.reports import set_status
 from sidecar.rules import health as rules
+from sidecar.status.reports import set_status
 
 routes = RouteTable(tag="Process")
 

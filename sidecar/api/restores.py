@@ -8,11 +8,11 @@ from sidecar.api import parameters, problems, schemas
 from sidecar.api.context import sidecar_of
 from sidecar.api.jobs import awaited, location_of
 from sidecar.api.routing import Access, Reply, RouteTable
-from sidecar.engine.compare import compare_backups
-from sidecar.engine.plan import plan
-from sidecar.engine.threads import in_thread
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, SourceError, UsageError
+from sidecar.inspect.compare import compare_backups
 from sidecar.model import Outcome
+from sidecar.restore.plan import plan
+from sidecar.runtime.threads import in_thread
 
 routes = RouteTable(tag="Restore")
 

@@ -6,8 +6,8 @@ from sidecar.api import parameters, schemas
 from sidecar.api.context import sidecar_of
 from sidecar.api.jobs import results
 from sidecar.api.routing import Access, Reply, RouteTable
-from sidecar.engine.threads import in_thread
 from sidecar.errors import Busy, SetNotFound, StorageError
+from sidecar.runtime.threads import in_thread
 
 routes = RouteTable(tag="Retention")
 BASE = "/api/admin/retention"

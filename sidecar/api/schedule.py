@@ -9,10 +9,10 @@ from sidecar.api.jobs import run_body
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.errors import AlreadyOver, SetNotFound
 from sidecar.model import Kind
-from sidecar.overview import SetView
-from sidecar.reports import taken_at
 from sidecar.rules import health as rules
-from sidecar.scheduler import Entry
+from sidecar.runs.scheduler import Entry
+from sidecar.status.overview import SetView
+from sidecar.status.reports import taken_at
 
 routes = RouteTable(tag="Schedule")
 BASE = "/api/admin/schedule"

@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, ConfigDict, RootModel
 
-from sidecar.leadership import Role
 from sidecar.model import CollectionKind, Kind, Manifest, Outcome, Trigger
-from sidecar.progress import Snapshot
-from sidecar.reports import Body, Entry, SetStatus
 from sidecar.rules.health import Health
+from sidecar.runs.leadership import Role
+from sidecar.runs.progress import Snapshot
+from sidecar.status.reports import Body, Entry, SetStatus
 
 
 class Statuses(RootModel[dict[str, SetStatus]]):

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from sidecar import alert_test as file
 from sidecar import config
-from sidecar.alert_test import AlertTest, Severity
 from sidecar.cli import terminal
 from sidecar.cli.running import app
+from sidecar.status import alert_test as file
+from sidecar.status.alert_test import AlertTest, Severity
 
 LONGEST_MINUTES = 24 * 60
 

@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
-from sidecar import errors, reports
+from sidecar import errors
 from sidecar.cli import exits, terminal
 from sidecar.cli.running import Json, SetName, app, run
-from sidecar.engine import compare
-from sidecar.engine import extract as extracting
+from sidecar.inspect import compare
+from sidecar.inspect import extract as extracting
 from sidecar.service import Service
+from sidecar.status import reports
 
 
 @app.command(name="list")

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from sidecar import errors, reports
+from sidecar import errors
 from sidecar.cli import exits, terminal
 from sidecar.cli.running import Json, SetName, app, run
 from sidecar.model import Trigger
 from sidecar.service import Service
+from sidecar.status import reports
 
 
 @app.command()

@@ -11,8 +11,8 @@ import typer
 from sidecar import errors
 from sidecar.cli import exits, terminal
 from sidecar.cli.running import Json, SetName, app, run
-from sidecar.engine import plan as planning
-from sidecar.restoring import Result
+from sidecar.restore import plan as planning
+from sidecar.restore.safety import Result
 from sidecar.service import Service
 
 

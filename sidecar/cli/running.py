@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from sidecar import config, errors, logs
+from sidecar import config, errors
 from sidecar.bootstrap import open_service
 from sidecar.cli import exits, terminal
+from sidecar.runtime import logs
 from sidecar.service import Service
 
 app = typer.Typer(

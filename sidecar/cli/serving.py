@@ -8,13 +8,14 @@ import threading
 
 import typer
 
-from sidecar import config, logs, systemd
+from sidecar import config
 from sidecar.bootstrap import serving
 from sidecar.cli import exits, terminal
 from sidecar.cli.running import app
 from sidecar.config import Secret, Settings
-from sidecar.jobs import Jobs
 from sidecar.metrics import Telemetry
+from sidecar.runs.jobs import Jobs
+from sidecar.runtime import logs, systemd
 
 STOP_SECONDS = 9.5  # Kubernetes and service managers are told that ten are enough
 

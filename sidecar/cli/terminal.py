@@ -20,15 +20,15 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from sidecar import reports
-from sidecar.engine.compare import Difference
-from sidecar.engine.plan import Plan
-from sidecar.engine.restore import Restored
 from sidecar.errors import ConfigError, SidecarError
 from sidecar.events import Listener, Progressed, nobody
+from sidecar.inspect.compare import Difference
 from sidecar.model import BackupState, Manifest, StoredBackup
+from sidecar.restore.plan import Plan
+from sidecar.restore.restore import Restored
 from sidecar.rules.health import age_in_words
 from sidecar.rules.retention import Decision
+from sidecar.status import reports
 
 _WIDTH = None if sys.stdout.isatty() else 180  # a file or a pipe has no width of its own
 out = Console(highlight=False, width=_WIDTH)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import structlog
 
-from sidecar.engine.lock import make_private
+from sidecar.store.lock import make_private
 
 NAME: Final = "history.sqlite3"
 KEPT_ASIDE: Final = 3

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from sidecar.catalog import Finding
 from sidecar.errors import Busy, UsageError
 from sidecar.history.database import Connection, Database
 from sidecar.history.rows import (
@@ -33,6 +32,7 @@ from sidecar.history.rows import (
     total_of,
 )
 from sidecar.model import BackupId, Kind, Manifest, Outcome, Run, Trigger
+from sidecar.store.catalog import Finding
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sidecar.catalog import Finding
 from sidecar.model import BackupId, BackupState, Kind, Outcome, Run, Trigger, Verdict
+from sidecar.store.catalog import Finding
 
 VERSION: Final = 1
 MESSAGE_LENGTH: Final = 2_000

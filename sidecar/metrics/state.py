@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sidecar.clock import Clock
 from sidecar.history import History
-from sidecar.jobs import Jobs
-from sidecar.leadership import Alone
 from sidecar.model import BackupSet, Kind, Manifest, Outcome, Run, StoredBackup, Trigger
-from sidecar.overview import Overview, SetView
-from sidecar.scheduler import Entry, Scheduler
+from sidecar.runs.jobs import Jobs
+from sidecar.runs.leadership import Alone
+from sidecar.runs.scheduler import Entry, Scheduler
+from sidecar.runtime.clock import Clock
+from sidecar.status.overview import Overview, SetView
 
 REAL = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ABORTED)  # a run took place
 BAD = (Outcome.FAILED, Outcome.ABORTED)

@@ -2,13 +2,13 @@
 
 import math
 
-from sidecar import reports
 from sidecar.metrics.family import by, duration, ended, is_good, of_set, seconds
 from sidecar.metrics.state import BAD, One
 from sidecar.model import BackupState, Kind, StoredBackup
-from sidecar.operations import RETENTION_DELETED, RETENTION_FAILURES
 from sidecar.rules.health import max_age_seconds
 from sidecar.rules.retention import Policy, expected
+from sidecar.runs.operations import RETENTION_DELETED, RETENTION_FAILURES
+from sidecar.status import reports
 
 
 def _begun(backup: StoredBackup | None) -> float:

@@ -2,10 +2,10 @@
 
 import platform
 
-from sidecar.alert_test import Severity
-from sidecar.leadership import Role
 from sidecar.metrics.family import Family, Labelled, Type, of_process, seconds
 from sidecar.metrics.state import State
+from sidecar.runs.leadership import Role
+from sidecar.status.alert_test import Severity
 
 
 def _build(state: State) -> Labelled:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from sidecar.engine.drill import PREFIX
+from sidecar.restore.drill import PREFIX
 from support.served import BACKUPS, Served
 
 DRILL = f"{BACKUPS}/drill"

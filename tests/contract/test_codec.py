@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.engine.codec import Codec, CodecError, Decoded, Encoded
-from sidecar.engine.documents import escape_reason
+from sidecar.archive.bson import escape_reason
+from sidecar.archive.codec import Codec, CodecError, Decoded, Encoded
 from support import bson_corpus
 from support.bson_bytes import NULL, element
 from support.bson_strategies import any_documents, exact_documents

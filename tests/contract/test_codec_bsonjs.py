@@ -2,8 +2,8 @@
 
 import pytest
 
-from sidecar.engine import codec
-from sidecar.engine.codec import CheckedBsonjs
+from sidecar.archive import codec
+from sidecar.archive.codec import CheckedBsonjs
 from support.hostile_documents import CARRIED, ESCAPED
 
 

@@ -13,8 +13,8 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.engine.codec import Codec
-from sidecar.engine.documents import escape_reason
+from sidecar.archive.bson import escape_reason
+from sidecar.archive.codec import Codec
 from support import bson_corpus
 from support.bson_strategies import any_documents, current_documents
 from support.codecs import each_codec

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.engine.manifest import to_bytes
+from sidecar.archive.manifest import to_bytes
 from support.command import Command
 from support.reader import Reader
 from support.rig import BUSES, CODEC, DB, PEOPLE

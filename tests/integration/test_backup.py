@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.engine import copying, source
-from sidecar.engine.verify import verify_deep
+from sidecar.backup import collection as copying
 from sidecar.errors import (
     CollectionsChanged,
     CountMismatch,
@@ -20,6 +19,8 @@ from sidecar.errors import (
     StorageFull,
 )
 from sidecar.model import VERIFIED, BackupId, Consistency, Manifest
+from sidecar.mongodb import database as source
+from sidecar.store.verify import verify_deep
 from support.rig import BUSES, CODEC, DB, PEOPLE, Rig, raw, rig
 from support.servers import ServerProcess, seed
 

@@ -6,8 +6,8 @@ from typing import Any
 import bson
 import pytest
 
-from sidecar.engine.drill import MARKER, PREFIX, drill, sweep
 from sidecar.errors import RestoreMismatch, SidecarError, WriteRejected
+from sidecar.restore.drill import MARKER, PREFIX, drill, sweep
 from support.rig import BUSES, DB, PEOPLE, Rig, rig
 from support.servers import ServerProcess, seed
 

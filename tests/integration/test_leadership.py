@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from sidecar.clock import SystemClock
-from sidecar.engine.durable import temporary_of
-from sidecar.engine.lease import Lease, Timing, since_boot
-from sidecar.engine.source import LEASES, Database
 from sidecar.errors import LeaseLost, SourceUnavailable
 from sidecar.events import Listener
 from sidecar.history import Accounted, History
-from sidecar.jobs import Done, Job, Jobs, Work, new_job_id
-from sidecar.leadership import Member, Role
 from sidecar.model import Kind, Outcome, Run, Trigger
+from sidecar.mongodb.database import LEASES, Database
+from sidecar.mongodb.lease import Lease, Timing, since_boot
 from sidecar.rules.schedule import Every, Shifted
-from sidecar.scheduler import Entry, Scheduler
+from sidecar.runs.jobs import Done, Job, Jobs, Work, new_job_id
+from sidecar.runs.leadership import Member, Role
+from sidecar.runs.scheduler import Entry, Scheduler
+from sidecar.runtime.clock import SystemClock
 from sidecar.service import Service
+from sidecar.store.durable import temporary_of
 from support.clock import FakeClock
 from support.command import files
 from support.rig import BUSES, DB, PEOPLE

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from sidecar.engine.lease import Lease, Timing
-from sidecar.engine.source import LEASES, Database
 from sidecar.errors import LeaseLost, SourceError, SourceStalled
+from sidecar.mongodb.database import LEASES, Database
+from sidecar.mongodb.lease import Lease, Timing
 from support.rig import DB
 from support.servers import ServerProcess
 

@@ -12,10 +12,10 @@ import bson
 import pytest
 from pymongo import MongoClient
 
-from sidecar.engine.drill import drill, sweep
-from sidecar.engine.lease import Lease, Timing
 from sidecar.errors import SourceError, SourceUnavailable
 from sidecar.model import Manifest
+from sidecar.mongodb.lease import Lease, Timing
+from sidecar.restore.drill import drill, sweep
 from support.command import Command
 from support.rig import BUSES, DB, PEOPLE, Rig, rig
 from support.roles import DRILLS, actions, allow, privileges

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sidecar.engine.verify import verify, verify_deep
 from sidecar.errors import BackupInvalid
 from sidecar.model import VERIFIED, BackupId
+from sidecar.store.verify import verify, verify_deep
 from support.rig import CODEC, rig
 from support.servers import ServerProcess
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.engine.plan import Plan, Planned, plan
 from sidecar.errors import TargetUnsuitable
 from sidecar.model import CollectionKind, Manifest
+from sidecar.restore.plan import Plan, Planned, plan
 from support.rig import BUSES, DB, PEOPLE, Rig, raw, rig
 from support.servers import ServerProcess, seed
 

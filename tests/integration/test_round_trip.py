@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
-from sidecar.engine.documents import document_id, elements
+from sidecar.archive.bson import document_id, elements
 from support import bson_bytes, bson_corpus, hostile_documents
 from support.bson_strategies import odd_documents
 from support.rig import DB, rig

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from sidecar.engine.verify import verify_deep
 from sidecar.errors import SidecarError, StorageFull
 from sidecar.model import VERIFIED, BackupId, Manifest, Trigger
 from sidecar.service import Service
+from sidecar.store.verify import verify_deep
 from support.rig import BUSES, CODEC, DB, PEOPLE
 from support.servers import ServerProcess, seed
 from support.services import open_on

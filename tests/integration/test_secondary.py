@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.engine.source import Database
 from sidecar.errors import SourceError
+from sidecar.mongodb.database import Database
 from support.rig import BUSES, DB, PEOPLE, rig
 from support.servers import ServerProcess, seed
 

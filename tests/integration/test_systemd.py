@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.systemd import announced
+from sidecar.runtime.systemd import announced
 from support.served import Served
 from support.servers import ServerProcess, accepts_connections
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.archive.manifest import from_bytes, to_bytes
 from sidecar.bootstrap import open_service
 from sidecar.config import load
-from sidecar.engine.manifest import from_bytes, to_bytes
-from sidecar.engine.pace import paced
 from sidecar.model import BackupId, BackupState, Trigger
+from sidecar.runtime.pace import paced
 from sidecar.service import Service
 from support.rig import BUSES, DB
 from support.servers import ServerProcess, seed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidecar.engine.codec import CheckedBsonjs, Codec
+from sidecar.archive.codec import CheckedBsonjs, Codec
 
 CODECS: tuple[Codec, ...] = (CheckedBsonjs(),)
 

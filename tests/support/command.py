@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sidecar.catalog import Catalog
-from sidecar.engine.store import LocalStore
-from sidecar.engine.verify import verify_deep
 from sidecar.model import VERIFIED, BackupSet, StoredBackup
+from sidecar.store.catalog import Catalog
+from sidecar.store.local import LocalStore
+from sidecar.store.verify import verify_deep
 from support.rig import CODEC, DB
 from support.servers import ServerProcess
 

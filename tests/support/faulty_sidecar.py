@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.cli import main
-from sidecar.clock import SystemClock
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, Verdict
-from sidecar.overview import Overview
-from sidecar.scheduler import Entry, Scheduler
+from sidecar.runs.scheduler import Entry, Scheduler
+from sidecar.runtime.clock import SystemClock
 from sidecar.service import Service
+from sidecar.status.overview import Overview
 
 FAULTS = Path(os.environ["FAULTS"])
 POLL_SECONDS = 0.1

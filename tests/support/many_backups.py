@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sidecar.engine import manifest as metadata
+from sidecar.archive import manifest as metadata
 from sidecar.model import BackupId, Manifest
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from sidecar.engine.source import LEASES
+from sidecar.mongodb.database import LEASES
 
 
 @dataclass(frozen=True)

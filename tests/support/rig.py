@@ -10,13 +10,13 @@ import bson
 from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
 from pymongo import MongoClient
 
-from sidecar.engine import backup
-from sidecar.engine import restore as restoring
-from sidecar.engine.codec import CheckedBsonjs
-from sidecar.engine.source import Database
-from sidecar.engine.store import LocalStore
-from sidecar.engine.verify import read_manifest
+from sidecar.archive.codec import CheckedBsonjs
+from sidecar.backup import make as backup
 from sidecar.model import BackupId, BackupSet, Manifest
+from sidecar.mongodb.database import Database
+from sidecar.restore import restore as restoring
+from sidecar.store.local import LocalStore
+from sidecar.store.verify import read_manifest
 from support.servers import ServerProcess
 
 DB = "bus_tracker"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.engine.manifest import from_bytes, to_bytes
-from sidecar.engine.verify import verify_deep
+from sidecar.archive.manifest import from_bytes, to_bytes
 from sidecar.model import BackupState
+from sidecar.store.verify import verify_deep
 from support.command import Command, assert_promise_kept, files
 from support.rig import BUSES, CODEC, DB, PEOPLE
 from support.servers import ServerProcess, seed

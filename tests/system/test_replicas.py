@@ -14,11 +14,11 @@ from random import Random
 import pytest
 from pymongo import MongoClient
 
-from sidecar.engine.source import LEASES
-from sidecar.engine.store import LocalStore
-from sidecar.engine.verify import read_manifest, verify_deep
 from sidecar.history import History, JobFilter
 from sidecar.model import VERIFIED, BackupSet, Kind, Outcome, Run
+from sidecar.mongodb.database import LEASES
+from sidecar.store.local import LocalStore
+from sidecar.store.verify import read_manifest, verify_deep
 from support.command import files
 from support.reigns import Reigns
 from support.rig import BUSES, CODEC, DB

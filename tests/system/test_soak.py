@@ -10,11 +10,11 @@ from random import Random
 
 import pytest
 
-from sidecar.catalog import Catalog
-from sidecar.engine.store import LocalStore
-from sidecar.engine.verify import verify_deep
 from sidecar.history import History
 from sidecar.model import VERIFIED, BackupSet, BackupState, Kind, Outcome
+from sidecar.store.catalog import Catalog
+from sidecar.store.local import LocalStore
+from sidecar.store.verify import verify_deep
 from support.command import small_disk
 from support.rig import BUSES, CODEC, DB, PEOPLE
 from support.served import BACKUPS, Served

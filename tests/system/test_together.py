@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from sidecar.engine.manifest import to_bytes
+from sidecar.archive.manifest import to_bytes
 from sidecar.model import BackupId
 from support.command import Command, assert_promise_kept, files
 from support.rig import BUSES, DB, PEOPLE

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.catalog import Finding
 from sidecar.errors import Busy, UsageError
 from sidecar.history import Accounted, History, JobFilter, Pause, Retry, Total, record
 from sidecar.model import (
@@ -19,6 +18,7 @@ from sidecar.model import (
     Run,
     Trigger,
 )
+from sidecar.store.catalog import Finding
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -1,0 +1,108 @@
+"""What a stored backup holds, whichever version wrote it: definitions, then documents as BSON, in constant memory."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+import bson
+from bson import json_util
+
+from sidecar.archive import framing
+from sidecar.archive.codec import Codec
+from sidecar.errors import BackupInvalid
+from sidecar.model import Collection, Manifest
+
+LEGACY_BYTES = 256 << 20  # version 2.x files are one JSON value that has to be read whole; real ones are a few MB
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some documents of one collection as concatenated BSON; without any for a collection that is empty."""
+
+    collection: str
+    bson: bytes = b""
+    documents: int = 0
+    escaped: int = 0
+    fingerprint: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """`definitions` is empty for version 2.x, which stored none."""
+
+    definitions: Mapping[str, Collection]
+    batches: Iterator[Batch]
+
+
+@contextmanager
+def reading(file: BinaryIO, manifest: Manifest, codec: Codec) -> Iterator[Content]:
+    """Read a backup while hashing it. Raises BackupInvalid for what cannot be decoded, and at the end for a wrong checksum."""
+    hashing = _Hashing(file)
+    try:
+        yield plain(hashing, codec) if manifest.is_legacy else _current(hashing, manifest, codec)
+    except ValueError as error:  # FormatError, CodecError, bad UTF-8 or JSON
+        raise BackupInvalid(f"cannot be decoded: {error}") from error
+
+
+def _current(file: "_Hashing", manifest: Manifest, codec: Codec) -> Content:
+    head = framing.read_header(file, codec)
+    if (head.backup_id, head.backup_type, head.db_name) != (manifest.backup_id, manifest.backup_type, manifest.db_name):
+        raise BackupInvalid(
+            f"the file says it is {head.backup_id} of the database {head.db_name}, its metadata says otherwise"
+        )
+
+    def batches() -> Iterator[Batch]:
+        for block in framing.read_blocks(file):
+            decoded = codec.decode(block.lines)
+            yield Batch(block.collection, decoded.bson, decoded.documents, decoded.escaped, decoded.fingerprint)
+        file.require(manifest.checksum)
+
+    return Content(head.definitions, batches())
+
+
+class _Bytes(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def plain(file: _Bytes, codec: Codec) -> Content:
+    """One JSON value without definitions, as version 2.x wrote it and people write it. Raises ValueError, BackupInvalid."""
+    text = file.read(LEGACY_BYTES + 1)
+    if len(text) > LEGACY_BYTES:
+        raise BackupInvalid(f"a plain JSON file of more than {LEGACY_BYTES >> 20} MB")
+    whole = json.loads(text)
+    collections = whole.get("collections", whole) if isinstance(whole, dict) else None
+    if not isinstance(collections, dict) or not all(isinstance(rows, list) for rows in collections.values()):
+        raise BackupInvalid('expected {"users": […], …} or {"collections": {"users": […], …}}')
+    return Content({}, (_plain_batch(name, rows, codec) for name, rows in collections.items()))
+
+
+def _plain_batch(name: str, rows: list[Any], codec: Codec) -> Batch:
+    """Plain JSON with or without Extended JSON's wrappers, as json_util reads both."""
+    documents = b"".join(bson.encode(json_util.loads(json.dumps(row))) for row in rows)
+    encoded = codec.encode(documents)
+    return Batch(name, documents, encoded.documents, 0, encoded.fingerprint)
+
+
+class _Hashing:
+    """A file that is hashed as it is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        return self._pass(self._file.read(size))
+
+    def readline(self, limit: int) -> bytes:
+        return self._pass(self._file.readline(limit))
+
+    def _pass(self, content: bytes) -> bytes:
+        self._digest.update(content)
+        return content
+
+    def require(self, checksum: str) -> None:
+        if self._digest.hexdigest() != checksum:
+            raise BackupInvalid(f"SHA-256 of the data is {self._digest.hexdigest()}, the metadata says {checksum}")

@@ -1,0 +1,195 @@
+"""The framing of a backup file around its documents: one JSON value, one stored document per line.
+
+    {"backup_id": …, "backup_type": …, "format": "sidecar-json", "format_version": 1, "db_name": …,
+    "definitions": {"users": {"type": …, "options": {…}, "indexes": […]}},
+    "collections": {"users": [
+    {"_id": …},
+    …
+    ], "students": [
+    ]}}
+
+Every structural line is known by its first character: a document starts with `{`, the end of a collection with `]`. So the
+file is both valid JSON as a whole and readable line by line in constant memory.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sidecar.archive.codec import Codec
+from sidecar.model import FORMAT, FORMAT_VERSION, BackupId, Collection, CollectionKind
+
+BLOCK_BYTES = 1 << 20
+_HEADER_LINE_BYTES = 1 << 28  # no real set comes near; a file that is not ours may be one endless line
+
+_STRING = rb'"(?:[^"\\]|\\.)*"'
+_FIRST = re.compile(rb'"collections": \{(?:(?P<name>' + _STRING + rb"): \[\n|\}\}\n)")
+_NEXT = re.compile(rb"\](?:, (?P<name>" + _STRING + rb"): \[\n|\}\}\n)")
+_DEFINITIONS = b'"definitions": '
+
+
+class Readable(Protocol):
+    """A binary stream that is only read forwards."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def readline(self, limit: int, /) -> bytes: ...
+
+
+class FormatError(ValueError):
+    """The bytes are not a backup file of this format, or end too early. Says at which byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before the documents."""
+
+    backup_id: str
+    backup_type: str
+    db_name: str
+    definitions: Mapping[str, Collection]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some whole lines of one collection; no lines at all for a collection that is empty."""
+
+    collection: str
+    lines: bytes
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def header(backup_id: BackupId, backup_type: str, db_name: str, items: Mapping[str, Collection], codec: Codec) -> bytes:
+    """The lines before the first collection's documents; `items` also decides the order of the collections."""
+    about = {
+        "backup_id": str(backup_id),
+        "backup_type": backup_type,
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+    }
+    head = _json(about | {"db_name": db_name})[:-1] + b",\n"
+    definitions = b", ".join(_json(name) + b": " + _definition(item, codec) for name, item in items.items())
+    return head + _DEFINITIONS + b"{" + definitions + b'},\n"collections": {'
+
+
+def _definition(item: Collection, codec: Codec) -> bytes:
+    options = codec.encode(item.options).text
+    indexes = codec.encode(b"".join(item.indexes)).text.replace(b"\n", b" ")
+    return b'{"type": ' + _json(item.kind.value) + b', "options": ' + options + b', "indexes": [' + indexes + b"]}"
+
+
+def opening(name: str, *, is_first: bool) -> bytes:
+    """Before the documents of a collection."""
+    return (b"" if is_first else b", ") + _json(name) + b": [\n"
+
+
+CLOSING = b"]"  # after the documents of a collection, on a line of its own
+FOOTER = b"}}\n"  # after the last collection
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def read_header(stream: Readable, codec: Codec) -> Header:
+    """Read the first two lines. Raises FormatError, also for a newer format version, which it names."""
+    about = _header_line(stream, b"", b",\n", closed_by=b"}")
+    if about.get("format") != FORMAT:
+        raise FormatError(f"not a {FORMAT} file: its first line does not say so")
+    if about.get("format_version") != FORMAT_VERSION:
+        raise FormatError(
+            f"format version {about.get('format_version')!r}: this sidecar reads version {FORMAT_VERSION}"
+        )
+    definitions = _header_line(stream, _DEFINITIONS, b",\n")
+    try:
+        items = {name: _read_definition(name, value, codec) for name, value in definitions.items()}
+        return Header(about["backup_id"], about["backup_type"], about["db_name"], items)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"the definitions are damaged: {error}") from None
+
+
+def _header_line(stream: Readable, before: bytes, after: bytes, closed_by: bytes = b"") -> dict[str, Any]:
+    line = stream.readline(_HEADER_LINE_BYTES)
+    if not (line.startswith(before + b"{") and line.endswith(after)):
+        raise FormatError(f"expected a line that begins with {before.decode()}{{ in the header")
+    try:
+        value = json.loads(line[len(before) : -len(after)] + closed_by)
+    except ValueError as error:
+        raise FormatError(f"the header is not JSON: {error}") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _read_definition(name: str, value: dict[str, Any], codec: Codec) -> Collection:
+    options = codec.decode(_json(value["options"])).bson
+    indexes = tuple(codec.decode(_json(index)).bson for index in value["indexes"])
+    return Collection(name, CollectionKind(value["type"]), None, options, indexes)
+
+
+def read_blocks(stream: Readable, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    """The documents after the header, collection by collection, at least one block each. Raises FormatError."""
+    lines = _Lines(stream, block_bytes)
+    name = _collection_name(_FIRST, lines.structural())
+    while name is not None:
+        yield Block(name, b"")
+        while documents := lines.documents():
+            yield Block(name, documents)
+        name = _collection_name(_NEXT, lines.structural())
+    if not lines.at_end():
+        raise FormatError(f"there is more after the end of the backup at byte {lines.position}")
+
+
+def _collection_name(expected: re.Pattern[bytes], line: bytes) -> str | None:
+    found = expected.fullmatch(line)
+    if found is None:
+        raise FormatError("a line between two collections is damaged")
+    return None if found["name"] is None else str(json.loads(found["name"]))
+
+
+class _Lines:
+    """Whole lines of a stream, many at a time, with the structural ones apart."""
+
+    def __init__(self, stream: Readable, block_bytes: int) -> None:
+        self._stream = stream
+        self._block_bytes = block_bytes
+        self._waiting = b""
+        self.position = 0  # in bytes after the header
+
+    def structural(self) -> bytes:
+        """The next line, whatever it is."""
+        end = self._line_end()
+        return self._take(end)
+
+    def documents(self) -> bytes:
+        """As many document lines as are at hand and at least one, or nothing where a structural line is next."""
+        self._line_end()
+        if self._waiting.startswith(b"]"):
+            return b""
+        structural = self._waiting.find(b"\n]")
+        return self._take(structural + 1 if structural >= 0 else self._waiting.rfind(b"\n") + 1)
+
+    def at_end(self) -> bool:
+        return not self._waiting and not self._stream.read(1)
+
+    def _line_end(self) -> int:
+        """Read until there is a whole line at hand and return where it ends."""
+        if (end := self._waiting.find(b"\n") + 1) > 0:
+            return end
+        pieces = [self._waiting]
+        while piece := self._stream.read(self._block_bytes):
+            pieces.append(piece)
+            if b"\n" in piece:
+                self._waiting = b"".join(pieces)
+                return self._waiting.find(b"\n") + 1
+        raise FormatError(f"the backup ends in the middle of a line at byte {self.position + sum(map(len, pieces))}")
+
+    def _take(self, end: int) -> bytes:
+        taken, self._waiting = self._waiting[:end], self._waiting[end:]
+        self.position += end
+        return taken

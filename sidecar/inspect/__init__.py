@@ -1,0 +1,1 @@
+"""Looking into stored backups: comparison and extraction."""

@@ -1,0 +1,155 @@
+"""What differs between two backups, or a backup and the live database: documents by `_id`, and definitions.
+
+In constant memory, however large the collections are.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import bson
+
+from sidecar.archive.bson import document_id, split
+from sidecar.archive.codec import Codec
+from sidecar.archive.content import reading
+from sidecar.model import BackupId, Collection
+from sidecar.mongodb.database import Database
+from sidecar.store.local import LocalStore
+from sidecar.store.verify import read_manifest
+
+SHOWN_IDS = 10
+
+
+@dataclass(slots=True)
+class Difference:
+    """One collection: how many documents only the left or only the right has, or both with other content; some of their ids."""
+
+    left_documents: int = 0
+    right_documents: int = 0
+    removed: int = 0
+    added: int = 0
+    changed: int = 0
+    definition_changed: bool = False
+    ids: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def is_equal(self) -> bool:
+        return not (self.removed or self.added or self.changed or self.definition_changed)
+
+    def note(self, kind: str, identity: bytes) -> None:
+        setattr(self, kind, getattr(self, kind) + 1)
+        shown = self.ids.setdefault(kind, [])
+        if len(shown) < SHOWN_IDS:
+            shown.append(_readable(identity))
+
+
+class Comparison:
+    """Feed the whole left side, then the right one; `result` is by collection. What is known of the left side is on disk."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", check_same_thread=False)  # a private temporary file that SQLite removes
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute(
+            "CREATE TABLE seen (name TEXT, id BLOB, digest BLOB, PRIMARY KEY (name, id)) WITHOUT ROWID"
+        )
+        self._result: dict[str, Difference] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def definitions(self, left: Mapping[str, Collection], right: Mapping[str, Collection]) -> None:
+        for name in left.keys() | right.keys():
+            self._of(name).definition_changed = _shape(left.get(name)) != _shape(right.get(name))
+
+    def note(self, name: str) -> None:
+        """There is a result for this collection, be it empty on both sides."""
+        self._of(name)
+
+    def left(self, name: str, documents: bytes) -> None:
+        rows = [(name, *_identified(document)) for document in split(documents)]
+        self._of(name).left_documents += len(rows)
+        self._database.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
+
+    def right(self, name: str, documents: bytes) -> None:
+        difference = self._of(name)
+        for document in split(documents):
+            difference.right_documents += 1
+            identity, digest = _identified(document)
+            with closing(
+                self._database.execute("DELETE FROM seen WHERE name = ? AND id = ? RETURNING digest", (name, identity))
+            ) as found:
+                row = found.fetchone()
+            if row is None:
+                difference.note("added", identity)
+            elif row[0] != digest:
+                difference.note("changed", identity)
+
+    def result(self) -> dict[str, Difference]:
+        for name, identity in self._database.execute("SELECT name, id FROM seen ORDER BY name, id"):
+            self._of(name).note("removed", identity)
+        return dict(sorted(self._result.items()))
+
+    def _of(self, name: str) -> Difference:
+        return self._result.setdefault(name, Difference())
+
+
+def compare_backups(
+    left: tuple[LocalStore, BackupId], right: tuple[LocalStore, BackupId], codec: Codec
+) -> dict[str, Difference]:
+    """Left is the older view of things: what only it has is `removed`. Raises BackupInvalid, StorageError."""
+    with Comparison() as comparison:
+        left_definitions = _feed(comparison.left, left, codec)
+        right_definitions = _feed(comparison.right, right, codec)
+        comparison.definitions(left_definitions, right_definitions)
+        return comparison.result()
+
+
+async def compare_live(left: tuple[LocalStore, BackupId], database: Database, codec: Codec) -> dict[str, Difference]:
+    """The same against what the database holds now, collection by collection."""
+    with Comparison() as comparison:
+        stored = _feed(comparison.left, left, codec)
+        there = await database.collections()
+        live = {name: await database.with_indexes(there[name]) for name in stored if name in there}
+        comparison.definitions(stored, live)
+        async with database.reader(snapshot=False) as reader:
+            for item in live.values():
+                if item.holds_documents:
+                    async for batch in reader.batches(item):
+                        comparison.right(item.name, batch)
+        return comparison.result()
+
+
+def _feed(take: Any, side: tuple[LocalStore, BackupId], codec: Codec) -> Mapping[str, Collection]:
+    store, backup_id = side
+    manifest = read_manifest(store, backup_id)
+    with store.open_data(backup_id) as file, reading(file, manifest, codec) as content:
+        for batch in content.batches:
+            take(batch.collection, batch.bson)
+        return content.definitions
+
+
+def _shape(item: Collection | None) -> tuple[object, ...] | None:
+    return (item.kind, item.options, frozenset(item.indexes)) if item else None
+
+
+def _identified(document: bytes) -> tuple[bytes, bytes]:
+    digest = hashlib.sha256(document).digest()
+    return document_id(document) or digest, digest
+
+
+def _readable(identity: bytes) -> str:
+    """An `_id` as people write it."""
+    try:
+        element = identity[:1] + b"_id\0" + identity[1:]
+        return repr(bson.decode((len(element) + 5).to_bytes(4, "little") + element + b"\0")["_id"])
+    except bson.errors.BSONError:
+        return identity.hex()

@@ -1,0 +1,67 @@
+"""One collection of a backup for other tools: a JSON array for `mongoimport --jsonArray` and jq, or one document per line."""
+
+from typing import BinaryIO
+
+import bson
+from bson import json_util
+
+from sidecar.archive.bson import split
+from sidecar.archive.codec import Codec
+from sidecar.archive.content import reading
+from sidecar.errors import UsageError
+from sidecar.model import BackupId
+from sidecar.store.local import LocalStore
+from sidecar.store.verify import read_manifest
+
+
+def extract(  # noqa: PLR0913 - a backup, a collection of it, and where and how it is written
+    store: LocalStore,
+    backup_id: BackupId,
+    codec: Codec,
+    collection: str,
+    out: BinaryIO,
+    *,
+    relaxed: bool,
+    as_lines: bool,
+) -> int:
+    """Write the collection and return how many of its documents only `sidecar restore` can read (`$bson`).
+
+    Canonical Extended JSON, or relaxed, which is for reading and loses the width of integers. Raises UsageError,
+    BackupInvalid, StorageError.
+    """
+    manifest = read_manifest(store, backup_id)
+    if collection not in manifest.collections:
+        raise UsageError(f"{backup_id} does not hold {collection!r}; it holds {', '.join(manifest.collections)}")
+    separator = b"\n" if as_lines else b",\n"
+    written = escaped = 0
+    out.write(b"" if as_lines else b"[\n")
+    with store.open_data(backup_id) as file, reading(file, manifest, codec) as content:
+        for batch in content.batches:
+            if batch.collection == collection and batch.documents:
+                text, only_ours = _relaxed(batch.bson) if relaxed else _canonical(batch.bson, codec)
+                out.write(separator if written else b"")
+                out.write(text.replace(b",\n", separator) if as_lines else text)
+                written += batch.documents
+                escaped += only_ours
+    out.write(b"\n" if as_lines else b"\n]\n")
+    return escaped
+
+
+def _canonical(documents: bytes, codec: Codec) -> tuple[bytes, int]:
+    encoded = codec.encode(documents)
+    return encoded.text, encoded.escaped
+
+
+def _relaxed(documents: bytes) -> tuple[bytes, int]:
+    lines = [
+        json_util.dumps(bson.decode(one, _OPTIONS), json_options=json_util.RELAXED_JSON_OPTIONS)
+        for one in split(documents)
+    ]
+    return ",\n".join(lines).encode(), 0
+
+
+_OPTIONS: "bson.CodecOptions[dict[str, object]]" = bson.CodecOptions(
+    datetime_conversion=bson.codec_options.DatetimeConversion.DATETIME_AUTO,
+    tz_aware=True,
+    unicode_decode_error_handler="replace",
+)

@@ -1,0 +1,218 @@
+"""One owner at a time for a piece of work on a database, across machines that share nothing else.
+
+A document in the database itself: inserting it takes the lease, since `_id` is unique; a heartbeat keeps it. Whoever waits
+watches the heartbeat by a clock of its own, so clocks need not agree, and takes over with a compare-and-set when it has
+stood still for long enough. The owner counts from when it sent a heartbeat, and less: by its own clock it has lost the lease
+before anybody may take it. Each taking has a number of its own, the term. Only `find`, `insert` and `update` are needed,
+and rights on this one collection alone.
+"""
+
+import asyncio
+import math
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import structlog
+
+from sidecar.errors import LeaseLost, SourceError
+from sidecar.mongodb.database import LEASES, Database
+
+DUPLICATE_KEY = 11000
+WRITE_CONCERN = {"w": "majority"}
+MARGIN = 0.25  # share of the silence by which the owner gives up before others may take over
+LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 1.0, 4.0  # who is told to stop has ten seconds for everything
+
+log = structlog.get_logger(__name__)
+
+
+def since_boot() -> float:
+    """Seconds on a clock that nobody sets and that goes on while the process or the machine sleeps, where there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How often the owner says that it lives, and how long it may be silent before another takes over."""
+
+    beat_seconds: float = 2.0
+    silence_seconds: float = 20.0
+
+    @classmethod
+    def of(cls, silence_seconds: float) -> Self:
+        """Ten heartbeats, so that a few of them may be lost."""
+        return cls(silence_seconds / 10, silence_seconds)
+
+    @property
+    def held_seconds(self) -> float:
+        """How long a heartbeat keeps the lease, by the owner's own clock."""
+        return self.silence_seconds * (1 - MARGIN)
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long an answer is waited for."""
+        return min(max(self.silence_seconds / 5, LEAST_PATIENCE_SECONDS), MOST_PATIENCE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The document as it was read. `notes` are the owner's, and pass to the next one."""
+
+    owner: str | None
+    term: int
+    beats: int
+    silence_seconds: float
+    notes: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Lease:
+    """`hold` waits for it and keeps it; whoever has a loop of its own calls `attempt` and `renew`."""
+
+    database: Database
+    name: str
+    timing: Timing = Timing()
+    clock: Callable[[], float] = since_boot
+    owner: str = field(default_factory=lambda: uuid.uuid4().hex)  # this process, for others to tell it by
+    term: int = 0  # 0 while it is not ours
+    seen: Holding | None = None
+    _beats: int = 0
+    _held_until: float = -math.inf
+    _silent_since: float = 0.0
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        """Wait until the lease is ours and keep it. Raises SourceError."""
+        while not await self.attempt():  # noqa: ASYNC110 - what is waited for happens on other machines
+            await asyncio.sleep(self.timing.beat_seconds)
+        beating = asyncio.create_task(self._keep_beating(), name=f"lease {self.name}")
+        try:
+            yield
+        finally:
+            beating.cancel()
+            await asyncio.wait({beating})
+            await self.release()
+
+    # -- one step at a time --------------------------------------------------------------------------------------------
+
+    async def attempt(self) -> bool:
+        """Look at it and take it if it may be taken. Raises SourceError."""
+        found = await self._read()
+        if found != self.seen:
+            self.seen, self._silent_since = found, self.clock()
+        if found is not None and not self._is_free(found):
+            return False
+        sent = self.clock()
+        if not await (self._insert() if found is None else self._take_over(found)):
+            return False
+        if found is not None and found.owner not in (None, self.owner):
+            log.warning("lease.taken_over", lease=self.name, silent_seconds=round(sent - self._silent_since, 3))
+        self.term, self._beats = (found.term + 1, found.beats + 1) if found else (1, 0)
+        self._held_until = sent + self.timing.held_seconds
+        return True
+
+    async def renew(self, notes: Mapping[str, Any] | None = None) -> None:
+        """Say that we live, and note something for the next owner.
+
+        Raises LeaseLost where it is another's, SourceError where that could not be found out.
+        """
+        term, sent = self.term, self.clock()
+        self._beats += 1
+        values = {"beats": self._beats} | ({"notes": dict(notes)} if notes is not None else {})
+        if not await self._update(self._mine(term), values):
+            if term == self.term:
+                self.drop()
+            raise LeaseLost(f"the lease {self.name} was taken over or removed: this process was silent for too long")
+        if term == self.term:
+            self._held_until = max(self._held_until, sent + self.timing.held_seconds)
+
+    async def require(self, term: int | None = None) -> None:
+        """Ask the server, then the clock, whether the lease (of this term) is still ours. Raises LeaseLost, SourceError."""
+        self._require_term(term)
+        await self.renew()
+        self.check(term)
+
+    def check(self, term: int | None = None) -> None:
+        """The same by the clock alone. Raises LeaseLost."""
+        self._require_term(term)
+        if not self.is_held:
+            raise LeaseLost(f"the lease {self.name} ran out: it could not be renewed in time")
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody else can have taken it, by our own clock."""
+        return self.clock() < self._held_until
+
+    @property
+    def remaining_seconds(self) -> float:
+        """How long it is held if it is not renewed."""
+        return max(self._held_until - self.clock(), 0.0)
+
+    def drop(self) -> None:
+        """Take it for lost, and leave it to run out: what it was for may take a moment to end."""
+        self.term, self._held_until = 0, -math.inf
+
+    async def release(self) -> None:
+        """Let the next one have it at once. Where that cannot be said it runs out by itself."""
+        term = self.term
+        self.drop()
+        if term:
+            with suppress(SourceError):
+                await self._update(self._mine(term), {"owner": None})
+
+    def _require_term(self, term: int | None) -> None:
+        if not self.term or term not in (None, self.term):
+            raise LeaseLost(f"the lease {self.name} is not this process's any more")
+
+    async def _keep_beating(self) -> None:
+        while True:
+            await asyncio.sleep(self.timing.beat_seconds)
+            with suppress(SourceError):  # `require` tells whether it mattered
+                await self.renew()
+
+    def _is_free(self, found: Holding) -> bool:
+        if found.owner in (None, self.owner):  # given back, or ours without our having heard of it
+            return True
+        silent_seconds = self.clock() - self._silent_since
+        return silent_seconds > max(found.silence_seconds, self.timing.silence_seconds)
+
+    # -- the document --------------------------------------------------------------------------------------------------
+
+    def _mine(self, term: int) -> dict[str, Any]:
+        return {"_id": self.name, "owner": self.owner, "term": term}
+
+    async def _read(self) -> Holding | None:
+        find = {"find": LEASES, "filter": {"_id": self.name}, "limit": 1}
+        rows = (await self._run(find))["cursor"]["firstBatch"]
+        return self._understood(rows[0]) if rows else None
+
+    def _understood(self, row: Mapping[str, Any]) -> Holding:
+        silence = row.get("silence_seconds", self.timing.silence_seconds)
+        return Holding(row["owner"], row.get("term", 0), row["beats"], silence, row.get("notes", {}))
+
+    async def _insert(self) -> bool:
+        document = self._mine(1) | {"beats": 0, "silence_seconds": self.timing.silence_seconds}
+        reply = await self._run({"insert": LEASES, "documents": [document], "writeConcern": WRITE_CONCERN})
+        errors = reply.get("writeErrors", [])
+        if errors and errors[0].get("code") != DUPLICATE_KEY:
+            raise SourceError(f"taking the lease {self.name}: {errors[0].get('errmsg')}")
+        return not errors
+
+    async def _take_over(self, found: Holding) -> bool:
+        unchanged = {"_id": self.name, "owner": found.owner, "beats": found.beats}
+        ours = {"owner": self.owner, "term": found.term + 1, "beats": found.beats + 1}
+        return await self._update(unchanged, ours | {"silence_seconds": self.timing.silence_seconds})
+
+    async def _update(self, query: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+        update = {"q": query, "u": {"$set": values}}
+        return bool((await self._run({"update": LEASES, "updates": [update], "writeConcern": WRITE_CONCERN}))["n"])
+
+    async def _run(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises SourceError, also for a write that a new primary may not know of."""
+        reply = await self.database.command(command, within_seconds=self.timing.patience_seconds)
+        if (doubt := reply.get("writeConcernError")) is not None:
+            raise SourceError(f"the lease {self.name}: {doubt.get('errmsg')}")
+        return reply

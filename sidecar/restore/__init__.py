@@ -1,0 +1,1 @@
+"""The way back: plan, restore, undo, drill."""

@@ -1,0 +1,92 @@
+"""The rehearsal of a restore: into a scratch database of its own, compared there, and dropped again whatever happened.
+
+A scratch database is known by its name and by a marker that is made in it before anything else. One that holds something else,
+or that lacks the marker of its owner, could be anyone's and is never touched.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable
+from dataclasses import replace
+
+import structlog
+
+from sidecar.errors import RestoreMismatch, SourceError, WriteRejected
+from sidecar.mongodb.database import Database
+from sidecar.restore import restore
+from sidecar.restore.staging import read_back
+
+PREFIX = "sidecar_drill_"
+MARKER = "made_by_a_restore_drill"
+
+log = structlog.get_logger(__name__)
+
+
+async def drill(order: restore.Order, owner: str, name: str | None = None) -> restore.Restored:
+    """Restore `order`'s backup into a scratch database, with every comparison that a restore makes and one at the end.
+
+    `owner` is eight hexadecimal digits, the same for all that may sweep it; `name` is that of the database, new each time if
+    there is none. Raises what a restore raises, and WriteRejected where the scratch database cannot be made.
+    """
+    scratch = name or f"{PREFIX}{owner}_{uuid.uuid4().hex[:8]}"
+    await _make(order.database, scratch, _marker(owner))
+    try:
+        restored = await restore.restore(replace(order, target_db=scratch))
+        await _require_still_there(order.database, scratch, restored)
+    finally:
+        await _drop(order.database, scratch)
+    return restored
+
+
+async def _require_still_there(database: Database, scratch: str, restored: restore.Restored) -> None:
+    """Every collection once more, now that all of them are in their places."""
+    there = await database.collections(scratch)
+    for name, expected in restored.collections.items():
+        held = (await read_back(database, scratch, there[name])).details() if name in there else None
+        if held != expected:
+            raise RestoreMismatch(f"{name}: in its place the server holds {held}, {expected} was restored")
+
+
+async def _make(database: Database, scratch: str, marker: str) -> None:
+    _require_free(scratch, await database.collections(scratch))
+    await database.command({"create": marker}, database=scratch, otherwise=WriteRejected)
+    there = await database.collections(scratch)
+    if there.keys() - {marker}:  # somebody else began at the same moment
+        await database.command({"drop": marker}, database=scratch)
+        _require_free(scratch, there)
+
+
+def _require_free(scratch: str, there: Iterable[str]) -> None:
+    if names := list(there):
+        raise WriteRejected(f"the scratch database {scratch} exists already and holds {', '.join(names)}")
+
+
+async def _drop(database: Database, scratch: str) -> None:
+    """A server that is gone keeps it; the next start sweeps it."""
+    try:
+        await database.command({"dropDatabase": 1}, database=scratch, is_slow=True)
+    except SourceError as error:
+        log.warning("drill.leftover", scratch_database=scratch, error=str(error))
+
+
+async def sweep(database: Database, owner: str, name: str | None = None) -> list[str]:
+    """Drop the scratch databases of the owner's drills that were killed, and return their names. Raises SourceError.
+
+    None of the owner's drills may be under way. `name` is that of the database they take place in, if it is always the same.
+    """
+    candidates = [name] if name else await _named_for(database, owner)
+    swept = [one for one in candidates if _marker(owner) in await database.collections(one)]
+    for one in swept:
+        await database.command({"dropDatabase": 1}, database=one, is_slow=True)
+        log.warning("drill.swept", scratch_database=one)
+    return swept
+
+
+async def _named_for(database: Database, owner: str) -> list[str]:
+    ours = re.compile(rf"{PREFIX}{owner}_[0-9a-f]{{8}}")
+    reply = await database.command({"listDatabases": 1, "nameOnly": True}, database="admin")
+    return [str(one["name"]) for one in reply["databases"] if ours.fullmatch(one["name"])]
+
+
+def _marker(owner: str) -> str:
+    return f"{MARKER}_{owner}"

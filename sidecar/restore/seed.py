@@ -1,0 +1,62 @@
+"""The very first content of a database: plain Extended JSON, one array of documents per collection."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from sidecar.archive.codec import Codec
+from sidecar.archive.content import Content, plain
+from sidecar.archive.tally import Tally
+from sidecar.errors import BackupInvalid, StorageError
+from sidecar.model import FORMAT, CollectionDetails
+from sidecar.restore import restore
+from sidecar.restore.staging import Backup
+from sidecar.runtime.threads import in_thread
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A file `{"users": […], …}` or `{"collections": {"users": […], …}}`."""
+
+    path: Path
+    codec: Codec
+
+    @contextmanager
+    def open(self) -> Iterator[Content]:
+        """Raises StorageError, BackupInvalid."""
+        try:
+            with self.path.open("rb") as file:
+                if FORMAT in file.readline(1000).decode(errors="replace"):
+                    raise BackupInvalid(
+                        f"{self.path.name} is a backup: put it with its metadata file into the backup directory instead"
+                    )
+                file.seek(0)
+                yield plain(file, self.codec)
+        except OSError as error:
+            raise StorageError.of(error, f"reading {self.path.name}") from error
+        except (ValueError, TypeError) as error:
+            raise BackupInvalid(f"{self.path.name} cannot be decoded: {error}") from error
+
+    def measure(self) -> dict[str, CollectionDetails]:
+        """What it holds by collection."""
+        tallies: dict[str, Tally] = {}
+        with self.open() as content:
+            for batch in content.batches:
+                tally = tallies.setdefault(batch.collection, Tally())
+                tally.add(batch.documents, len(batch.bson), batch.fingerprint)
+        return {name: tally.details() for name, tally in tallies.items()}
+
+
+async def sow(target: restore.Target, seed: Seed) -> Mapping[str, CollectionDetails]:
+    """Load the file into the target, as a restore would. Raises what a restore raises, and for an unusable file."""
+    details = await in_thread(seed.measure)
+    items = await restore.as_there(target.database, target.target_db, details)
+    documents = {name: detail.documents for name, detail in details.items()}
+    loaded = await restore.put_in_place(target, items, Backup(documents, details, seed.open))
+    log.warning("seed.loaded", file=seed.path.name, documents=documents)
+    return loaded

@@ -1,0 +1,1 @@
+"""Work under way and work that is due: jobs, schedules, leadership."""

@@ -1,0 +1,258 @@
+"""Work under way: recorded before it starts, one at a time per set, watched while it runs, and always ended in the record."""
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from sidecar.errors import Busy, Cancelled, JobNotFound, LeaseLost, SidecarError
+from sidecar.events import Listener
+from sidecar.history import Accounted, History, Retry
+from sidecar.model import Kind, Outcome, Run, Trigger
+from sidecar.runs.progress import Progress
+from sidecar.runtime.threads import in_thread
+
+KEPT = 200  # ended jobs that are remembered with their progress; the history has all
+LOG_LINES = 200  # per run
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a piece of work came to, and what went wrong after it was done. `counts` are added to lasting counters."""
+
+    message: str
+    backup_id: str | None = None
+    warning: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A piece of work on one set. No two with the same `claim` run at once."""
+
+    claim: str
+    do: Callable[[Listener], Awaitable[Done]]
+    backup_id: str | None = None
+    expected_documents: int = 0
+
+
+@dataclass(slots=True)
+class Job:
+    """What was asked for together: one run per set."""
+
+    id: str
+    kind: Kind
+    trigger: Trigger
+    runs: dict[str, Run]
+    progress: dict[str, Progress] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    work: dict[str, asyncio.Task[Done]] = field(default_factory=dict)  # what a cancellation ends
+    owners: list[asyncio.Task[None]] = field(default_factory=list)  # who await the work and record how it ended
+
+    async def wait(self, seconds: float | None) -> bool:
+        """Until it is over, for so long at most; whether it is. The job goes on whatever becomes of the one who waits."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.over.wait()
+        return self.over.is_set()
+
+
+class Jobs:
+    """All jobs of the process. `ended` is awaited after each run, before anybody who waits for its job hears of it."""
+
+    def __init__(self, history: History, ended: Callable[[Run], Awaitable[None]]) -> None:
+        self._history = history
+        self._ended = ended
+        self._jobs: dict[str, Job] = {}
+        self._claims: dict[str, str] = {}  # claim → job id
+        self._lines: dict[tuple[str, str], list[str]] = {}
+        self._stopping = False
+
+    # -- starting ------------------------------------------------------------------------------------------------------
+
+    def claimed_by(self, claim: str) -> str | None:
+        """The job that is at work under this claim."""
+        return self._claims.get(claim)
+
+    async def start(
+        self,
+        kind: Kind,
+        trigger: Trigger,
+        works: Mapping[str, Work],
+        *,
+        accounted: Accounted | None = None,
+        retry: Retry | None = None,
+    ) -> Job:
+        """Record the runs, and the due time that they answer to, then begin them.
+
+        Raises Busy while one of them is under way already or the process stops.
+        """
+        self._require_free(works)
+        now = datetime.now(UTC)
+        job = Job(new_job_id(kind, now), kind, trigger, {})
+        for name, work in works.items():
+            self._claims[work.claim] = job.id
+            job.progress[name] = Progress(work.expected_documents)
+            job.runs[name] = Run(
+                job_id=job.id,
+                kind=kind,
+                set_name=name,
+                trigger=trigger,
+                started_at=now,
+                due_at=accounted.until if accounted else None,
+                backup_id=work.backup_id,
+            )
+        try:
+            await in_thread(self._history.begin, *job.runs.values(), accounted=accounted, retry=retry)
+        except BaseException:
+            self._release(works)
+            raise
+        self._jobs[job.id] = job
+        for name, work in works.items():
+            job.owners.append(asyncio.create_task(self._carry_out(job, name, work), name=f"{job.id} {name}"))
+        return job
+
+    def _require_free(self, works: Mapping[str, Work]) -> None:
+        if self._stopping:
+            raise Busy("the sidecar is stopping and begins nothing new")
+        for name, work in works.items():
+            if owner := self.claimed_by(work.claim):
+                raise Busy(f"the set {name} is in use by the job {owner}", job_id=owner)
+
+    def _release(self, works: Mapping[str, Work]) -> None:
+        for work in works.values():
+            self._claims.pop(work.claim, None)
+
+    # -- at work -------------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, job: Job, name: str, work: Work) -> None:
+        with structlog.contextvars.bound_contextvars(job_id=job.id, kind=job.kind.value, set=name):
+            self._lines[job.id, name] = []
+            log.info("run.started", trigger=job.trigger.value)
+            run, counts = await self._ended_run(job, name, work)
+            lines = tuple(self._lines.pop((job.id, name)))
+            run = replace(run, ended_at=datetime.now(UTC), log=() if run.outcome is Outcome.SUCCEEDED else lines)
+            try:
+                await in_thread(self._history.end, run)
+                for counter, amount in counts.items():
+                    await in_thread(self._history.add, counter, name, amount)
+                job.runs[name] = run
+                await self._ended(run)
+            finally:  # whatever the record says of it, nobody waits for ever
+                job.runs[name] = run
+                self._claims.pop(work.claim, None)
+                if all(one.outcome is not None for one in job.runs.values()):
+                    job.over.set()
+                self._forget_old()
+
+    async def _ended_run(self, job: Job, name: str, work: Work) -> tuple[Run, Mapping[str, int]]:
+        run = job.runs[name]
+        try:
+            done = await self._done(job, name, work)
+        except asyncio.CancelledError:
+            return _failed(run, job.progress[name].cancelled or Cancelled("cancelled")), {}
+        except SidecarError as error:
+            return _failed(run, error), {}
+        except Exception as error:  # a defect of ours: no run may end without an outcome
+            log.exception("run.broken")
+            return _failed(run, SidecarError(f"unexpected {type(error).__name__}; the log says more")), {}
+        if done.warning is not None:
+            job.warnings[name] = done.warning
+        log.info("run.succeeded", message=done.message)
+        return replace(
+            run, outcome=Outcome.SUCCEEDED, message=done.message, backup_id=done.backup_id or run.backup_id
+        ), done.counts
+
+    @staticmethod
+    async def _done(job: Job, name: str, work: Work) -> Done:
+        if (reason := job.progress[name].cancelled) is not None:  # before it had begun
+            raise reason
+        job.work[name] = asyncio.ensure_future(work.do(job.progress[name]))
+        return await job.work[name]
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Keep what a run logs: a tap of the logging."""
+        lines = self._lines.get((str(event.get("job_id")), str(event.get("set"))))
+        if lines is not None and len(lines) < LOG_LINES:
+            shown = {key: value for key, value in event.items() if not key.startswith("_")}
+            lines.append(json.dumps(shown, default=str, ensure_ascii=False))
+
+    # -- watching and ending -------------------------------------------------------------------------------------------
+
+    def get(self, job_id: str) -> Job:
+        """A job of this process. Raises JobNotFound; the history knows those of earlier ones."""
+        try:
+            return self._jobs[job_id]
+        except KeyError:
+            raise JobNotFound(f"there is no job {job_id!r}") from None
+
+    def under_way(self) -> list[Job]:
+        return [job for job in self._jobs.values() if not job.over.is_set()]
+
+    def running(self, kind: Kind, set_name: str) -> Run | None:
+        """The run of this kind that is under way on a set."""
+        runs = (job.runs.get(set_name) for job in self.under_way() if job.kind is kind)
+        return next((run for run in runs if run is not None and run.outcome is None), None)
+
+    def progress_of(self, run: Run) -> Progress | None:
+        job = self._jobs.get(run.job_id)
+        return job.progress.get(run.set_name) if job else None
+
+    def warning_of(self, run: Run) -> str | None:
+        """What went wrong after its work was done, while this process remembers it."""
+        job = self._jobs.get(run.job_id)
+        return job.warnings.get(run.set_name) if job else None
+
+    def cancel(self, job_id: str, reason: Cancelled | LeaseLost) -> Job:
+        """Tell a job to stop; it does so after cleaning up. Nothing happens to one that is over. Raises JobNotFound."""
+        job = self.get(job_id)
+        for name, progress in job.progress.items():
+            if progress.cancelled is None and job.runs[name].outcome is None:
+                progress.cancelled = reason
+                if name in job.work:
+                    job.work[name].cancel()
+        return job
+
+    async def stop(self) -> None:
+        """Begin nothing new, call off what is under way and see it ended."""
+        self._stopping = True
+        jobs = self.under_way()
+        for job in jobs:
+            self.cancel(job.id, Cancelled("the sidecar is stopping"))
+        await asyncio.gather(*(owner for job in jobs for owner in job.owners), return_exceptions=True)
+
+    def _forget_old(self) -> None:
+        over = [job_id for job_id, job in self._jobs.items() if job.over.is_set()]
+        for job_id in over[:-KEPT]:
+            del self._jobs[job_id]
+
+
+_LEVELS = {Outcome.FAILED: logging.ERROR, Outcome.ABORTED: logging.WARNING, Outcome.SKIPPED: logging.WARNING}
+
+
+def _failed(run: Run, error: SidecarError) -> Run:
+    outcome = _outcome_of(error, run)
+    log.log(_LEVELS[outcome], "run.ended", outcome=outcome.value, code=error.code, error=str(error))
+    return replace(run, outcome=outcome, code=error.code, message=str(error))
+
+
+def _outcome_of(error: SidecarError, run: Run) -> Outcome:
+    if isinstance(error, Cancelled | LeaseLost):
+        return Outcome.ABORTED
+    # Another process, such as the command line, is at work on the set.
+    return Outcome.SKIPPED if isinstance(error, Busy) and run.due_at is not None else Outcome.FAILED
+
+
+def new_job_id(kind: Kind, moment: datetime) -> str:
+    """Readable, in order of time, and like no other."""
+    return f"{kind}_{moment:%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"

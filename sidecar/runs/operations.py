@@ -1,0 +1,153 @@
+"""What people and schedules ask for, as jobs: the same work whoever asks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from functools import partial
+
+from sidecar.errors import BackupInvalid
+from sidecar.events import Listener
+from sidecar.history import Accounted, Retry
+from sidecar.model import Kind, Trigger
+from sidecar.restore import restore as engine
+from sidecar.runs.jobs import Done, Job, Jobs, Work
+from sidecar.runs.leadership import SHARED, Alone
+from sidecar.runs.scheduler import Entry
+from sidecar.runtime.threads import in_thread
+from sidecar.service import Service
+from sidecar.status.overview import Overview
+
+RETENTION_DELETED = "retention_deleted_backups"
+RETENTION_FAILURES = "retention_failures"
+
+
+class Operations:
+    """Starts jobs. Every method raises Busy where the same work is under way, BackupNotFound for an unknown id."""
+
+    def __init__(self, service: Service, jobs: Jobs, overview: Overview, leadership: Alone) -> None:
+        self._service = service
+        self._jobs = jobs
+        self._overview = overview
+        self._leadership = leadership
+        self._one_drills = asyncio.Semaphore(1)  # and rehearsals the server
+        self._one_reads = asyncio.Semaphore(1)  # verifications of whole sets take the disk in turn
+
+    async def back_up(self, set_names: Iterable[str], retry: Retry | None = None) -> Job:
+        works = {name: self._backup(name, Trigger.MANUAL) for name in set_names}
+        return await self._jobs.start(Kind.BACKUP, Trigger.MANUAL, works, retry=retry)
+
+    async def verify(self, backup_id: str, *, deep: bool) -> Job:
+        found = await in_thread(self._service.catalog.find, backup_id)
+        work = Work(
+            claim=f"verify {found.id}",
+            do=partial(self._verify_one, str(found.id), deep=deep),
+            backup_id=str(found.id),
+            expected_documents=sum(found.manifest.collections.values()) if found.manifest and deep else 0,
+        )
+        return await self._jobs.start(Kind.VERIFY, Trigger.MANUAL, {found.set_name: work})
+
+    async def prune(self, set_names: Iterable[str]) -> Job:
+        works = {name: Work(claim=_writes(name), do=partial(self._prune, name)) for name in set_names}
+        return await self._jobs.start(Kind.PRUNE, Trigger.MANUAL, works)
+
+    async def restore(self, order: engine.Order, trigger: Trigger = Trigger.MANUAL) -> Job:
+        """The target becomes what the backup holds; what is replaced is backed up first."""
+        name = order.store.set.name
+        work = Work(
+            claim=_writes(name),
+            do=partial(self._restore, order),
+            backup_id=str(order.backup_id),
+            expected_documents=self._overview.sets[name].newest_documents,
+        )
+        return await self._jobs.start(Kind.RESTORE, trigger, {name: work})
+
+    async def drill(self, set_names: Iterable[str]) -> Job:
+        return await self._jobs.start(Kind.DRILL, Trigger.MANUAL, {name: self._drill(name) for name in set_names})
+
+    async def begin_scheduled(self, entry: Entry, accounted: Accounted) -> None:
+        """The scheduler's way in: the run and its due time are recorded together, and before it works the group knows."""
+        work = self._by_schedule(entry)
+        if entry.kind in SHARED:
+            work = replace(work, do=partial(self._as_leader, accounted, work.do))
+        await self._jobs.start(entry.kind, Trigger.SCHEDULED, {entry.set_name: work}, accounted=accounted)
+
+    async def _as_leader(
+        self, accounted: Accounted, do: Callable[[Listener], Awaitable[Done]], listener: Listener
+    ) -> Done:
+        await self._leadership.account(accounted.schedule, accounted.until)
+        return await do(listener)
+
+    def _by_schedule(self, entry: Entry) -> Work:
+        match entry.kind:
+            case Kind.DRILL:
+                return self._drill(entry.set_name)
+            case Kind.VERIFY:
+                return self._verification(entry)
+        return self._backup(entry.set_name, Trigger.SCHEDULED)
+
+    def is_free(self, set_name: str) -> bool:
+        """Whether a backup of this set could begin now, as far as this process is concerned."""
+        return self._jobs.claimed_by(_writes(set_name)) is None
+
+    # -- the works -----------------------------------------------------------------------------------------------------
+
+    def _backup(self, name: str, trigger: Trigger) -> Work:
+        expected = self._overview.sets[name].newest_documents
+        return Work(claim=_writes(name), do=partial(self._back_up, name, trigger), expected_documents=expected)
+
+    async def _back_up(self, name: str, trigger: Trigger, listener: Listener) -> Done:
+        fence = self._leadership.fence() if trigger is Trigger.SCHEDULED else None
+        made = await self._service.back_up(name, trigger, listener, fence)
+        failed = made.retention_error
+        counts = {RETENTION_DELETED: len(made.deleted), RETENTION_FAILURES: int(failed is not None)}
+        warnings = [f"suspect: {'; '.join(made.manifest.suspicions)}"] if made.manifest.suspicions else []
+        warnings += [str(failed)] if failed else []
+        return Done(made.manifest.filename, made.manifest.backup_id, "; ".join(warnings) or None, counts)
+
+    def _verification(self, entry: Entry) -> Work:
+        return Work(claim=f"verify all of {entry.set_name}", do=partial(self._verify_set, entry.set_name))
+
+    async def _verify_set(self, name: str, listener: Listener) -> Done:
+        async with self._one_reads:
+            verdicts = await in_thread(self._service.verify_slice, name, listener)
+        bad = {backup_id: verdict for backup_id, verdict in verdicts.items() if not verdict.is_valid}
+        if bad:
+            words = "; ".join(f"{backup_id}: {verdict.message}" for backup_id, verdict in bad.items())
+            raise BackupInvalid(f"{len(bad)} of {len(verdicts)} backups are invalid: {words}")
+        return Done(f"{len(verdicts)} backups verified deep")
+
+    async def _restore(self, order: engine.Order, listener: Listener) -> Done:
+        result = await self._service.restore(replace(order, listener=listener))
+        documents = sum(found.documents for found in result.restored.collections.values())
+        before = (
+            f"what was there before is in {result.safety.backup_id}" if result.safety else "nothing was there before"
+        )
+        late = [f"{name} was written to meanwhile, which is in {one.backup_id}" for name, one in result.late.items()]
+        message = f"{documents} documents restored into {order.target_db} and compared; {before}"
+        return Done("; ".join([message, *late]), str(order.backup_id), "; ".join(late) or None)
+
+    def _drill(self, name: str) -> Work:
+        expected = self._overview.sets[name].newest_documents
+        return Work(claim=f"drill {name}", do=partial(self._rehearse, name), expected_documents=expected)
+
+    async def _rehearse(self, name: str, listener: Listener) -> Done:
+        async with self._one_drills:
+            proven = await self._service.drill(name, listener)
+        documents = sum(found.documents for found in proven.collections.values())
+        return Done(f"{documents} documents restored, compared and dropped again", proven.backup_id)
+
+    async def _verify_one(self, backup_id: str, listener: Listener, *, deep: bool) -> Done:
+        found = await in_thread(self._service.catalog.find, backup_id)
+        verdict = await in_thread(self._service.verify, found, deep=deep, listener=listener)
+        if not verdict.is_valid:
+            raise BackupInvalid(verdict.message)
+        return Done(verdict.message, backup_id)
+
+    async def _prune(self, name: str, _: Listener) -> Done:
+        decisions = await in_thread(self._service.prune, name)
+        gone = [str(decision.id) for decision in decisions if not decision.keep]
+        return Done(f"{len(gone)} backups deleted", counts={RETENTION_DELETED: len(gone)})
+
+
+def _writes(set_name: str) -> str:
+    return f"write to {set_name}"

@@ -1,0 +1,1 @@
+"""The plumbing of a process: clock, threads, supervision, systemd, logs, pace."""

@@ -1,0 +1,57 @@
+"""An alert that somebody asks for, to see whether it reaches a person: a file, so that the command line can ask a server."""
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import structlog
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from sidecar.store.durable import publish, remove, temporary_of
+
+FILE = ".alert-test.json"
+
+log = structlog.get_logger(__name__)
+
+
+class Severity(StrEnum):
+    """As the alert rules have them: to know of, to look at by day, to get up for."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class AlertTest(BaseModel):
+    """An alert of this severity until then."""
+
+    model_config = ConfigDict(frozen=True)
+
+    severity: Severity
+    until: AwareDatetime
+
+    def is_on(self, severity: Severity, now: datetime) -> bool:
+        return self.severity is severity and now < self.until
+
+
+def ask_for(backup_dir: Path, test: AlertTest) -> None:
+    """Make the servers on this directory fire the alert. Raises StorageError."""
+    path = backup_dir / FILE
+    remove(temporary_of(path))  # of one who was killed while asking
+    publish(path, test.model_dump_json().encode())
+
+
+def asked_for(backup_dir: Path) -> AlertTest | None:
+    """The last one that was asked for, which may be over. What cannot be read asks for nothing."""
+    try:
+        return AlertTest.model_validate_json((backup_dir / FILE).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        log.warning("alert_test.unreadable", error=str(error))
+        return None
+
+
+def take_back(backup_dir: Path) -> None:
+    """Ask for nothing any more. Raises StorageError."""
+    remove(backup_dir / FILE)

@@ -1,0 +1,171 @@
+"""What is known right now, in memory: for metrics, which may do no I/O, and for pages that must answer at once."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+
+from sidecar.errors import SidecarError, StorageError
+from sidecar.history import History, Total
+from sidecar.model import BackupState, Kind, Run, StoredBackup, Trigger
+from sidecar.runtime.clock import Clock
+from sidecar.runtime.supervision import Supervised
+from sidecar.runtime.threads import in_thread
+from sidecar.service import Service
+from sidecar.status import alert_test
+from sidecar.status.alert_test import AlertTest
+from sidecar.store.local import Space
+
+REFRESH_SECONDS = 15.0
+PING_SECONDS = 3.0
+NO_SPACE = Space(0, 0)
+SIZE_MARGIN = 1.1  # a set grows a little from one backup to the next
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetView:
+    """One set: its backups, newest first, and its record."""
+
+    backups: tuple[StoredBackup, ...] = ()
+    error: str | None = None  # why the directory could not be listed
+    looked_at: datetime | None = None
+    known_since: datetime | None = None  # its first due time or run on record
+    last_run: Run | None = None
+    last_success: Run | None = None
+    consecutive_failures: int = 0
+    last_verification: Run | None = None  # of all its backups
+    last_drill: Run | None = None
+    last_good_drill: Run | None = None
+
+    @property
+    def counted(self) -> tuple[StoredBackup, ...]:
+        """Those that were made as a backup of the set and have metadata."""
+        return tuple(b for b in self.backups if b.verdict.state is not BackupState.ORPHAN and not b.is_safety)
+
+    @property
+    def valid(self) -> tuple[StoredBackup, ...]:
+        return tuple(one for one in self.counted if one.verdict.is_valid)
+
+    @property
+    def newest_documents(self) -> int:
+        newest = next((one.manifest for one in self.valid if one.manifest), None)
+        return sum(newest.collections.values()) if newest else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The file system of the backups in bytes, when it was asked, and why it could not be if so."""
+
+    space: Space = NO_SPACE
+    asked_at: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reachability:
+    """Whether MongoDB answered, and when it was asked."""
+
+    is_up: bool = False
+    asked_at: datetime | None = None
+    error: str | None = None
+
+
+class Overview:
+    """Refreshed after every run, before a page is answered, and every few seconds by a task of its own."""
+
+    def __init__(self, service: Service, history: History, clock: Clock) -> None:
+        self._service = service
+        self._history = history
+        self._clock = clock
+        self.sets: Mapping[str, SetView] = {name: SetView() for name in service.settings.sets}
+        self.totals: list[Total] = []
+        self.counted: Mapping[tuple[str, str], int] = {}
+        self.storage = Storage()
+        self.mongodb = Reachability()
+        self.alert_test: AlertTest | None = None
+        self.task = Supervised("overview", self._run, clock, silence_seconds=4 * REFRESH_SECONDS)
+
+    async def _run(self, task: Supervised) -> None:
+        while True:
+            task.beat()
+            await self._clock.sleep(REFRESH_SECONDS)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Look at everything again. Never raises: what cannot be seen is said in its place."""
+        await asyncio.gather(
+            self.look(self.sets), self._look_at_storage(), self._ask_mongodb(), self._look_for_alert_test()
+        )
+        await in_thread(self._history.save_findings, self._service.catalog.findings)
+
+    async def look(self, names: Iterable[str]) -> None:
+        """Look at the backups and the record of some sets again."""
+        for name in names:
+            view = await in_thread(self._view, name)
+            self.sets = {**self.sets, name: view}
+        self.totals, self.counted = await in_thread(self._history.totals), await in_thread(self._history.counted)
+
+    async def after(self, run: Run) -> None:
+        """What a run may have changed."""
+        await self.look([run.set_name])
+        await self._look_at_storage()
+
+    def _view(self, name: str) -> SetView:
+        recorded = SetView(
+            looked_at=self._clock.now(),
+            known_since=self._history.known_since(Kind.BACKUP, name),
+            last_run=self._history.latest(Kind.BACKUP, name),
+            last_success=self._history.last_success(Kind.BACKUP, name),
+            consecutive_failures=self._history.consecutive_failures(Kind.BACKUP, name),
+            last_verification=self._history.latest(Kind.VERIFY, name, Trigger.SCHEDULED),
+            last_drill=self._history.latest(Kind.DRILL, name),
+            last_good_drill=self._history.last_success(Kind.DRILL, name),
+        )
+        try:
+            return replace(recorded, backups=tuple(self._service.catalog.backups(name)))
+        except SidecarError as error:
+            log.warning("overview.set_unreadable", set=name, error=str(error))
+            return replace(recorded, error=str(error))
+
+    async def _look_at_storage(self) -> None:
+        now = self._clock.now()
+        try:
+            space = await in_thread(self._space)
+            self.storage = Storage(space, now)
+        except SidecarError as error:
+            self.storage = Storage(asked_at=now, error=str(error))
+
+    def _space(self) -> Space:
+        store = next(iter(self._service.stores.values()))
+        if not store.root.is_dir():
+            raise StorageError(f"{store.root} is not there any more")
+        return store.space()
+
+    async def _look_for_alert_test(self) -> None:
+        self.alert_test = await in_thread(alert_test.asked_for, self._service.settings.backup_dir)
+
+    async def _ask_mongodb(self) -> None:
+        now = self._clock.now()
+        try:
+            await self._service.database.ping(PING_SECONDS)
+            self.mongodb = Reachability(is_up=True, asked_at=now)
+        except SidecarError as error:
+            self.mongodb = Reachability(asked_at=now, error=str(error))
+
+    @property
+    def required_bytes(self) -> int:
+        """What must be free for the next run of any set: what must stay free, and its newest backup once more."""
+        sizes = [view.valid[0].size_bytes for view in self.sets.values() if view.valid]
+        return self._service.settings.min_storage_bytes + int(SIZE_MARGIN * max(sizes, default=0))
+
+    @property
+    def is_storage_up(self) -> bool:
+        return self.storage.error is None and all(view.error is None for view in self.sets.values())
+
+    @property
+    def has_space(self) -> bool:
+        return self.storage.error is None and self.storage.space.free >= self.required_bytes

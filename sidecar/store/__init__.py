@@ -1,0 +1,1 @@
+"""Where backup files lie: written durably, locked, verified, catalogued, kept or deleted."""

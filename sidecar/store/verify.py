@@ -1,0 +1,86 @@
+"""Whether a stored backup is what was written. Whatever cannot be read or understood is invalid, with the reason."""
+
+import hashlib
+from collections.abc import Callable
+from io import BufferedReader
+
+from sidecar.archive.codec import Codec
+from sidecar.archive.content import reading
+from sidecar.archive.manifest import from_bytes
+from sidecar.archive.tally import Tally
+from sidecar.errors import BackupInvalid, BackupNotFound, StorageError
+from sidecar.events import Listener, Progressed, nobody
+from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Verdict
+from sidecar.store.local import LocalStore
+
+_BLOCK_BYTES = 1 << 20  # small enough to be told to stop between two, also on a slow disk
+
+
+def read_manifest(store: LocalStore, backup_id: BackupId) -> Manifest:
+    """The metadata of a backup. Raises BackupNotFound, BackupInvalid, StorageError."""
+    return from_bytes(store.read_metadata(backup_id), backup_id, store.set.name)
+
+
+def verify(store: LocalStore, backup_id: BackupId, listener: Listener = nobody) -> Verdict:
+    """Compare the SHA-256 of the stored bytes with the metadata. What `listener` raises ends it."""
+    return _judged(lambda: _require_checksum(store, read_manifest(store, backup_id), backup_id, listener))
+
+
+def verify_deep(store: LocalStore, backup_id: BackupId, codec: Codec, listener: Listener = nobody) -> Verdict:
+    """Also decode every document and compare counts, BSON bytes and fingerprints with the metadata."""
+
+    def check() -> None:
+        manifest = read_manifest(store, backup_id)
+        _require_checksum(store, manifest, backup_id, listener)
+        _require_content(store, manifest, backup_id, codec, listener)
+
+    return _judged(check)
+
+
+def _judged(check: Callable[[], None]) -> Verdict:
+    try:
+        check()
+    except BackupNotFound as error:
+        return Verdict(BackupState.MISSING, f"Data file missing: {error}")
+    except (BackupInvalid, StorageError) as error:
+        return Verdict(BackupState.INVALID, str(error))
+    except OSError as error:
+        return Verdict(BackupState.INVALID, f"cannot be read: {error.strerror or error}")
+    return VERIFIED
+
+
+def _require_checksum(store: LocalStore, manifest: Manifest, backup_id: BackupId, listener: Listener) -> None:
+    with store.open_data(backup_id) as file:
+        digest, size = _hashed(file, listener)
+    if size != manifest.file_size_bytes:
+        raise BackupInvalid(f"the data has {size} bytes, the metadata says {manifest.file_size_bytes}")
+    if digest != manifest.checksum:
+        raise BackupInvalid(f"SHA-256 of the data is {digest}, the metadata says {manifest.checksum}")
+
+
+def _hashed(file: BufferedReader, listener: Listener) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    while block := file.read(_BLOCK_BYTES):
+        digest.update(block)
+        size += len(block)
+        listener(Progressed("hash", "", 0, size, 0))
+    return digest.hexdigest(), size
+
+
+def _require_content(
+    store: LocalStore, manifest: Manifest, backup_id: BackupId, codec: Codec, listener: Listener
+) -> None:
+    found: dict[str, Tally] = {}
+    with store.open_data(backup_id) as file, reading(file, manifest, codec) as content:
+        for batch in content.batches:
+            tally = found.setdefault(batch.collection, Tally())
+            tally.add(batch.documents, len(batch.bson), batch.fingerprint, batch.escaped)
+            expected = manifest.collections.get(batch.collection, 0)
+            listener(Progressed("verify", batch.collection, tally.documents, tally.bson_bytes, expected))
+    counts = {name: tally.documents for name, tally in found.items()}
+    if counts != manifest.collections:
+        raise BackupInvalid(f"the data holds {counts} documents, the metadata says {manifest.collections}")
+    for name, described in manifest.collection_details.items():
+        held = found[name].details()
+        if held != described:
+            raise BackupInvalid(f"{name}: the data holds {held}, the metadata says {described}")

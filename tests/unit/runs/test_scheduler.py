@@ -1,0 +1,277 @@
+"""Every due time ends in one recorded outcome, whatever happens to the process and to the clock."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecar.errors import Busy
+from sidecar.history import Accounted, History
+from sidecar.model import Kind, Outcome, Run, Trigger
+from sidecar.rules.schedule import Every
+from sidecar.runs.jobs import new_job_id
+from sidecar.runs.scheduler import Entry, Scheduler
+from support.clock import FakeClock
+
+HOUR = timedelta(hours=1)
+ENTRY = Entry(Kind.BACKUP, "main", Every(HOUR), "every 1 h", 3600.0)
+START = "2026-01-01T10:20:00+00:00"
+
+
+class Process:
+    """A scheduler with the record on disk, whose runs end at once and well, or not at all while `is_stuck`."""
+
+    def __init__(self, directory: Path, clock: FakeClock) -> None:
+        self.history = History(directory, lambda: (), clock.now())
+        self.clock = clock
+        self.is_stuck = False
+        self._under_way: Run | None = None
+        self.scheduler = Scheduler([ENTRY], self.history, self._begin, clock)
+
+    async def _begin(self, entry: Entry, accounted: Accounted) -> None:
+        if self._under_way is not None:
+            raise Busy("the last one is still under way")
+        run = Run(
+            job_id=new_job_id(entry.kind, accounted.until),
+            kind=entry.kind,
+            set_name=entry.set_name,
+            trigger=Trigger.SCHEDULED,
+            started_at=self.clock.now(),
+            due_at=accounted.until,
+        )
+        self.history.begin(run, accounted=accounted)
+        self._under_way = run
+        if not self.is_stuck:
+            self.end()
+
+    def end(self) -> None:
+        assert self._under_way is not None
+        self.history.end(replace(self._under_way, outcome=Outcome.SUCCEEDED, ended_at=self.clock.now()))
+        self._under_way = None
+
+    async def attend(self) -> None:
+        await self.scheduler.attend(ENTRY)
+
+    def outcomes(self) -> dict[str, str]:
+        found = self.history.outcomes(Kind.BACKUP, "main")
+        return {f"{due:%d %H:%M}": outcome.value if outcome else "under way" for due, outcome in sorted(found.items())}
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(START)
+
+
+@pytest.fixture
+async def process(tmp_path: Path, clock: FakeClock) -> Process:
+    return await started(tmp_path, clock)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110 - the clock is a fake: this only lets the others go on
+        await asyncio.sleep(0)
+
+
+async def started(directory: Path, clock: FakeClock) -> Process:
+    process = Process(directory, clock)
+    await process.scheduler.load()
+    return process
+
+
+async def test_nothing_runs_merely_because_the_process_starts(
+    process: Process, tmp_path: Path, clock: FakeClock
+) -> None:
+    await process.attend()
+    again = await started(tmp_path, clock)
+    await again.attend()
+    assert again.outcomes() == {}
+
+
+async def test_a_due_time_runs_once_however_often_one_looks(process: Process, clock: FakeClock) -> None:
+    clock.advance(HOUR)
+    await process.attend()
+    await process.attend()
+    assert process.outcomes() == {"01 11:00": "succeeded"}
+
+
+async def test_after_downtime_the_last_due_time_is_caught_up_with_and_the_others_were_missed(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    await started(tmp_path, clock)
+    clock.advance(timedelta(hours=4))
+    again = await started(tmp_path, clock)
+    await again.attend()
+    assert again.outcomes() == {
+        "01 11:00": "missed",
+        "01 12:00": "missed",
+        "01 13:00": "missed",
+        "01 14:00": "succeeded",
+    }
+
+
+async def test_a_due_time_while_the_last_run_is_under_way_is_skipped(process: Process, clock: FakeClock) -> None:
+    process.is_stuck = True
+    clock.advance(HOUR)
+    await process.attend()
+    clock.advance(HOUR)
+    await process.attend()
+    process.end()
+    clock.advance(HOUR)
+    await process.attend()
+    assert process.outcomes() == {"01 11:00": "succeeded", "01 12:00": "skipped", "01 13:00": "under way"}
+
+
+async def test_a_run_that_died_with_its_process_is_aborted_and_not_run_again(
+    process: Process, tmp_path: Path, clock: FakeClock
+) -> None:
+    process.is_stuck = True
+    clock.advance(HOUR)
+    await process.attend()
+    again = await started(tmp_path, clock)
+    await again.attend()
+    assert again.outcomes() == {"01 11:00": "aborted"}
+
+
+async def test_what_a_pause_covers_is_skipped_and_not_caught_up_with(process: Process, clock: FakeClock) -> None:
+    await process.scheduler.pause([ENTRY.name], None, "somebody")
+    clock.advance(timedelta(hours=3))
+    await process.attend()
+    await process.scheduler.resume([ENTRY.name], "somebody")
+    await process.attend()
+    clock.advance(HOUR)
+    await process.attend()
+    assert process.outcomes() == {
+        "01 11:00": "skipped",
+        "01 12:00": "skipped",
+        "01 13:00": "skipped",
+        "01 14:00": "succeeded",
+    }
+
+
+async def test_a_pause_ends_by_itself_and_survives_a_restart(
+    process: Process, tmp_path: Path, clock: FakeClock
+) -> None:
+    await process.scheduler.pause([ENTRY.name], clock.now() + timedelta(hours=2), "somebody")
+    again = await started(tmp_path, clock)
+    assert again.scheduler.next_run(ENTRY.name) == datetime(2026, 1, 1, 13, tzinfo=UTC)
+    clock.advance(timedelta(hours=3))
+    await again.attend()
+    assert again.outcomes() == {"01 11:00": "skipped", "01 12:00": "skipped", "01 13:00": "succeeded"}
+    assert again.scheduler.pause_of(ENTRY.name) is None
+
+
+async def test_a_pause_without_an_end_has_no_next_run(process: Process) -> None:
+    assert process.scheduler.next_run(ENTRY.name) == datetime(2026, 1, 1, 11, tzinfo=UTC)
+    await process.scheduler.pause([ENTRY.name], None, "somebody")
+    assert process.scheduler.next_run(ENTRY.name) is None
+
+
+async def test_the_first_open_due_time_lies_in_the_past_until_somebody_attends_to_it(
+    process: Process, clock: FakeClock
+) -> None:
+    clock.advance(2 * HOUR)
+    assert process.scheduler.first_open(ENTRY.name) == datetime(2026, 1, 1, 11, tzinfo=UTC)
+    assert process.scheduler.next_run(ENTRY.name) == datetime(2026, 1, 1, 13, tzinfo=UTC)
+    await process.attend()
+    assert process.scheduler.first_open(ENTRY.name) == datetime(2026, 1, 1, 13, tzinfo=UTC)
+    await process.scheduler.pause([ENTRY.name], None, "somebody")
+    assert process.scheduler.first_open(ENTRY.name) is None
+
+
+async def test_a_clock_that_jumped_ahead_and_back_neither_floods_nor_starves(
+    process: Process, clock: FakeClock
+) -> None:
+    clock.advance(HOUR)
+    await process.attend()
+    right = clock.now()
+    clock.set_to(right + timedelta(days=365))
+    await process.attend()
+    clock.set_to(right)
+    await process.attend()
+    assert process.outcomes() == {"01 11:00": "succeeded"}
+    clock.advance(HOUR)
+    await process.attend()
+    assert process.outcomes() == {"01 11:00": "succeeded", "01 12:00": "succeeded"}
+
+
+async def test_a_clock_that_is_set_back_by_seconds_runs_nothing_twice(process: Process, clock: FakeClock) -> None:
+    clock.advance(timedelta(minutes=40))
+    await process.attend()
+    clock.set_to(clock.now() - timedelta(seconds=30))
+    await process.attend()
+    clock.advance(timedelta(minutes=1))
+    await process.attend()
+    assert process.outcomes() == {"01 11:00": "succeeded"}
+
+
+async def test_a_scheduler_that_dies_is_seen_and_started_again(tmp_path: Path, clock: FakeClock) -> None:
+    process = await started(tmp_path, clock)
+    scheduler = process.scheduler
+    seen = []
+
+    async def broken(entry: Entry) -> None:
+        del entry
+        seen.append(scheduler.task.is_running)
+        raise RuntimeError("broken")
+
+    scheduler.attend = broken  # type: ignore[method-assign]
+    async with scheduler.task.running():
+        await until(lambda: scheduler.task.restarts == 2)
+        assert (scheduler.task.is_running, scheduler.task.error) == (False, "RuntimeError: broken")
+        del scheduler.attend
+        await until(lambda: scheduler.task.is_running)
+    assert not scheduler.task.is_running
+
+
+async def test_a_scheduler_that_hangs_is_seen(process: Process, clock: FakeClock) -> None:
+    async with process.scheduler.task.running():
+        await until(lambda: process.scheduler.task.is_running)
+        clock.advance(timedelta(seconds=11))
+        assert not process.scheduler.task.is_running
+
+
+Looks = list[tuple[timedelta, bool]]
+
+
+@given(
+    st.lists(
+        st.tuples(st.timedeltas(timedelta(seconds=1), timedelta(days=20)), st.booleans()), min_size=20, max_size=120
+    )
+)
+@settings(max_examples=20)
+def test_a_year_of_an_hourly_schedule_with_any_downtime_has_one_outcome_per_due_time(
+    tmp_path_factory: pytest.TempPathFactory, looks: Looks
+) -> None:
+    asyncio.run(_year(tmp_path_factory.mktemp("year"), looks))
+
+
+async def _year(directory: Path, looks: Looks) -> None:
+    clock = FakeClock(START)
+    process = await started(directory, clock)
+    runs = 0
+    end = clock.now() + timedelta(days=365)
+    for away, restarts in [*looks, (timedelta(days=365), True)]:
+        before = clock.now()
+        clock.set_to(min(before + away, end))
+        if restarts:
+            process = await started(directory, clock)
+        await process.attend()
+        runs += bool(list(_dues(before, clock.now())))
+    outcomes = process.history.outcomes(Kind.BACKUP, "main")
+    expected = list(_dues(datetime.fromisoformat(START), end))
+    assert sorted(outcomes) == expected
+    counts = Counter(outcomes.values())
+    assert counts == Counter({Outcome.SUCCEEDED: runs, Outcome.MISSED: len(expected) - runs}) - Counter()
+
+
+def _dues(after: datetime, until: datetime) -> Iterator[datetime]:
+    due = after.replace(minute=0, second=0, microsecond=0) + HOUR
+    while due <= until:
+        yield due
+        due += HOUR
