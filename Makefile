@@ -32,7 +32,7 @@ docs: $(READY) reference  ## the documents as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 reference: $(READY)  ## docs/cli.md from the commands' own help; a test compares
-	$(BIN)/python -m typer sidecar.cli utils docs --name sidecar --title "Command line" --output docs/cli.md
+	$(BIN)/python -m typer sidecar.cli.program utils docs --name sidecar --title "Command line" --output docs/cli.md
 
 dashboards: $(READY)  ## grafana/*.json from the program beside them
 	$(BIN)/python -m grafana.build

@@ -1,6 +1,11 @@
-"""The command line. Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 a backup is invalid, 4 busy."""
+"""The command line, a module per command.
 
-from sidecar.cli import about, alerting, demo, looking, making, returning, serving
-from sidecar.cli.running import app, main
+Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 a backup is invalid, 4 busy.
+"""
 
-__all__ = ["about", "alerting", "app", "demo", "looking", "main", "making", "returning", "serving"]
+
+def main() -> None:
+    """Run the command line; the entry point of the `sidecar` script."""
+    from sidecar.cli import program  # noqa: PLC0415 - nothing is imported before it is known what is asked for
+
+    program.run()

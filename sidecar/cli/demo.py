@@ -17,8 +17,8 @@ import pymongo
 import typer
 
 from sidecar import errors
-from sidecar.cli import exits, terminal
-from sidecar.cli.running import app
+from sidecar.cli import commands, exits
+from sidecar.cli.terminal import console
 from sidecar.demo.school import load_school
 from sidecar.demo.server import EmbeddedServer, free_port
 
@@ -30,6 +30,8 @@ _CONFIGURATION = """\
 collections = ["*"]
 limit = 3
 """
+
+app = commands.app()
 
 
 @app.command()
@@ -45,7 +47,7 @@ def demo(
     directory.mkdir(parents=True)
     with EmbeddedServer(directory / "mongodb") as server:
         counts = _load(server.uri)
-        terminal.say(
+        console.say(
             f"An embedded server at {server.uri} holds {sum(counts.values()):,} documents in {len(counts)} collections."
         )
         environment = _environment(directory.resolve(), server.uri)
@@ -66,26 +68,26 @@ def demo(
         _show(environment, "status", expected=exits.OK)
         _show(environment, "verify", _newest(directory, "attendance").stem, expected=exits.INVALID)
         _serve(environment, stay=sys.stdin.isatty() and sys.stdout.isatty() if stay is None else stay)
-    terminal.say(f"\nDone. The backups are in {directory}/backups: look at them with jq, or read the README.")
+    console.say(f"\nDone. The backups are in {directory}/backups: look at them with jq, or read the README.")
 
 
 def _serve(environment: Mapping[str, str], *, stay: bool) -> None:
     """Run the server and ask it for a backup; to `stay` is until Ctrl-C."""
     token, port = secrets.token_urlsafe(24), free_port()
     ours = {"SIDECAR_ADMIN_TOKEN": token, "SIDECAR_HOST": "127.0.0.1", "SIDECAR_PORT": str(port)}
-    terminal.say("\n$ sidecar serve")
+    console.say("\n$ sidecar serve")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: nothing that was started is left behind
     with subprocess.Popen([sys.executable, "-m", "sidecar", "serve"], env=dict(environment) | ours) as process:
         try:
             url = f"http://127.0.0.1:{port}"
             _await_ready(url, process)
             for method, path in (("POST", "trigger?backup_type=attendance"), ("GET", "status?backup_type=all")):
-                terminal.say(f"\n{method} /api/admin/backups/{path}")
+                console.say(f"\n{method} /api/admin/backups/{path}")
                 for name, body in _asked(f"{url}/api/admin/backups/{path}", method, token).items():
-                    terminal.say(f"  {name}: {body['message']}")
+                    console.say(f"  {name}: {body['message']}")
             if stay:
-                terminal.say(f"\nThe admin page, signed in: {url}/#token={token}")
-                terminal.say(
+                console.say(f"\nThe admin page, signed in: {url}/#token={token}")
+                console.say(
                     f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo."
                 )
                 process.wait()
@@ -132,7 +134,7 @@ def _environment(directory: Path, uri: str) -> Mapping[str, str]:
 
 def _show(environment: Mapping[str, str], *arguments: str, expected: int = exits.OK) -> None:
     """Run a command of the sidecar as a person would, and insist on how it ends."""
-    terminal.say(f"\n$ sidecar {' '.join(arguments)}")
+    console.say(f"\n$ sidecar {' '.join(arguments)}")
     ended = subprocess.run([sys.executable, "-m", "sidecar", *arguments], env=dict(environment), check=False)  # noqa: S603 - ourselves
     if ended.returncode != expected:
         raise errors.SidecarError(f"the demo expected exit code {expected} from this command, got {ended.returncode}")
@@ -145,7 +147,7 @@ def _newest(directory: Path, set_name: str) -> Path:
 
 
 def _flip_one_bit(path: Path) -> None:
-    terminal.say(f"\nOne bit of {path.name} is flipped now, as a failing disk would.")
+    console.say(f"\nOne bit of {path.name} is flipped now, as a failing disk would.")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)

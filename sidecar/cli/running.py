@@ -1,42 +1,22 @@
-"""How every command runs: settings, service, signals and exit codes."""
+"""How a command works with the service: settings, logs, signals and exit codes."""
 
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
 
-from sidecar import config, errors
-from sidecar.bootstrap import open_service
-from sidecar.cli import exits, terminal
+from sidecar import config
+from sidecar.bootstrap.service import open_service
+from sidecar.cli import exits
+from sidecar.cli.terminal import console
 from sidecar.runtime import logs
 from sidecar.service import Service
 
-app = typer.Typer(
-    name="sidecar",
-    help="Checksummed, verified, restorable backups of MongoDB collections.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,  # a traceback with local variables could show a connection string
-    add_completion=False,
-)
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 SetName = Annotated[str, typer.Argument(metavar="SET", help="A configured set, `both` (main and attendance) or `all`.")]
-
-
-def main() -> None:
-    """Run the command line; the entry point of the `sidecar` script."""
-    try:
-        app()
-    except errors.SidecarError as error:
-        terminal.complain(error)
-        sys.exit(exits.exit_code(error))
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(exits.FAILED)
 
 
 def run(use: Callable[[Service], Awaitable[int | None]], *, writes: bool = False) -> None:
@@ -56,7 +36,7 @@ def run(use: Callable[[Service], Awaitable[int | None]], *, writes: bool = False
     try:
         code = asyncio.run(opened())
     except asyncio.CancelledError:
-        terminal.err.print("interrupted: what was not finished is gone", style="red")
+        console.err.print("interrupted: what was not finished is gone", style="red")
         code = exits.FAILED
     raise typer.Exit(code)
 

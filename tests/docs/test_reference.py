@@ -13,8 +13,8 @@ from sidecar import errors, metrics
 from sidecar.api import problems
 from sidecar.api.listener import CannotListen
 from sidecar.api.routing import Access
-from sidecar.bootstrap import ROUTES
-from sidecar.cli import app
+from sidecar.bootstrap.server import ROUTES
+from sidecar.cli.program import app
 from sidecar.config import load, reference_table
 from sidecar.demo.server import EmbeddedServerError
 from support.configuration import problems as problems_of
@@ -38,7 +38,7 @@ def test_the_command_lines_reference_is_that_of_its_help() -> None:
         sys.executable,
         "-m",
         "typer",
-        "sidecar.cli",
+        "sidecar.cli.program",
         "utils",
         "docs",
         "--name",

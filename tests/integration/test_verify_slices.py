@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.archive.manifest import from_bytes, to_bytes
-from sidecar.bootstrap import open_service
+from sidecar.bootstrap.service import open_service
 from sidecar.config import load
 from sidecar.model import BackupId, BackupState, Trigger
 from sidecar.runtime.pace import paced

@@ -3,7 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from sidecar.bootstrap import open_service
+from sidecar.bootstrap.service import open_service
 from sidecar.config import load
 from sidecar.service import Service
 from support.rig import DB

@@ -10,8 +10,8 @@ import pytest
 import typer.main
 
 from sidecar.api.openapi import document
-from sidecar.bootstrap import ROUTES
-from sidecar.cli import app
+from sidecar.bootstrap.server import ROUTES
+from sidecar.cli.program import app
 from support.alert_rules import ROOT, RUNBOOKS, alerts
 
 PAGES = sorted(RUNBOOKS.glob("*.md"))

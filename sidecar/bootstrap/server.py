@@ -1,4 +1,4 @@
-"""The one place where objects meet: for the one-shot commands, and for the server."""
+"""The server put together: the service, the record of runs, jobs, schedules, metrics and the API."""
 
 import asyncio
 import re
@@ -17,13 +17,12 @@ from sidecar.api.auth import Gate, audit
 from sidecar.api.context import SIDECAR, Sidecar
 from sidecar.api.listener import Certificate, Listening, listening, renewing
 from sidecar.api.sessions import Tokens
-from sidecar.archive.codec import CheckedBsonjs
+from sidecar.bootstrap.service import open_service
 from sidecar.config import Secret, Settings
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError, StorageError
 from sidecar.history import History
 from sidecar.metrics import State, Telemetry
 from sidecar.model import BackupSet, Kind, Manifest
-from sidecar.mongodb.database import Database
 from sidecar.mongodb.lease import Lease, Timing
 from sidecar.rules.schedule import Cron, Every, Schedule, Shifted, Timetable, interval_seconds, jitter
 from sidecar.runs.jobs import Jobs
@@ -44,19 +43,6 @@ SWEEP_SECONDS = 15.0  # between two attempts
 ROUTES = (backups, download, restores, retention, jobs, schedule, session, process)
 
 log = structlog.get_logger(__name__)
-
-
-@asynccontextmanager
-async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """A service on its database and directory. Nothing is connected to before the first use."""
-    database = Database(
-        settings.mongo_url.reveal(),
-        settings.db_name,
-        stall_seconds=settings.stall_timeout_seconds,
-        max_read_mb_s=settings.max_read_mb_s,
-    )
-    async with database:
-        yield Service(settings, database, CheckedBsonjs())
 
 
 @asynccontextmanager

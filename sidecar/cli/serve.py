@@ -9,15 +9,17 @@ import threading
 import typer
 
 from sidecar import config
-from sidecar.bootstrap import serving
-from sidecar.cli import exits, terminal
-from sidecar.cli.running import app
+from sidecar.bootstrap.server import serving
+from sidecar.cli import commands, exits
+from sidecar.cli.terminal import console
 from sidecar.config import Secret, Settings
 from sidecar.metrics import Telemetry
 from sidecar.runs.jobs import Jobs
 from sidecar.runtime import logs, systemd
 
 STOP_SECONDS = 9.5  # Kubernetes and service managers are told that ten are enough
+
+app = commands.app()
 
 
 @app.command()
@@ -52,7 +54,7 @@ async def _serve(settings: Settings, token: Secret, telemetry: Telemetry, ears: 
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
     async with serving(settings, token, telemetry, ears.listen_for) as listener:
         if settings.admin_token is None:
-            terminal.say(f"Admin token, made for this run: {listener.url}/#token={token.reveal()}")
+            console.say(f"Admin token, made for this run: {listener.url}/#token={token.reveal()}")
         async with systemd.announced(os.environ, f"Serving {listener.url}"):
             await told_to_stop.wait()
             _end_at_the_latest(STOP_SECONDS)

@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from sidecar import config
-from sidecar.cli import terminal
-from sidecar.cli.running import app
+from sidecar.cli import commands
+from sidecar.cli.terminal import console
 from sidecar.status import alert_test as file
 from sidecar.status.alert_test import AlertTest, Severity
 
 LONGEST_MINUTES = 24 * 60
 
 Minutes = Annotated[int, typer.Option(min=0, max=LONGEST_MINUTES, help="It ends by itself then; 0 ends it now.")]
+
+app = commands.app()
 
 
 @app.command()
@@ -27,8 +29,8 @@ def alert_test(
     directory = config.load(os.environ).backup_dir
     if minutes == 0:
         file.take_back(directory)
-        terminal.say("MongoBackupTest ends within a few scrapes.")
+        console.say("MongoBackupTest ends within a few scrapes.")
         return
     until = datetime.now(UTC) + timedelta(minutes=minutes)
     file.ask_for(directory, AlertTest(severity=severity, until=until))
-    terminal.say(f"MongoBackupTest fires with severity={severity} within a few scrapes, until {until:%H:%M:%S} UTC.")
+    console.say(f"MongoBackupTest fires with severity={severity} within a few scrapes, until {until:%H:%M:%S} UTC.")

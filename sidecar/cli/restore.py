@@ -1,19 +1,22 @@
-"""`restore` and `drill`: the way back, and its rehearsal."""
+"""`restore`: the way back."""
 
 import sys
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sidecar import errors
-from sidecar.cli import exits, terminal
-from sidecar.cli.running import Json, SetName, app, run
+from sidecar.cli import commands, exits
+from sidecar.cli.running import Json, run
+from sidecar.cli.terminal import console, restores
+from sidecar.cli.terminal.progress import progress
 from sidecar.restore import plan as planning
 from sidecar.restore.safety import Result
 from sidecar.service import Service
+
+app = commands.app()
 
 
 @app.command()
@@ -43,53 +46,20 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
         planned = await planning.plan(order, compare=dry_run)
         estimate = service.estimated_seconds(order)
         if as_json and dry_run:
-            terminal.say_json(asdict(planned) | {"estimated_seconds": estimate})
+            console.say_json(asdict(planned) | {"estimated_seconds": estimate})
         elif not as_json:
-            terminal.plan(planned, order.target_db, estimate)
+            restores.plan(planned, order.target_db, estimate)
         if not dry_run:
             if no_safety not in (None, order.target_db):
                 raise errors.UsageError(f"--no-safety: expected the database's name, {order.target_db}")
             _require_consent(order.target_db, yes=yes)
             await service.recover()
-            with terminal.progress() as listener:
+            with progress() as listener:
                 result = await service.restore(replace(order, listener=listener), safety=no_safety is None)
             _show_result(result, as_json=as_json)
         return exits.OK
 
     run(use, writes=True)
-
-
-@app.command()
-def drill(set_name: SetName = "all", *, as_json: Json = False) -> None:
-    """Rehearse a restore: the newest valid backup into a scratch database, compared, and dropped again."""
-
-    async def use(service: Service) -> int:
-        await service.sweep_drills()
-        proven = [await _drill_one(service, one.name) for one in service.sets(set_name)]
-        bodies = {str(one["set"]): one["body"] for one in proven}
-        terminal.say_json(bodies) if as_json else terminal.drills(bodies)
-        return max(int(one["exit"]) for one in proven)
-
-    run(use, writes=True)
-
-
-async def _drill_one(service: Service, name: str) -> dict[str, Any]:
-    """One set; its failure does not keep the others from being proven."""
-    began = time.monotonic()
-    try:
-        with terminal.progress() as listener:
-            proven = await service.drill(name, listener)
-    except errors.SidecarError as error:
-        terminal.complain(error)
-        failed = {"success": False, "message": str(error), "code": error.code}
-        return {"set": name, "exit": exits.exit_code(error), "body": failed}
-    body = {
-        "success": True,
-        "message": proven.backup_id,
-        "documents": sum(found.documents for found in proven.collections.values()),
-        "seconds": round(time.monotonic() - began, 1),
-    }
-    return {"set": name, "exit": exits.OK, "body": body}
 
 
 def _show_result(result: Result, *, as_json: bool) -> None:
@@ -103,16 +73,16 @@ def _show_result(result: Result, *, as_json: bool) -> None:
             "safety_backup": safety,
             "late": late,
         }
-        terminal.say_json(facts | {"collections": held})
+        console.say_json(facts | {"collections": held})
     else:
-        terminal.say(
+        console.say(
             f"What was there before is in {safety}, pinned."
             if safety
             else "Nothing was there before that was backed up."
         )
         for name, one in result.late.items():
-            terminal.say(f"{name} was written to while it was being replaced: that is in {one.backup_id}.")
-        terminal.restored(restored)
+            console.say(f"{name} was written to while it was being replaced: that is in {one.backup_id}.")
+        restores.restored(restored)
 
 
 def _require_consent(target_db: str, *, yes: bool) -> None:

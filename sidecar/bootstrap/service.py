@@ -1,0 +1,22 @@
+"""The service put together, with nothing that only the server needs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sidecar.archive.codec import CheckedBsonjs
+from sidecar.config import Settings
+from sidecar.mongodb.database import Database
+from sidecar.service import Service
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncIterator[Service]:
+    """A service on its database and directory. Nothing is connected to before the first use."""
+    database = Database(
+        settings.mongo_url.reveal(),
+        settings.db_name,
+        stall_seconds=settings.stall_timeout_seconds,
+        max_read_mb_s=settings.max_read_mb_s,
+    )
+    async with database:
+        yield Service(settings, database, CheckedBsonjs())

@@ -1,0 +1,46 @@
+"""`drill`: a restore is rehearsed."""
+
+import time
+from typing import Any
+
+from sidecar import errors
+from sidecar.cli import commands, exits
+from sidecar.cli.running import Json, SetName, run
+from sidecar.cli.terminal import console, restores
+from sidecar.cli.terminal.progress import progress
+from sidecar.service import Service
+
+app = commands.app()
+
+
+@app.command()
+def drill(set_name: SetName = "all", *, as_json: Json = False) -> None:
+    """Rehearse a restore: the newest valid backup into a scratch database, compared, and dropped again."""
+
+    async def use(service: Service) -> int:
+        await service.sweep_drills()
+        proven = [await _drill_one(service, one.name) for one in service.sets(set_name)]
+        bodies = {str(one["set"]): one["body"] for one in proven}
+        console.say_json(bodies) if as_json else restores.drills(bodies)
+        return max(int(one["exit"]) for one in proven)
+
+    run(use, writes=True)
+
+
+async def _drill_one(service: Service, name: str) -> dict[str, Any]:
+    """One set; its failure does not keep the others from being proven."""
+    began = time.monotonic()
+    try:
+        with progress() as listener:
+            proven = await service.drill(name, listener)
+    except errors.SidecarError as error:
+        console.complain(error)
+        failed = {"success": False, "message": str(error), "code": error.code}
+        return {"set": name, "exit": exits.exit_code(error), "body": failed}
+    body = {
+        "success": True,
+        "message": proven.backup_id,
+        "documents": sum(found.documents for found in proven.collections.values()),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    return {"set": name, "exit": exits.OK, "body": body}

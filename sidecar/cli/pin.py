@@ -1,0 +1,34 @@
+"""`pin`: a backup is kept whatever the retention rules say."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from sidecar import errors
+from sidecar.cli import commands
+from sidecar.cli.running import run
+from sidecar.cli.terminal import console
+from sidecar.service import Service
+
+app = commands.app()
+
+
+@app.command()
+def pin(
+    backup_id: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    until: Annotated[
+        datetime | None, typer.Option(help="In UTC; without it the pin holds until `sidecar unpin`.")
+    ] = None,
+) -> None:
+    """Keep a backup whatever the retention rules say."""
+    end = until.replace(tzinfo=UTC) if until else None
+    if end is not None and end <= datetime.now(UTC):
+        raise errors.AlreadyOver(f"--until: expected a time in the future, not {end:%Y-%m-%d %H:%M:%S} UTC")
+
+    async def use(service: Service) -> None:
+        pinned = service.pin(backup_id, end)
+        console.say(f"{pinned.id} is kept {f'until {end:%Y-%m-%d %H:%M:%S} UTC' if end else 'until it is unpinned'}.")
+
+    run(use)

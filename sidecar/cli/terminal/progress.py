@@ -1,0 +1,38 @@
+"""A bar per collection while it is worked on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
+
+from sidecar.cli.terminal.console import err
+from sidecar.events import Listener, Progressed, nobody
+
+
+@contextmanager
+def progress() -> Iterator[Listener]:
+    """A listener that draws a bar per collection; silent where stderr is no terminal."""
+    if not err.is_terminal:
+        yield nobody
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[documents]:,} documents"))
+    with Progress(*columns, DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn(), console=err) as bars:
+        tasks: dict[tuple[str, str], TaskID] = {}
+
+        def draw(event: Progressed) -> None:
+            key = (event.action, event.collection)
+            if key not in tasks:
+                tasks[key] = bars.add_task(f"{event.action} {event.collection}", documents=0)
+            share = event.documents / event.expected_documents if event.expected_documents else 1.0
+            total = event.bson_bytes / share if share else None
+            bars.update(tasks[key], completed=event.bson_bytes, total=total, documents=event.documents)
+
+        yield draw

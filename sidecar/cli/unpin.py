@@ -1,0 +1,22 @@
+"""`unpin`: a backup is left to the retention rules again."""
+
+from typing import Annotated
+
+import typer
+
+from sidecar.cli import commands
+from sidecar.cli.running import run
+from sidecar.cli.terminal import console
+from sidecar.service import Service
+
+app = commands.app()
+
+
+@app.command()
+def unpin(backup_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Leave a backup to the retention rules again."""
+
+    async def use(service: Service) -> None:
+        console.say(f"{service.unpin(backup_id).id} is left to the retention rules.")
+
+    run(use)

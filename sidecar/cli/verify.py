@@ -1,0 +1,46 @@
+"""`verify`: a backup read again and compared with its checksum."""
+
+from typing import Annotated
+
+import typer
+
+from sidecar import errors
+from sidecar.cli import commands, exits
+from sidecar.cli.running import Json, run
+from sidecar.cli.terminal import console
+from sidecar.cli.terminal.progress import progress
+from sidecar.service import Service
+
+app = commands.app()
+
+
+@app.command()
+def verify(
+    backup_id: Annotated[str | None, typer.Argument(metavar="ID")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Verify every stored backup.")] = False,
+    deep: Annotated[bool, typer.Option(help="Also decode every document and compare counts and fingerprints.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read a backup again and compare it with its checksum. Exit code 3 if one is invalid."""
+    if (backup_id is None) == (not every):
+        raise errors.UsageError("expected either a backup id or --all")
+
+    async def use(service: Service) -> int:
+        chosen = (
+            [service.catalog.find(backup_id)]
+            if backup_id
+            else [b for s in service.stores for b in service.catalog.backups(s)]
+        )
+        bodies = []
+        for one in chosen:
+            with progress() as listener:
+                verdict = service.verify(one, deep=deep, listener=listener)
+            bodies.append({"backup_id": str(one.id), "is_valid": verdict.is_valid, "message": verdict.message})
+            if not as_json:
+                console.say(f"{one.id}: {verdict.message}")
+        if as_json:
+            console.say_json(bodies if every else bodies[0])
+        return exits.OK if all(body["is_valid"] for body in bodies) else exits.INVALID
+
+    run(use)
