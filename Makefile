@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format docs reference dashboards dashboards-preview bench page-figures screenshots chaos soak alerts-live lock clean
+.PHONY: demo test check format docs reference dashboards dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -58,6 +58,12 @@ soak: $(READY)  ## ten minutes of a backup every second while everything breaks,
 
 alerts-live: $(READY)  ## every alert from its cause to its receiver, on a real Prometheus and Alertmanager: 20 minutes
 	$(BIN)/python -m pytest --quiet -m alerts tests/live
+
+ROOM ?= rules
+TESTS ?= tests/unit/$(ROOM)
+SAMPLE ?= 100
+mutation: $(READY)  ## changes SAMPLE places of sidecar/ROOM, one at a time, and names those that TESTS do not notice
+	$(BIN)/python benchmarks/mutation.py sidecar/$(ROOM) $(TESTS) --sample $(SAMPLE)
 
 lock: $(READY)  ## renew the pinned versions
 	$(BIN)/python -m pip install --quiet uv
