@@ -186,7 +186,7 @@ def read_back(bench: Bench, cost: Cost) -> None:
 def whole_backup(bench: Bench, cost: Cost) -> None:
     async def run() -> None:
         async with bench.database() as database:
-            order = backup.Order(
+            order = backup.BackupOrder(
                 database=database, store=bench.store, codec=CODEC, mongo_host="127.0.0.1", min_free_bytes=0
             )
             with bench.store.locked("benchmark") as lock:

@@ -84,7 +84,7 @@ class Service:
         self, set_name: str, trigger: Trigger, listener: Listener = nobody, fence: backup.Fence | None = None
     ) -> Made:
         """Make a backup of one set, unless the fence forbids it in the end, then carry out its retention rules."""
-        order = backup.Order(
+        order = backup.BackupOrder(
             database=self.database,
             store=self.stores[set_name],
             codec=self.codec,

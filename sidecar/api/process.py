@@ -95,7 +95,7 @@ def _health(sidecar: Sidecar) -> schemas.HealthBody:
             held_because=sidecar.startup.reason,
             failing_sets=tuple(failing),
             paused_sets=tuple(
-                e.set_name for e in sidecar.scheduler.entries.values() if sidecar.scheduler.pause_of(e.name)
+                e.set_name for e in sidecar.scheduler.routines.values() if sidecar.scheduler.pause_of(e.name)
             ),
         ),
         mongodb=schemas.MongoBody(

@@ -77,4 +77,4 @@ async def diff_backups(request: web.Request, path: parameters.BackupPair) -> Rep
     service = sidecar_of(request).service
     left, right = await in_thread(service.locate, path.backup_id), await in_thread(service.locate, path.other_id)
     found = await in_thread(compare_backups, left, right, service.codec)
-    return Reply(schemas.Differences({name: schemas.Difference(**asdict(one)) for name, one in found.items()}))
+    return Reply(schemas.Differences({name: schemas.DifferenceBody(**asdict(one)) for name, one in found.items()}))

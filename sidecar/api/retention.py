@@ -27,7 +27,7 @@ async def retention(request: web.Request, query: parameters.WhichOrAll) -> Reply
     return Reply(
         {
             name: [
-                schemas.Decision(backup_id=str(d.id), keep=d.keep, reason=d.reason, expires_at=d.expires_at)
+                schemas.DecisionBody(backup_id=str(d.id), keep=d.keep, reason=d.reason, expires_at=d.expires_at)
                 for d in decisions
             ]
             for name, decisions in judged.items()

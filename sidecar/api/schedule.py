@@ -10,7 +10,7 @@ from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.errors import AlreadyOver, SetNotFound
 from sidecar.model import Kind
 from sidecar.rules import health as rules
-from sidecar.runs.scheduler import Entry
+from sidecar.runs.scheduler import Routine
 from sidecar.status.overview import SetView
 from sidecar.status.reports import taken_at
 
@@ -37,7 +37,7 @@ async def pause(request: web.Request, query: parameters.WhichOrAll, body: parame
     sidecar = sidecar_of(request)
     if body.until is not None and body.until <= sidecar.clock.now():
         raise AlreadyOver("until: expected a time in the future")
-    await sidecar.scheduler.pause(_entries(sidecar, query.backup_type), body.until, principal_of(request).name)
+    await sidecar.scheduler.pause(_routines(sidecar, query.backup_type), body.until, principal_of(request).name)
     return Reply(_body(sidecar))
 
 
@@ -51,11 +51,11 @@ async def pause(request: web.Request, query: parameters.WhichOrAll, body: parame
 async def resume(request: web.Request, query: parameters.WhichOrAll) -> Reply:
     """Go on with the next due time."""
     sidecar = sidecar_of(request)
-    await sidecar.scheduler.resume(_entries(sidecar, query.backup_type), principal_of(request).name)
+    await sidecar.scheduler.resume(_routines(sidecar, query.backup_type), principal_of(request).name)
     return Reply(_body(sidecar))
 
 
-def _entries(sidecar: Sidecar, asked: str) -> list[str]:
+def _routines(sidecar: Sidecar, asked: str) -> list[str]:
     return [f"{Kind.BACKUP}:{one.name}" for one in sidecar.service.sets(asked)]
 
 
@@ -71,23 +71,23 @@ def _body(sidecar: Sidecar) -> schemas.ScheduleBody:
             leader=leadership.leader,
             error=leadership.error,
         ),
-        entries=tuple(_entry(sidecar, entry) for entry in sidecar.scheduler.entries.values()),
+        entries=tuple(_routine(sidecar, routine) for routine in sidecar.scheduler.routines.values()),
     )
 
 
-def _entry(sidecar: Sidecar, entry: Entry) -> schemas.ScheduleEntry:
-    view = sidecar.overview.sets[entry.set_name]
-    is_backup = entry.kind is Kind.BACKUP
-    last = {Kind.BACKUP: view.last_run, Kind.VERIFY: view.last_verification}.get(entry.kind, view.last_drill)
-    success = {Kind.BACKUP: view.last_success, Kind.DRILL: view.last_good_drill}.get(entry.kind)
-    pause = sidecar.scheduler.pause_of(entry.name)
-    max_age = rules.max_age_seconds(entry.interval_seconds) if is_backup else None
+def _routine(sidecar: Sidecar, routine: Routine) -> schemas.ScheduleEntry:
+    view = sidecar.overview.sets[routine.set_name]
+    is_backup = routine.kind is Kind.BACKUP
+    last = {Kind.BACKUP: view.last_run, Kind.VERIFY: view.last_verification}.get(routine.kind, view.last_drill)
+    success = {Kind.BACKUP: view.last_success, Kind.DRILL: view.last_good_drill}.get(routine.kind)
+    pause = sidecar.scheduler.pause_of(routine.name)
+    max_age = rules.max_age_seconds(routine.interval_seconds) if is_backup else None
     return schemas.ScheduleEntry(
-        kind=entry.kind,
-        backup_type=entry.set_name,
-        schedule=entry.description,
-        interval_seconds=entry.interval_seconds,
-        next_run=sidecar.scheduler.next_run(entry.name),
+        kind=routine.kind,
+        backup_type=routine.set_name,
+        schedule=routine.description,
+        interval_seconds=routine.interval_seconds,
+        next_run=sidecar.scheduler.next_run(routine.name),
         pause=schemas.PauseBody(since=pause.since, until=pause.until, by=pause.by) if pause else None,
         last_run=run_body(sidecar, last) if last else None,
         last_success_at=success.ended_at if success else None,

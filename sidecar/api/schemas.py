@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, ConfigDict, RootModel
 
 from sidecar.model import CollectionKind, Kind, Manifest, Outcome, Trigger
 from sidecar.rules.health import Health
-from sidecar.runs.leadership import Role
+from sidecar.runs.leadership import Standing
 from sidecar.runs.progress import Snapshot
 from sidecar.status.reports import Body, Entry, SetStatus
 
@@ -108,7 +108,7 @@ class Detail(Entry):
     metadata: Manifest | None
 
 
-class Difference(Body):
+class DifferenceBody(Body):
     """One collection: how many documents went, came or changed, and some of their ids as `_id`s are written."""
 
     left_documents: int
@@ -120,7 +120,7 @@ class Difference(Body):
     ids: dict[str, list[str]]
 
 
-class Differences(RootModel[dict[str, Difference]]):
+class Differences(RootModel[dict[str, DifferenceBody]]):
     """What differs between two backups, by collection."""
 
 
@@ -155,7 +155,7 @@ class RestoreResult(Body):
     code: str | None
 
 
-class Decision(Body):
+class DecisionBody(Body):
     """What becomes of a backup by the retention rules, why, and when its age will end it."""
 
     backup_id: str
@@ -164,7 +164,7 @@ class Decision(Body):
     expires_at: AwareDatetime | None
 
 
-class Decisions(RootModel[dict[str, list[Decision]]]):
+class Decisions(RootModel[dict[str, list[DecisionBody]]]):
     """The retention rules' verdict on each backup, by set."""
 
 
@@ -240,7 +240,7 @@ class ScheduleEntry(Body):
 class LeadershipBody(Body):
     """Which of several sidecars begins backups and drills. `id` is this process, `leader` that of the one that leads."""
 
-    role: Role
+    role: Standing
     group: str | None
     id: str | None
     leader: str | None  # None without a group, and while nobody leads or it is not known who
@@ -275,7 +275,7 @@ class Readiness(Body):
 
     is_ready: bool
     reasons: tuple[str, ...]
-    role: Role  # of several sidecars: a follower is as ready as the leader
+    role: Standing  # of several sidecars: a follower is as ready as the leader
 
 
 RESULTS = {

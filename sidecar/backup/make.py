@@ -55,7 +55,7 @@ class Fence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class BackupOrder:
     """What is to be backed up, from where to where, and the limits that hold for it."""
 
     database: Database
@@ -86,7 +86,7 @@ class _Content:
     notes: tuple[str, ...]
 
 
-async def make_backup(order: Order, lock: SetLock) -> Manifest:
+async def make_backup(order: BackupOrder, lock: SetLock) -> Manifest:
     """Back up one set and return its metadata, which is on the disk by then.
 
     The caller holds the set's lock. Raises StorageError, SourceError and what the fence raises; then nothing of the attempt
@@ -111,7 +111,7 @@ async def make_backup(order: Order, lock: SetLock) -> Manifest:
     return manifest
 
 
-async def _require_space(order: Order) -> None:
+async def _require_space(order: BackupOrder) -> None:
     items, _ = _chosen(order.set, await order.database.collections())
     predicted = int(await order.database.data_bytes(items) * order.text_per_bson)
     free, needed = order.store.free_bytes(), order.min_free_bytes + predicted
@@ -127,7 +127,7 @@ async def _require_space(order: Order) -> None:
 # -- one set -----------------------------------------------------------------------------------------------------------
 
 
-async def _write_set(order: Order, draft: Draft) -> _Content:
+async def _write_set(order: BackupOrder, draft: Draft) -> _Content:
     """Read the whole set at one cluster time; where the server cannot, say so and read collection by collection."""
     start = draft.mark()
     notes: list[str] = []
@@ -151,7 +151,7 @@ async def _write_set(order: Order, draft: Draft) -> _Content:
         await in_thread(draft.rewind, start)
 
 
-async def _write_set_once(order: Order, draft: Draft, notes: list[str], *, snapshot: bool) -> _Content:
+async def _write_set_once(order: BackupOrder, draft: Draft, notes: list[str], *, snapshot: bool) -> _Content:
     server_version = await order.database.server_version()
     before = await order.database.collections()
     chosen, missing = _chosen(order.set, before)
@@ -207,7 +207,7 @@ def _identity(item: Collection | None) -> tuple[object, ...] | None:
     return (item.kind, item.uuid) if item else None
 
 
-def _describe(order: Order, draft: Draft, content: _Content, began: datetime, seconds: float) -> Manifest:
+def _describe(order: BackupOrder, draft: Draft, content: _Content, began: datetime, seconds: float) -> Manifest:
     counts = {name: detail.documents for name, detail in content.details.items()}
     return Manifest(
         backup_id=str(draft.id),

@@ -28,7 +28,7 @@ from sidecar.rules.schedule import Cron, Every, Schedule, Shifted, Timetable, in
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone, Member
 from sidecar.runs.operations import Operations
-from sidecar.runs.scheduler import Entry, Scheduler
+from sidecar.runs.scheduler import Routine, Scheduler
 from sidecar.runs.startup import StartUp
 from sidecar.runtime.clock import Clock, SystemClock
 from sidecar.runtime.threads import in_thread
@@ -123,7 +123,7 @@ def _assembled(settings: Settings, gate: Gate, telemetry: Telemetry, service: Se
     jobs_ = Jobs(history, overview.after)
     leadership = _leadership(service, jobs_, clock)
     operations = Operations(service, jobs_, overview, leadership)
-    scheduler = Scheduler(entries(settings, clock.now()), history, operations.begin_scheduled, clock, leadership)
+    scheduler = Scheduler(routines(settings, clock.now()), history, operations.begin_scheduled, clock, leadership)
     return Sidecar(
         settings=settings,
         clock=clock,
@@ -198,13 +198,13 @@ def _stored(service: Service) -> Iterator[Manifest]:
 # -- schedules ---------------------------------------------------------------------------------------------------------
 
 
-def entries(settings: Settings, now: datetime) -> list[Entry]:
+def routines(settings: Settings, now: datetime) -> list[Routine]:
     """Everything that runs by itself: a backup of each set, the verification of what is stored of it, and a drill."""
-    found = [_entry(Kind.BACKUP, one.name, *_timetable(one, settings), now) for one in settings.sets.values()]
+    found = [_routine(Kind.BACKUP, one.name, *_timetable(one, settings), now) for one in settings.sets.values()]
     for kind, text in ((Kind.VERIFY, settings.verify_schedule), (Kind.DRILL, settings.drill_schedule)):
         if text is not None:
             timetable = Cron(Schedule.parse(text), settings.timezone)
-            found += [_entry(kind, name, timetable, text, now) for name in settings.sets]
+            found += [_routine(kind, name, timetable, text, now) for name in settings.sets]
     return found
 
 
@@ -217,5 +217,5 @@ def _timetable(one: BackupSet, settings: Settings) -> tuple[Timetable, str]:
     return Shifted(timetable, jitter(one.name, one.jitter_seconds)) if one.jitter_seconds else timetable, description
 
 
-def _entry(kind: Kind, name: str, timetable: Timetable, description: str, now: datetime) -> Entry:
-    return Entry(kind, name, timetable, description, interval_seconds(timetable, now))
+def _routine(kind: Kind, name: str, timetable: Timetable, description: str, now: datetime) -> Routine:
+    return Routine(kind, name, timetable, description, interval_seconds(timetable, now))

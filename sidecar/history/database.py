@@ -25,21 +25,20 @@ _UNREADABLE: Final = frozenset(
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Connection = sqlite3.Connection
 
 
 class Unreadable(Exception):
     """The file is not a database of ours that we can use."""
 
 
-class Database:
+class RecordFile:
     """One connection, used by one thread at a time. `fill` gives a new database its first content.
 
     `recovered` says why the old file could not be used, if so. While the disk cannot be written, `is_durable` is False and the
     content lives in memory; every change first tries to bring it back.
     """
 
-    def __init__(self, directory: Path, schema: str, version: int, fill: Callable[[Connection], None]) -> None:
+    def __init__(self, directory: Path, schema: str, version: int, fill: Callable[[sqlite3.Connection], None]) -> None:
         self.path = directory / NAME
         self.recovered: str | None = None
         self.is_durable = True
@@ -55,7 +54,7 @@ class Database:
         with self._mutex:
             self._connection.close()
 
-    def ask(self, question: Callable[[Connection], T]) -> T:
+    def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """What the question finds. One that the file cannot answer, or not sensibly, is asked of a rebuilt database."""
         with self._mutex:
             try:
@@ -64,7 +63,7 @@ class Database:
                 self._leave_disk(error)
                 return question(self._connection)
 
-    def change(self, work: Callable[[Connection], object]) -> None:
+    def change(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Do the work as one transaction, on the disk if that is possible at all. Raises sqlite3.IntegrityError only."""
         with self._mutex:
             self._return_to_disk()
@@ -76,7 +75,7 @@ class Database:
                 self._leave_disk(error)
                 self._transact(work)
 
-    def _transact(self, work: Callable[[Connection], object]) -> None:
+    def _transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             work(self._connection)
@@ -88,7 +87,7 @@ class Database:
 
     # -- opening -------------------------------------------------------------------------------------------------------
 
-    def _opened(self) -> Connection:
+    def _opened(self) -> sqlite3.Connection:
         try:
             return self._on_disk()
         except Unreadable as error:
@@ -101,7 +100,7 @@ class Database:
         except (sqlite3.Error, OSError, Unreadable) as error:
             return self._in_memory(error)
 
-    def _on_disk(self) -> Connection:
+    def _on_disk(self) -> sqlite3.Connection:
         make_private(self.path.parent, self.path.parent)
         if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
             raise Unreadable(f"{self.path.name} is not a file")
@@ -120,7 +119,7 @@ class Database:
         self._inode = self.path.stat().st_ino
         return connection
 
-    def _check(self, connection: Connection) -> None:
+    def _check(self, connection: sqlite3.Connection) -> None:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise Unreadable(f"{self.path.name}: {found}")
@@ -131,7 +130,7 @@ class Database:
         elif version != self._version:
             raise Unreadable(f"{self.path.name} has the schema version {version}, this program knows {self._version}")
 
-    def _create(self, connection: Connection) -> None:
+    def _create(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         for statement in self._schema.split(";"):
             connection.execute(statement)
@@ -155,7 +154,7 @@ class Database:
 
     # -- when the disk fails -------------------------------------------------------------------------------------------
 
-    def _in_memory(self, error: Exception) -> Connection:
+    def _in_memory(self, error: Exception) -> sqlite3.Connection:
         """Begin without the disk, with what the file holds where it can at least be read."""
         log.error("history.not_saved", error=str(error))
         self.is_durable = False
@@ -170,7 +169,7 @@ class Database:
             self._is_unread = True
         return memory
 
-    def _read_into(self, memory: Connection) -> None:
+    def _read_into(self, memory: sqlite3.Connection) -> None:
         disk = sqlite3.connect(f"file:{quote(str(self.path))}?mode=rw", uri=True)
         try:
             disk.execute(
@@ -228,7 +227,7 @@ class Database:
         except OSError:
             return False
 
-    def _copied_to_disk(self, memory: Connection) -> Connection:
+    def _copied_to_disk(self, memory: sqlite3.Connection) -> sqlite3.Connection:
         """SQLite's own backup: the file holds the old content or the new one, whatever happens in between."""
         make_private(self.path.parent, self.path.parent)
         self.path.touch(mode=0o600)
@@ -249,7 +248,7 @@ class Database:
             raise
 
 
-def _connect(path: str) -> Connection:
+def _connect(path: str) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from sidecar.errors import Busy, UsageError
-from sidecar.history.database import Connection, Database
+from sidecar.history.database import RecordFile
 from sidecar.history.rows import (
     ENDED,
     REAL,
@@ -49,7 +49,7 @@ class History:
 
         Runs that were under way when the last process died are ended as aborted.
         """
-        self._db = Database(directory, SCHEMA, VERSION, lambda connection: _rebuild(connection, manifests()))
+        self._db = RecordFile(directory, SCHEMA, VERSION, lambda connection: _rebuild(connection, manifests()))
         self._db.change(lambda connection: _end_what_died(connection, now))
 
     def __enter__(self) -> Self:
@@ -73,7 +73,7 @@ class History:
     def begin(self, *runs: Run, accounted: Accounted | None = None, retry: Retry | None = None) -> None:
         """Record that runs begin, together with what they answer to. Raises Busy where their due time has an outcome already."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: sqlite3.Connection) -> None:
             connection.executemany(insert("INSERT"), [run_row(run) for run in runs])
             if accounted is not None:
                 _account(connection, accounted)
@@ -89,7 +89,7 @@ class History:
     def end(self, run: Run) -> None:
         """Record how a run ended."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: sqlite3.Connection) -> None:
             connection.execute(insert("INSERT", ENDED), run_row(run))
             _count(connection, [run])
             _prune(connection, run)
@@ -104,7 +104,7 @@ class History:
         """The clock was set back: what has not been due yet has no outcome; runs that took place lose their due time."""
         future = (kind, set_name, stored(now))
 
-        def work(connection: Connection) -> None:
+        def work(connection: sqlite3.Connection) -> None:
             where = "WHERE kind = ? AND set_name = ? AND due_at > ?"
             connection.execute(f"DELETE FROM runs {where} AND outcome IN ('skipped', 'missed')", future)  # noqa: S608 - constants
             connection.execute(f"UPDATE runs SET due_at = NULL {where}", future)  # noqa: S608 - constants
@@ -224,7 +224,7 @@ class History:
         if not gone and not new:
             return
 
-        def work(connection: Connection) -> None:
+        def work(connection: sqlite3.Connection) -> None:
             connection.executemany("DELETE FROM findings WHERE backup_id = ?", gone)
             connection.executemany("INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", new)
 
@@ -246,7 +246,7 @@ class History:
         return next(iter(self._runs(f"{where} LIMIT 1", *values)), None)
 
 
-def _rebuild(connection: Connection, manifests: Iterable[Manifest]) -> None:
+def _rebuild(connection: sqlite3.Connection, manifests: Iterable[Manifest]) -> None:
     """What the stored backups tell of the runs that made them; due times are dealt with up to the newest of them."""
     runs = [
         Run(
@@ -269,7 +269,7 @@ def _rebuild(connection: Connection, manifests: Iterable[Manifest]) -> None:
         connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", until)
 
 
-def _end_what_died(connection: Connection, now: datetime) -> None:
+def _end_what_died(connection: sqlite3.Connection, now: datetime) -> None:
     message = "the process ended while this was under way"
     rows = connection.execute(f"SELECT {RUN} FROM runs WHERE outcome IS NULL").fetchall()  # noqa: S608 - constants
     died = [replace(run_of(row), ended_at=now, outcome=Outcome.ABORTED, code=DIED, message=message) for row in rows]
@@ -277,7 +277,7 @@ def _end_what_died(connection: Connection, now: datetime) -> None:
     _count(connection, died)
 
 
-def _account(connection: Connection, accounted: Accounted) -> None:
+def _account(connection: sqlite3.Connection, accounted: Accounted) -> None:
     for run in accounted.runs:
         if connection.execute(insert("INSERT OR IGNORE"), run_row(run)).rowcount:
             _count(connection, [run])
@@ -287,13 +287,13 @@ def _account(connection: Connection, accounted: Accounted) -> None:
         _prune(connection, accounted.runs[0])
 
 
-def _count(connection: Connection, runs: Sequence[Run]) -> None:
+def _count(connection: sqlite3.Connection, runs: Sequence[Run]) -> None:
     statement = "INSERT INTO totals VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
     rows = [(run.kind, run.set_name, run.trigger, run.outcome, run.code or "") for run in runs]
     connection.executemany(statement, rows)
 
 
-def _prune(connection: Connection, run: Run) -> None:
+def _prune(connection: sqlite3.Connection, run: Run) -> None:
     """Forget the oldest; what passed by without a run does not push out runs, and the last success always stays."""
     of = "kind = :kind AND set_name = :set"
     for which in (REAL, "outcome IN ('skipped', 'missed')"):

@@ -19,7 +19,7 @@ def _failures(one: One) -> dict[str, float]:
 
 
 def _pause(one: One) -> Pause | None:
-    return one.state.scheduler.pause_of(one.entry.name)
+    return one.state.scheduler.pause_of(one.routine.name)
 
 
 RUNS = (
@@ -54,11 +54,11 @@ SCHEDULES = (
         "When the pause that is in force ends by itself; 0 also where it does not.",
         lambda s: seconds(pause.until) if (pause := _pause(s)) else 0,
     ),
-    of_set("schedule_interval_seconds", "Usual time between two due times.", lambda s: s.entry.interval_seconds),
+    of_set("schedule_interval_seconds", "Usual time between two due times.", lambda s: s.routine.interval_seconds),
     of_set(
         "schedule_next_run_timestamp_seconds",
         "First due time that was not dealt with; in the past where the scheduler is not at work.",
-        lambda s: seconds(s.state.scheduler.first_open(s.entry.name)),
+        lambda s: seconds(s.state.scheduler.first_open(s.routine.name)),
     ),
     of_set(
         "schedule_missed_runs_total",

@@ -8,7 +8,7 @@ from sidecar.history import History
 from sidecar.model import BackupSet, Kind, Manifest, Outcome, Run, StoredBackup, Trigger
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone
-from sidecar.runs.scheduler import Entry, Scheduler
+from sidecar.runs.scheduler import Routine, Scheduler
 from sidecar.runtime.clock import Clock
 from sidecar.status.overview import Overview, SetView
 
@@ -57,8 +57,8 @@ class One:
         return self.state.sets[self.name]
 
     @property
-    def entry(self) -> Entry:
-        return self.state.scheduler.entries[f"{Kind.BACKUP}:{self.name}"]
+    def routine(self) -> Routine:
+        return self.state.scheduler.routines[f"{Kind.BACKUP}:{self.name}"]
 
     @property
     def running(self) -> Run | None:
@@ -66,8 +66,8 @@ class One:
 
     def interval_seconds(self, kind: Kind) -> float:
         """Of the schedule for this kind of work; 0 without one."""
-        entry = self.state.scheduler.entries.get(f"{kind}:{self.name}")
-        return entry.interval_seconds if entry else 0.0
+        routine = self.state.scheduler.routines.get(f"{kind}:{self.name}")
+        return routine.interval_seconds if routine else 0.0
 
     def runs(
         self, kind: Kind, of: Iterable[Outcome] = REAL, *, trigger: Trigger | None = None, code: str | None = None

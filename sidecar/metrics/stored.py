@@ -28,7 +28,7 @@ def _expected(one: One) -> float:
         return 0
     known_seconds = (one.now - one.view.known_since).total_seconds()
     policy = Policy(one.rules.limit, one.rules.retention_days)
-    return expected(policy, one.entry.interval_seconds, known_seconds)
+    return expected(policy, one.routine.interval_seconds, known_seconds)
 
 
 STORED = (
@@ -76,7 +76,7 @@ STORED = (
     of_set(
         "max_age_seconds",
         "Age at which the newest backup is too old: two intervals and 15 minutes.",
-        lambda s: max_age_seconds(s.entry.interval_seconds),
+        lambda s: max_age_seconds(s.routine.interval_seconds),
     ),
     of_set(
         "known_since_timestamp_seconds",

@@ -4,7 +4,7 @@ import platform
 
 from sidecar.metrics.family import Family, Labelled, Type, of_process, seconds
 from sidecar.metrics.state import State
-from sidecar.runs.leadership import Role
+from sidecar.runs.leadership import Standing
 from sidecar.status.alert_test import Severity
 
 
@@ -72,7 +72,7 @@ OURSELVES = (
     of_process(
         "leader",
         "1 if this sidecar begins the backups that are due: alone, or as the one of its group.",
-        lambda p: p.leadership.role is not Role.FOLLOWER,
+        lambda p: p.leadership.role is not Standing.FOLLOWER,
     ),
     of_process(
         "scheduler_restarts_total",

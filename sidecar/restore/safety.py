@@ -85,7 +85,7 @@ class Safeguard:
     async def _back_up(self, order: engine.Order, existing: tuple[str, ...], lock: SetLock) -> Manifest:
         only = replace(self.store.set, collections=existing, exclude=())
         return await backup.make_backup(
-            backup.Order(
+            backup.BackupOrder(
                 database=order.database.of(order.target_db),
                 store=LocalStore(self.store.root, only),
                 codec=order.codec,

@@ -25,7 +25,7 @@ SILENCE_SECONDS = 10.0  # beside the answers that are waited for
 log = structlog.get_logger(__name__)
 
 
-class Role(StrEnum):
+class Standing(StrEnum):
     """What a sidecar is among those of its group; without a group it is alone."""
 
     ALONE = "alone"
@@ -43,8 +43,8 @@ class Alone:
     tasks: tuple[Supervised, ...] = ()
 
     @property
-    def role(self) -> Role:
-        return Role.ALONE
+    def role(self) -> Standing:
+        return Standing.ALONE
 
     def stand(self) -> None:
         """Be ready to lead from now on."""
@@ -56,7 +56,7 @@ class Alone:
 
     def may_begin(self, kind: Kind) -> bool:
         """Whether this sidecar is the one to begin work of this kind by schedule."""
-        return self.role is not Role.FOLLOWER or kind not in SHARED
+        return self.role is not Standing.FOLLOWER or kind not in SHARED
 
     def accounted_until(self, schedule: str) -> datetime | None:
         """The last due time of a schedule that the group dealt with."""
@@ -102,8 +102,8 @@ class Member(Alone):
             await self._lease.release()
 
     @property
-    def role(self) -> Role:
-        return Role.LEADER if self._leads and self._lease.is_held else Role.FOLLOWER
+    def role(self) -> Standing:
+        return Standing.LEADER if self._leads and self._lease.is_held else Standing.FOLLOWER
 
     def accounted_until(self, schedule: str) -> datetime | None:
         return self._accounted.get(schedule)

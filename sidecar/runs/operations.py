@@ -12,7 +12,7 @@ from sidecar.model import Kind, Trigger
 from sidecar.restore import restore as engine
 from sidecar.runs.jobs import Done, Job, Jobs, Work
 from sidecar.runs.leadership import SHARED, Alone
-from sidecar.runs.scheduler import Entry
+from sidecar.runs.scheduler import Routine
 from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 from sidecar.status.overview import Overview
@@ -64,12 +64,12 @@ class Operations:
     async def drill(self, set_names: Iterable[str]) -> Job:
         return await self._jobs.start(Kind.DRILL, Trigger.MANUAL, {name: self._drill(name) for name in set_names})
 
-    async def begin_scheduled(self, entry: Entry, accounted: Accounted) -> None:
+    async def begin_scheduled(self, routine: Routine, accounted: Accounted) -> None:
         """The scheduler's way in: the run and its due time are recorded together, and before it works the group knows."""
-        work = self._by_schedule(entry)
-        if entry.kind in SHARED:
+        work = self._by_schedule(routine)
+        if routine.kind in SHARED:
             work = replace(work, do=partial(self._as_leader, accounted, work.do))
-        await self._jobs.start(entry.kind, Trigger.SCHEDULED, {entry.set_name: work}, accounted=accounted)
+        await self._jobs.start(routine.kind, Trigger.SCHEDULED, {routine.set_name: work}, accounted=accounted)
 
     async def _as_leader(
         self, accounted: Accounted, do: Callable[[Listener], Awaitable[Done]], listener: Listener
@@ -77,13 +77,13 @@ class Operations:
         await self._leadership.account(accounted.schedule, accounted.until)
         return await do(listener)
 
-    def _by_schedule(self, entry: Entry) -> Work:
-        match entry.kind:
+    def _by_schedule(self, routine: Routine) -> Work:
+        match routine.kind:
             case Kind.DRILL:
-                return self._drill(entry.set_name)
+                return self._drill(routine.set_name)
             case Kind.VERIFY:
-                return self._verification(entry)
-        return self._backup(entry.set_name, Trigger.SCHEDULED)
+                return self._verification(routine)
+        return self._backup(routine.set_name, Trigger.SCHEDULED)
 
     def is_free(self, set_name: str) -> bool:
         """Whether a backup of this set could begin now, as far as this process is concerned."""
@@ -104,8 +104,8 @@ class Operations:
         warnings += [str(failed)] if failed else []
         return Done(made.manifest.filename, made.manifest.backup_id, "; ".join(warnings) or None, counts)
 
-    def _verification(self, entry: Entry) -> Work:
-        return Work(claim=f"verify all of {entry.set_name}", do=partial(self._verify_set, entry.set_name))
+    def _verification(self, routine: Routine) -> Work:
+        return Work(claim=f"verify all of {routine.set_name}", do=partial(self._verify_set, routine.set_name))
 
     async def _verify_set(self, name: str, listener: Listener) -> Done:
         async with self._one_reads:

@@ -24,11 +24,11 @@ TOLERANCE = timedelta(minutes=1)  # a clock that is set back by less is waited f
 
 log = structlog.get_logger(__name__)
 
-Begin = Callable[["Entry", Accounted], Awaitable[None]]
+Begin = Callable[["Routine", Accounted], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Routine:
     """One thing that is done by schedule on one set."""
 
     kind: Kind
@@ -43,30 +43,30 @@ class Entry:
 
 
 class Scheduler:
-    """Every due time of every entry ends in one recorded outcome; after downtime the latest one is caught up with.
+    """Every due time of every routine ends in one recorded outcome; after downtime the latest one is caught up with.
 
-    `begin` records and starts a run for the due time up to which all is accounted for, and raises Busy where the entry's last
+    `begin` records and starts a run for the due time up to which all is accounted for, and raises Busy where the routine's last
     one is still under way. What is another sidecar's to begin is left alone: its outcome is in that one's record.
     """
 
     def __init__(
-        self, entries: Iterable[Entry], history: History, begin: Begin, clock: Clock, leadership: Alone | None = None
+        self, routines: Iterable[Routine], history: History, begin: Begin, clock: Clock, leadership: Alone | None = None
     ) -> None:
-        self.entries = {entry.name: entry for entry in entries}
+        self.routines = {routine.name: routine for routine in routines}
         self.task = Supervised("scheduler", self._run, clock, SILENCE_SECONDS)
         self._history = history
         self._begin = begin
         self._clock = clock
         self._leadership = leadership or Alone()
         self.is_armed = True  # while it is not, nothing is begun; afterwards it is caught up with as after downtime
-        self._accounted: dict[str, datetime] = {}  # the last due time of each entry that was dealt with
+        self._accounted: dict[str, datetime] = {}  # the last due time of each routine that was dealt with
         self._pauses: dict[str, Pause] = {}
         self._attending = asyncio.Lock()  # no due time is dealt with twice
 
     async def load(self) -> None:
-        """Take up where the record ends. An entry that was never seen before has nothing due until its next due time."""
+        """Take up where the record ends. A routine that was never seen before has nothing due until its next due time."""
         now = self._clock.now()
-        for name in self.entries:
+        for name in self.routines:
             known = await in_thread(self._history.accounted_until, name)
             if known is None:
                 await in_thread(self._history.account, Accounted(name, now))
@@ -79,98 +79,98 @@ class Scheduler:
     async def _run(self, task: Supervised) -> None:
         while True:
             task.beat()
-            for entry in self.entries.values():
-                await self.attend(entry)
+            for routine in self.routines.values():
+                await self.attend(routine)
             await self._clock.sleep(self._seconds_to_wait())
 
     def _seconds_to_wait(self) -> float:
         now = self._clock.now()
-        ours = [entry for entry in self.entries.values() if self._is_ours(entry)]
-        dues = [entry.timetable.next_after(self._accounted_until(entry)) for entry in ours]
+        ours = [routine for routine in self.routines.values() if self._is_ours(routine)]
+        dues = [routine.timetable.next_after(self._accounted_until(routine)) for routine in ours]
         until_due = min(((due - now).total_seconds() for due in dues), default=TICK_SECONDS)
         return min(max(until_due, 0.0), TICK_SECONDS)
 
-    async def attend(self, entry: Entry) -> None:
-        """Deal with the entry's due times up to now."""
+    async def attend(self, routine: Routine) -> None:
+        """Deal with the routine's due times up to now."""
         async with self._attending:
-            if self._is_ours(entry):
-                await self._attend(entry)
+            if self._is_ours(routine):
+                await self._attend(routine)
             elif self.is_armed:
-                await self._follow(entry)
+                await self._follow(routine)
 
-    async def _follow(self, entry: Entry) -> None:
+    async def _follow(self, routine: Routine) -> None:
         """Another one's record has the outcomes; ours goes on behind them, should we be on our own again."""
-        until = self._accounted_until(entry)
-        if until != self._accounted[entry.name]:
-            await in_thread(self._history.account, Accounted(entry.name, until))
-            self._accounted[entry.name] = until
+        until = self._accounted_until(routine)
+        if until != self._accounted[routine.name]:
+            await in_thread(self._history.account, Accounted(routine.name, until))
+            self._accounted[routine.name] = until
 
-    def _is_ours(self, entry: Entry) -> bool:
-        return self.is_armed and self._leadership.may_begin(entry.kind)
+    def _is_ours(self, routine: Routine) -> bool:
+        return self.is_armed and self._leadership.may_begin(routine.kind)
 
-    def _accounted_until(self, entry: Entry) -> datetime:
+    def _accounted_until(self, routine: Routine) -> datetime:
         """What this sidecar dealt with, or those that led before it."""
-        ours = self._accounted.get(entry.name, self._clock.now())  # not there before `load`
-        theirs = self._leadership.accounted_until(entry.name) if entry.kind in SHARED else None
+        ours = self._accounted.get(routine.name, self._clock.now())  # not there before `load`
+        theirs = self._leadership.accounted_until(routine.name) if routine.kind in SHARED else None
         return max(ours, theirs) if theirs else ours
 
-    async def _attend(self, entry: Entry) -> None:
+    async def _attend(self, routine: Routine) -> None:
         now = self._clock.now()
-        accounted = self._accounted_until(entry)
+        accounted = self._accounted_until(routine)
         if now < accounted - TOLERANCE:
-            log.warning("schedule.clock_set_back", schedule=entry.name, seconds=(accounted - now).total_seconds())
-            await in_thread(self._history.turned_back, entry.kind, entry.set_name, now)
-            self._accounted[entry.name] = now
-            await self._tell(entry, now)
+            log.warning("schedule.clock_set_back", schedule=routine.name, seconds=(accounted - now).total_seconds())
+            await in_thread(self._history.turned_back, routine.kind, routine.set_name, now)
+            self._accounted[routine.name] = now
+            await self._tell(routine, now)
             return
-        reckoning = reckon(entry.timetable, accounted, max(now, accounted))
+        reckoning = reckon(routine.timetable, accounted, max(now, accounted))
         if reckoning.due is not None:
-            await self._settle(entry, reckoning.missed, reckoning.due)
-            self._accounted[entry.name] = reckoning.due
+            await self._settle(routine, reckoning.missed, reckoning.due)
+            self._accounted[routine.name] = reckoning.due
 
-    async def _settle(self, entry: Entry, missed: Sequence[datetime], due: datetime) -> None:
-        pause = self._pauses.get(entry.name)
-        passed = [self._passed(entry, moment, pause) for moment in missed]
+    async def _settle(self, routine: Routine, missed: Sequence[datetime], due: datetime) -> None:
+        pause = self._pauses.get(routine.name)
+        passed = [self._passed(routine, moment, pause) for moment in missed]
         if missed:
-            log.warning("schedule.missed", schedule=entry.name, due_times=len(missed), since=missed[0].isoformat())
+            log.warning("schedule.missed", schedule=routine.name, due_times=len(missed), since=missed[0].isoformat())
         if pause is not None and pause.covers(due):
-            await self._account(entry, due, [*passed, self._passed(entry, due, pause)])
+            await self._account(routine, due, [*passed, self._passed(routine, due, pause)])
             return
         try:
-            await self._begin(entry, Accounted(entry.name, due, tuple(passed)))
+            await self._begin(routine, Accounted(routine.name, due, tuple(passed)))
         except Busy as error:
-            log.warning("schedule.skipped", schedule=entry.name, due=due.isoformat(), error=str(error))
-            skipped = self._outcome(entry, due, Outcome.SKIPPED, error.code, str(error))
-            await self._account(entry, due, [*passed, skipped])
+            log.warning("schedule.skipped", schedule=routine.name, due=due.isoformat(), error=str(error))
+            skipped = self._outcome(routine, due, Outcome.SKIPPED, error.code, str(error))
+            await self._account(routine, due, [*passed, skipped])
 
-    async def _account(self, entry: Entry, until: datetime, runs: Sequence[Run]) -> None:
-        await in_thread(self._history.account, Accounted(entry.name, until, tuple(runs)))
-        await self._tell(entry, until)
+    async def _account(self, routine: Routine, until: datetime, runs: Sequence[Run]) -> None:
+        await in_thread(self._history.account, Accounted(routine.name, until, tuple(runs)))
+        await self._tell(routine, until)
 
-    async def _tell(self, entry: Entry, until: datetime) -> None:
-        if entry.kind not in SHARED:
+    async def _tell(self, routine: Routine, until: datetime) -> None:
+        if routine.kind not in SHARED:
             return
         try:
-            await self._leadership.account(entry.name, until)
+            await self._leadership.account(routine.name, until)
         except SourceError as error:  # whoever leads next will deal with it once more
-            log.warning("schedule.untold", schedule=entry.name, error=str(error))
+            log.warning("schedule.untold", schedule=routine.name, error=str(error))
 
-    def _passed(self, entry: Entry, moment: datetime, pause: Pause | None) -> Run:
+    def _passed(self, routine: Routine, moment: datetime, pause: Pause | None) -> Run:
         if pause is not None and pause.covers(moment):
-            return self._outcome(entry, moment, Outcome.SKIPPED, "paused", f"paused by {pause.by}")
+            return self._outcome(routine, moment, Outcome.SKIPPED, "paused", f"paused by {pause.by}")
         return self._outcome(
-            entry,
+            routine,
             moment,
             Outcome.MISSED,
             "missed",
             "nobody was there to begin it: not running, not awake, or not leading",
         )
 
-    def _outcome(self, entry: Entry, due: datetime, outcome: Outcome, code: str, message: str) -> Run:
+    def _outcome(self, routine: Routine, due: datetime, outcome: Outcome, code: str, message: str) -> Run:
         return Run(
-            job_id=new_job_id(entry.kind, due),
-            kind=entry.kind,
-            set_name=entry.set_name,
+            job_id=new_job_id(routine.kind, due),
+            kind=routine.kind,
+            set_name=routine.set_name,
             trigger=Trigger.SCHEDULED,
             started_at=due,
             due_at=due,
@@ -183,19 +183,19 @@ class Scheduler:
     # -- what people see and do ----------------------------------------------------------------------------------------
 
     def next_run(self, name: str) -> datetime | None:
-        """When an entry runs next; None while it is paused without an end."""
-        return self._next_after(name, max(self._clock.now(), self._accounted_until(self.entries[name])))
+        """When a routine runs next; None while it is paused without an end."""
+        return self._next_after(name, max(self._clock.now(), self._accounted_until(self.routines[name])))
 
     def first_open(self, name: str) -> datetime | None:
         """The first due time that was not dealt with, in the past where this is not at work; None as for `next_run`."""
-        return self._next_after(name, self._accounted_until(self.entries[name]))
+        return self._next_after(name, self._accounted_until(self.routines[name]))
 
     def _next_after(self, name: str, after: datetime) -> datetime | None:
         if (pause := self.pause_of(name)) is not None:
             if pause.until is None:
                 return None
             after = max(after, pause.until - RESOLUTION)
-        return self.entries[name].timetable.next_after(after)
+        return self.routines[name].timetable.next_after(after)
 
     def pause_of(self, name: str) -> Pause | None:
         """The pause that is in force."""
@@ -213,7 +213,7 @@ class Scheduler:
     async def resume(self, names: Iterable[str], by: str) -> None:
         """Go on with the next due time; those that the pause covered are not caught up with."""
         for name in names:
-            await self.attend(self.entries[name])
+            await self.attend(self.routines[name])
             self._pauses.pop(name, None)
             await in_thread(self._history.resume, name)
         log.info("schedule.resumed", by=by)

@@ -18,8 +18,8 @@ from sidecar.mongodb.database import LEASES, Database
 from sidecar.mongodb.lease import Lease, Timing, since_boot
 from sidecar.rules.schedule import Every, Shifted
 from sidecar.runs.jobs import Done, Job, Jobs, Work, new_job_id
-from sidecar.runs.leadership import Member, Role
-from sidecar.runs.scheduler import Entry, Scheduler
+from sidecar.runs.leadership import Member, Standing
+from sidecar.runs.scheduler import Routine, Scheduler
 from sidecar.runtime.clock import SystemClock
 from sidecar.service import Service
 from sidecar.store.durable import temporary_of
@@ -30,9 +30,9 @@ from support.servers import ServerProcess, seed
 from support.services import open_on
 
 HOUR = timedelta(hours=1)
-ENTRY = Entry(Kind.BACKUP, "main", Every(HOUR), "every 1 h", 3600.0)
-VERIFY = Entry(Kind.VERIFY, "main", Every(HOUR), "every 1 h", 3600.0)
-UNEVEN = replace(ENTRY, timetable=Shifted(Every(HOUR), timedelta(microseconds=123_456)))
+ROUTINE = Routine(Kind.BACKUP, "main", Every(HOUR), "every 1 h", 3600.0)
+VERIFY = Routine(Kind.VERIFY, "main", Every(HOUR), "every 1 h", 3600.0)
+UNEVEN = replace(ROUTINE, timetable=Shifted(Every(HOUR), timedelta(microseconds=123_456)))
 START = "2026-01-01T10:20:00+00:00"
 LEASE_SECONDS = 20.0
 
@@ -44,34 +44,34 @@ async def nobody_asks(_: Run) -> None:
 class Replica:
     """A sidecar's schedules with a record of their own, whose runs end at once and well."""
 
-    def __init__(self, directory: Path, database: Database, clock: FakeClock, entry: Entry = ENTRY) -> None:
-        self.entry = entry
+    def __init__(self, directory: Path, database: Database, clock: FakeClock, routine: Routine = ROUTINE) -> None:
+        self.routine = routine
         self.clock = clock
         self.history = History(directory, lambda: (), clock.now())
         self.jobs = Jobs(self.history, nobody_asks)
         self.lease = Lease(database, "schedules of school", Timing.of(LEASE_SECONDS), clock=clock.monotonic)
         self.member = Member("school", self.lease, self.jobs, clock)
         self.member.stand()
-        self.scheduler = Scheduler([entry, VERIFY], self.history, self.begin, clock, self.member)
+        self.scheduler = Scheduler([routine, VERIFY], self.history, self.begin, clock, self.member)
 
-    async def begin(self, entry: Entry, accounted: Accounted) -> None:
+    async def begin(self, routine: Routine, accounted: Accounted) -> None:
         run = Run(
-            job_id=new_job_id(entry.kind, accounted.until),
-            kind=entry.kind,
-            set_name=entry.set_name,
+            job_id=new_job_id(routine.kind, accounted.until),
+            kind=routine.kind,
+            set_name=routine.set_name,
             trigger=Trigger.SCHEDULED,
             started_at=self.clock.now(),
             due_at=accounted.until,
         )
         self.history.begin(run, accounted=accounted)
-        if entry.kind is Kind.BACKUP:
+        if routine.kind is Kind.BACKUP:
             await self.member.account(accounted.schedule, accounted.until)
         self.history.end(replace(run, outcome=Outcome.SUCCEEDED, ended_at=self.clock.now()))
 
     async def turn(self) -> None:
         await self.member.turn()
-        for entry in self.scheduler.entries.values():
-            await self.scheduler.attend(entry)
+        for routine in self.scheduler.routines.values():
+            await self.scheduler.attend(routine)
 
     def outcomes(self, kind: Kind = Kind.BACKUP) -> dict[str, str]:
         found = self.history.outcomes(kind, "main")
@@ -86,8 +86,8 @@ class Group:
     database: Database
     clock: FakeClock
 
-    async def join(self, name: str, entry: Entry = ENTRY) -> Replica:
-        replica = Replica(self.directory / name, self.database, self.clock, entry)
+    async def join(self, name: str, routine: Routine = ROUTINE) -> Replica:
+        replica = Replica(self.directory / name, self.database, self.clock, routine)
         await replica.scheduler.load()
         return replica
 
@@ -109,7 +109,7 @@ async def group(exact: ServerProcess, tmp_path: Path) -> AsyncIterator[Group]:
 async def test_one_begins_what_is_due_and_the_others_record_nothing_of_it(group: Group) -> None:
     first, second = await group.join("first"), await group.join("second")
     await group.go_on(timedelta(hours=2), first, second)
-    assert (first.member.role, second.member.role) == (Role.LEADER, Role.FOLLOWER)
+    assert (first.member.role, second.member.role) == (Standing.LEADER, Standing.FOLLOWER)
     assert first.outcomes() == {"11:00": "succeeded", "12:00": "succeeded"}
     assert second.outcomes() == {}
     assert second.member.leader == first.member.leader == first.member.id
@@ -135,7 +135,7 @@ async def test_the_next_one_goes_on_where_the_last_one_ended(group: Group) -> No
     first, second = await group.join("first"), await group.join("second")
     await group.go_on(HOUR, first, second)
     await group.go_on(HOUR, second)
-    assert second.member.role is Role.LEADER
+    assert second.member.role is Standing.LEADER
     assert (first.outcomes(), second.outcomes()) == ({"11:00": "succeeded"}, {"12:00": "succeeded"})
 
 
@@ -153,7 +153,7 @@ async def test_one_that_leads_again_neither_repeats_nor_misses_what_the_other_di
     first, second = await group.join("first"), await group.join("second")
     await group.go_on(HOUR, first, second)
     await group.go_on(timedelta(hours=2), second)
-    assert first.member.role is Role.FOLLOWER  # by its own clock, before it could ask anybody
+    assert first.member.role is Standing.FOLLOWER  # by its own clock, before it could ask anybody
     await group.go_on(timedelta(minutes=1), first, second)
     await group.go_on(HOUR, first)
     assert first.outcomes() == {"11:00": "succeeded", "14:00": "succeeded"}
@@ -165,7 +165,7 @@ async def test_a_lease_that_somebody_drops_with_the_database_makes_nothing_due_a
     await group.go_on(timedelta(hours=3), first, second)
     await group.database.command({"drop": LEASES})
     await group.go_on(HOUR, second, first)
-    assert second.member.role is Role.LEADER
+    assert second.member.role is Standing.LEADER
     assert list(first.outcomes()) == ["11:00", "12:00", "13:00"]
     assert second.outcomes() == {"14:00": "succeeded"}
 
@@ -173,9 +173,9 @@ async def test_a_lease_that_somebody_drops_with_the_database_makes_nothing_due_a
 async def test_one_that_is_on_its_own_again_has_missed_nothing(group: Group) -> None:
     first, second = await group.join("first"), await group.join("second")
     await group.go_on(timedelta(hours=3), first, second)
-    alone = Scheduler([ENTRY], second.history, second.begin, group.clock)
+    alone = Scheduler([ROUTINE], second.history, second.begin, group.clock)
     await alone.load()
-    await alone.attend(ENTRY)
+    await alone.attend(ROUTINE)
     assert second.outcomes() == {}
 
 
@@ -183,13 +183,13 @@ async def test_due_times_between_two_seconds_are_handed_on_exactly(group: Group)
     first, second = await group.join("first", UNEVEN), await group.join("second", UNEVEN)
     await group.go_on(HOUR, first, second)
     await group.go_on(timedelta(minutes=30), second)
-    assert (first.outcomes(), second.member.role, second.outcomes()) == ({"11:00": "succeeded"}, Role.LEADER, {})
+    assert (first.outcomes(), second.member.role, second.outcomes()) == ({"11:00": "succeeded"}, Standing.LEADER, {})
 
 
 async def test_what_the_leader_passed_over_while_paused_is_not_caught_up_with_by_the_next(group: Group) -> None:
     first, second = await group.join("first"), await group.join("second")
     await group.go_on(timedelta(minutes=1), first, second)
-    await first.scheduler.pause([ENTRY.name], None, "somebody")
+    await first.scheduler.pause([ROUTINE.name], None, "somebody")
     await group.go_on(HOUR, first, second)
     await group.go_on(timedelta(minutes=30), second)
     assert (first.outcomes(), second.outcomes()) == ({"11:00": "skipped"}, {})
@@ -199,9 +199,9 @@ async def test_who_leaves_is_followed_at_once(group: Group) -> None:
     first, second = await group.join("first"), await group.join("second")
     async with first.member.running():
         await group.go_on(timedelta(minutes=1), first, second)
-        assert first.member.role is Role.LEADER
+        assert first.member.role is Standing.LEADER
     await second.member.turn()
-    assert second.member.role is Role.LEADER
+    assert second.member.role is Standing.LEADER
 
 
 async def test_who_does_not_stand_is_not_elected(group: Group) -> None:
@@ -210,9 +210,9 @@ async def test_who_does_not_stand_is_not_elected(group: Group) -> None:
     held = Member("school", lease, first.jobs, SystemClock())
     async with held.running():
         await until(lambda: held.tasks[0].is_running)
-        assert (held.role, lease.seen) == (Role.FOLLOWER, None)
+        assert (held.role, lease.seen) == (Standing.FOLLOWER, None)
         held.stand()
-        await until(lambda: held.role is Role.LEADER)
+        await until(lambda: held.role is Standing.LEADER)
 
 
 async def test_without_mongodb_nobody_leads_and_afterwards_one_does(group: Group, exact: ServerProcess) -> None:
@@ -223,20 +223,20 @@ async def test_without_mongodb_nobody_leads_and_afterwards_one_does(group: Group
         for _ in range(2):
             group.clock.advance(timedelta(seconds=10))
             await asyncio.gather(first.member.turn(), second.member.turn())
-        assert (first.member.role, second.member.role) == (Role.FOLLOWER, Role.FOLLOWER)
+        assert (first.member.role, second.member.role) == (Standing.FOLLOWER, Standing.FOLLOWER)
         assert (first.member.leader, second.member.leader) == (None, None)
         assert first.member.error is not None
     finally:
         exact.resume()
     await until_async(lambda: go_on_until_led(group, first, second))
-    assert sorted([first.member.role, second.member.role]) == [Role.FOLLOWER, Role.LEADER]
+    assert sorted([first.member.role, second.member.role]) == [Standing.FOLLOWER, Standing.LEADER]
     assert first.member.leader == second.member.leader is not None
 
 
 async def go_on_until_led(group: Group, *replicas: Replica) -> bool:
     await group.go_on(timedelta(seconds=4), *replicas)
     await group.go_on(timedelta(seconds=4), *replicas)
-    return any(one.member.role is Role.LEADER for one in replicas) and all(one.member.leader for one in replicas)
+    return any(one.member.role is Standing.LEADER for one in replicas) and all(one.member.leader for one in replicas)
 
 
 async def until_async(holds: Callable[[], Any]) -> None:
@@ -314,7 +314,7 @@ async def leading(
             member = Member("school", lease, Jobs(history, nobody_asks), FakeClock(START))
             member.stand()
             await member.turn()
-            assert member.role is Role.LEADER
+            assert member.role is Standing.LEADER
             yield Leading(service, lease, member)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from sidecar.cli import main
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, Verdict
-from sidecar.runs.scheduler import Entry, Scheduler
+from sidecar.runs.scheduler import Routine, Scheduler
 from sidecar.runtime.clock import SystemClock
 from sidecar.service import Service
 from sidecar.status.overview import Overview
@@ -38,10 +38,10 @@ _attend, _look, _verify_slice = Scheduler.attend, Overview.look, Service.verify_
 _is_storage_up: Any = vars(Overview)["is_storage_up"]
 
 
-async def attend(self: Scheduler, entry: Entry) -> None:
+async def attend(self: Scheduler, routine: Routine) -> None:
     if is_on("scheduler"):
         raise _Died
-    await _attend(self, entry)
+    await _attend(self, routine)
 
 
 async def look(self: Overview, names: Iterable[str]) -> None:

@@ -34,7 +34,7 @@ class Rig:
     database: Database
 
     async def back_up(self, **options: Any) -> Manifest:
-        order = backup.Order(
+        order = backup.BackupOrder(
             database=self.database,
             store=self.store,
             codec=CODEC,

@@ -16,11 +16,11 @@ from sidecar.history import Accounted, History
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.rules.schedule import Every
 from sidecar.runs.jobs import new_job_id
-from sidecar.runs.scheduler import Entry, Scheduler
+from sidecar.runs.scheduler import Routine, Scheduler
 from support.clock import FakeClock
 
 HOUR = timedelta(hours=1)
-ENTRY = Entry(Kind.BACKUP, "main", Every(HOUR), "every 1 h", 3600.0)
+ROUTINE = Routine(Kind.BACKUP, "main", Every(HOUR), "every 1 h", 3600.0)
 START = "2026-01-01T10:20:00+00:00"
 
 
@@ -32,15 +32,15 @@ class Process:
         self.clock = clock
         self.is_stuck = False
         self._under_way: Run | None = None
-        self.scheduler = Scheduler([ENTRY], self.history, self._begin, clock)
+        self.scheduler = Scheduler([ROUTINE], self.history, self._begin, clock)
 
-    async def _begin(self, entry: Entry, accounted: Accounted) -> None:
+    async def _begin(self, routine: Routine, accounted: Accounted) -> None:
         if self._under_way is not None:
             raise Busy("the last one is still under way")
         run = Run(
-            job_id=new_job_id(entry.kind, accounted.until),
-            kind=entry.kind,
-            set_name=entry.set_name,
+            job_id=new_job_id(routine.kind, accounted.until),
+            kind=routine.kind,
+            set_name=routine.set_name,
             trigger=Trigger.SCHEDULED,
             started_at=self.clock.now(),
             due_at=accounted.until,
@@ -56,7 +56,7 @@ class Process:
         self._under_way = None
 
     async def attend(self) -> None:
-        await self.scheduler.attend(ENTRY)
+        await self.scheduler.attend(ROUTINE)
 
     def outcomes(self) -> dict[str, str]:
         found = self.history.outcomes(Kind.BACKUP, "main")
@@ -139,10 +139,10 @@ async def test_a_run_that_died_with_its_process_is_aborted_and_not_run_again(
 
 
 async def test_what_a_pause_covers_is_skipped_and_not_caught_up_with(process: Process, clock: FakeClock) -> None:
-    await process.scheduler.pause([ENTRY.name], None, "somebody")
+    await process.scheduler.pause([ROUTINE.name], None, "somebody")
     clock.advance(timedelta(hours=3))
     await process.attend()
-    await process.scheduler.resume([ENTRY.name], "somebody")
+    await process.scheduler.resume([ROUTINE.name], "somebody")
     await process.attend()
     clock.advance(HOUR)
     await process.attend()
@@ -157,31 +157,31 @@ async def test_what_a_pause_covers_is_skipped_and_not_caught_up_with(process: Pr
 async def test_a_pause_ends_by_itself_and_survives_a_restart(
     process: Process, tmp_path: Path, clock: FakeClock
 ) -> None:
-    await process.scheduler.pause([ENTRY.name], clock.now() + timedelta(hours=2), "somebody")
+    await process.scheduler.pause([ROUTINE.name], clock.now() + timedelta(hours=2), "somebody")
     again = await started(tmp_path, clock)
-    assert again.scheduler.next_run(ENTRY.name) == datetime(2026, 1, 1, 13, tzinfo=UTC)
+    assert again.scheduler.next_run(ROUTINE.name) == datetime(2026, 1, 1, 13, tzinfo=UTC)
     clock.advance(timedelta(hours=3))
     await again.attend()
     assert again.outcomes() == {"01 11:00": "skipped", "01 12:00": "skipped", "01 13:00": "succeeded"}
-    assert again.scheduler.pause_of(ENTRY.name) is None
+    assert again.scheduler.pause_of(ROUTINE.name) is None
 
 
 async def test_a_pause_without_an_end_has_no_next_run(process: Process) -> None:
-    assert process.scheduler.next_run(ENTRY.name) == datetime(2026, 1, 1, 11, tzinfo=UTC)
-    await process.scheduler.pause([ENTRY.name], None, "somebody")
-    assert process.scheduler.next_run(ENTRY.name) is None
+    assert process.scheduler.next_run(ROUTINE.name) == datetime(2026, 1, 1, 11, tzinfo=UTC)
+    await process.scheduler.pause([ROUTINE.name], None, "somebody")
+    assert process.scheduler.next_run(ROUTINE.name) is None
 
 
 async def test_the_first_open_due_time_lies_in_the_past_until_somebody_attends_to_it(
     process: Process, clock: FakeClock
 ) -> None:
     clock.advance(2 * HOUR)
-    assert process.scheduler.first_open(ENTRY.name) == datetime(2026, 1, 1, 11, tzinfo=UTC)
-    assert process.scheduler.next_run(ENTRY.name) == datetime(2026, 1, 1, 13, tzinfo=UTC)
+    assert process.scheduler.first_open(ROUTINE.name) == datetime(2026, 1, 1, 11, tzinfo=UTC)
+    assert process.scheduler.next_run(ROUTINE.name) == datetime(2026, 1, 1, 13, tzinfo=UTC)
     await process.attend()
-    assert process.scheduler.first_open(ENTRY.name) == datetime(2026, 1, 1, 13, tzinfo=UTC)
-    await process.scheduler.pause([ENTRY.name], None, "somebody")
-    assert process.scheduler.first_open(ENTRY.name) is None
+    assert process.scheduler.first_open(ROUTINE.name) == datetime(2026, 1, 1, 13, tzinfo=UTC)
+    await process.scheduler.pause([ROUTINE.name], None, "somebody")
+    assert process.scheduler.first_open(ROUTINE.name) is None
 
 
 async def test_a_clock_that_jumped_ahead_and_back_neither_floods_nor_starves(
@@ -215,8 +215,8 @@ async def test_a_scheduler_that_dies_is_seen_and_started_again(tmp_path: Path, c
     scheduler = process.scheduler
     seen = []
 
-    async def broken(entry: Entry) -> None:
-        del entry
+    async def broken(routine: Routine) -> None:
+        del routine
         seen.append(scheduler.task.is_running)
         raise RuntimeError("broken")
 
