@@ -221,6 +221,16 @@ class StoredBackup:
     is_confirmed: bool = False  # somebody said that what it lost was meant to go
 
     @property
+    def taken_at(self) -> datetime:
+        """When it was begun, in UTC; from its name where the metadata cannot be read."""
+        return self.manifest.timestamp.astimezone(UTC) if self.manifest else self.id.taken_at
+
+    @property
+    def documents(self) -> int:
+        """How many its metadata speaks of."""
+        return sum(self.manifest.collections.values()) if self.manifest else 0
+
+    @property
     def is_safety(self) -> bool:
         """Made before a restore, of what it was about to replace: perhaps only a part of the set, so it never counts as one."""
         return self.manifest is not None and self.manifest.trigger is Trigger.PRE_RESTORE
@@ -261,6 +271,11 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"  # on purpose: the schedule was paused, or the set's previous run was still under way
     MISSED = "missed"  # nobody was there to run it
     ABORTED = "aborted"  # ended from outside: cancelled, stopped, or its process died
+
+
+WENT_WRONG = frozenset({Outcome.FAILED, Outcome.ABORTED})
+TOOK_PLACE = WENT_WRONG | {Outcome.SUCCEEDED}  # somebody or a schedule began it
+PASSED_BY = frozenset({Outcome.SKIPPED, Outcome.MISSED})  # a due time without a run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

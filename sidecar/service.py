@@ -33,7 +33,7 @@ from sidecar.restore import drill, journal, seed
 from sidecar.restore import restore as engine
 from sidecar.restore.recovery import recover
 from sidecar.restore.safety import Result, Safeguard
-from sidecar.rules import retention, suspicion
+from sidecar.rules import counting, retention, suspicion
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import in_thread
 from sidecar.store import verify
@@ -108,8 +108,8 @@ class Service:
     def _baseline(self, set_name: str) -> dict[str, int]:
         """What the recent backups hold that nobody doubts; none from before one whose losses somebody confirmed."""
         recent: list[Manifest] = []
-        for one in self.catalog.backups(set_name):
-            if one.manifest and one.verdict.is_valid and not one.is_safety and not one.is_suspect:
+        for one in counting.trusted(self.catalog.backups(set_name), datetime.now(UTC)):
+            if one.manifest:
                 recent.append(one.manifest)
                 if one.is_confirmed or len(recent) == suspicion.RECENT:
                     break
@@ -131,21 +131,14 @@ class Service:
 
         The one just made stays even where a clock that was set back makes it the oldest.
         """
-        rules = self.settings.sets[set_name]
+        rules, now = self.settings.sets[set_name], datetime.now(UTC)
         store = self.stores[set_name]
         candidates = [
-            retention.Candidate(
-                one.id,
-                one.verdict.is_valid,
-                one.is_pinned,
-                one.id == just_made or store.is_being_read(one.id),
-                one.is_safety,
-                one.is_suspect,
-            )
+            retention.Candidate.of(one, now, is_in_use=one.id == just_made or store.is_being_read(one.id))
             for one in self.catalog.backups(set_name)
             if one.verdict.state is not BackupState.ORPHAN  # never ours to delete: its metadata may only be lost
         ]
-        return retention.judge(candidates, retention.Policy(rules.limit, rules.retention_days), datetime.now(UTC))
+        return retention.judge(candidates, retention.Policy(rules.limit, rules.retention_days), now)
 
     def prune(self, set_name: str) -> list[retention.Decision]:
         """Delete what the rules let go and return all decisions. Raises Busy, StorageError."""
@@ -211,10 +204,7 @@ class Service:
     def _require_expendable(self, found: StoredBackup) -> None:
         if found.is_pinned:
             raise BackupProtected(f"{found.id} is pinned")
-        if found.is_safety:
-            return
-        equals = [one.id for one in self.catalog.restorable(found.set_name) if found.is_suspect or not one.is_suspect]
-        if equals == [found.id]:
+        if counting.is_last_valid(found, self.catalog.backups(found.set_name), datetime.now(UTC)):
             raise BackupProtected(f"{found.id} is the last valid backup of the set {found.set_name}")
 
     def pin(self, backup_id: str, until: datetime | None) -> StoredBackup:
@@ -315,9 +305,10 @@ class Service:
 
         Raises BackupNotFound where there is none, Busy while another drill is under way, and what a restore raises.
         """
-        newest = await in_thread(self.catalog.newest_valid, set_name)
-        if newest is None:
-            raise BackupNotFound(f"the set {set_name} has no valid backup")
+        usable = await in_thread(self.catalog.in_order_of_choice, set_name, datetime.now(UTC))
+        if not usable:
+            raise BackupNotFound(f"the set {set_name} has no valid backup that is dated before now")
+        newest = usable[0]
         order = self.restore_order(str(newest.id), target_db=None, collections=None)
         with SetLock(self.settings.backup_dir, DRILL, f"drill of {newest.id}"):
             began = time.monotonic()

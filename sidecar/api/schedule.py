@@ -9,10 +9,11 @@ from sidecar.api.jobs import run_body
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.errors import AlreadyOver, SetNotFound
 from sidecar.model import Kind
+from sidecar.rules import counting
 from sidecar.rules import health as rules
+from sidecar.rules.schedule import schedule_name
 from sidecar.runs.scheduler import Routine
 from sidecar.status.overview import SetView
-from sidecar.status.reports import taken_at
 
 routes = RouteTable(tag="Schedule")
 BASE = "/api/admin/schedule"
@@ -56,7 +57,7 @@ async def resume(request: web.Request, query: parameters.WhichOrAll) -> Reply:
 
 
 def _routines(sidecar: Sidecar, asked: str) -> list[str]:
-    return [f"{Kind.BACKUP}:{one.name}" for one in sidecar.service.sets(asked)]
+    return [schedule_name(Kind.BACKUP, one.name) for one in sidecar.service.sets(asked)]
 
 
 def _body(sidecar: Sidecar) -> schemas.ScheduleBody:
@@ -93,10 +94,12 @@ def _routine(sidecar: Sidecar, routine: Routine) -> schemas.ScheduleEntry:
         last_success_at=success.ended_at if success else None,
         consecutive_failures=view.consecutive_failures if is_backup else 0,
         max_age_seconds=max_age,
-        is_overdue=max_age is not None and _age_seconds(sidecar, view) > max_age,
+        is_overdue=max_age is not None and _is_older(sidecar, view, max_age),
     )
 
 
-def _age_seconds(sidecar: Sidecar, view: SetView) -> float:
-    """Of the newest backup; none at all is not overdue but missing."""
-    return (sidecar.clock.now() - taken_at(view.counted[0])).total_seconds() if view.counted else 0.0
+def _is_older(sidecar: Sidecar, view: SetView, seconds: float) -> bool:
+    """Whether the newest backup is; none at all is not overdue but missing."""
+    now = sidecar.clock.now()
+    age = counting.age(counting.newest(view.backups, now), now)
+    return age is not None and age.total_seconds() > seconds

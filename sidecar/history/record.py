@@ -10,7 +10,10 @@ from typing import Any, Final, Self, TypeVar
 from sidecar.errors import Busy, UsageError
 from sidecar.history.database import RecordFile
 from sidecar.history.rows import (
+    BAD,
     ENDED,
+    GOOD,
+    PASSED,
     REAL,
     RUN,
     SCHEMA,
@@ -32,6 +35,7 @@ from sidecar.history.rows import (
     total_of,
 )
 from sidecar.model import BackupId, Kind, Manifest, Outcome, Run, Trigger
+from sidecar.rules.schedule import schedule_name
 from sidecar.store.catalog import Finding
 
 T = TypeVar("T")
@@ -106,9 +110,11 @@ class History:
 
         def work(connection: sqlite3.Connection) -> None:
             where = "WHERE kind = ? AND set_name = ? AND due_at > ?"
-            connection.execute(f"DELETE FROM runs {where} AND outcome IN ('skipped', 'missed')", future)  # noqa: S608 - constants
+            connection.execute(f"DELETE FROM runs {where} AND {PASSED}", future)  # noqa: S608 - constants
             connection.execute(f"UPDATE runs SET due_at = NULL {where}", future)  # noqa: S608 - constants
-            connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", (f"{kind}:{set_name}", stored(now)))
+            connection.execute(
+                "INSERT OR REPLACE INTO schedules VALUES (?, ?)", (schedule_name(kind, set_name), stored(now))
+            )
 
         self._db.change(work)
 
@@ -140,23 +146,19 @@ class History:
         return {run.due_at: run.outcome for run in self._runs(where, kind, set_name) if run.due_at}
 
     def latest(self, kind: Kind, set_name: str, trigger: Trigger | None = None) -> Run | None:
-        """The last run that took place and ended."""
+        """The last run that took place and ended: the last to be recorded, whatever the clock said then."""
         only = "AND trigger = ?" if trigger else ""
         values = [kind, set_name, *([trigger] if trigger else [])]
-        return self._first(
-            f"WHERE kind = ? AND set_name = ? AND {REAL} {only} ORDER BY ended_at DESC, rowid DESC", *values
-        )
+        return self._first(f"WHERE kind = ? AND set_name = ? AND {REAL} {only} ORDER BY rowid DESC", *values)
 
     def last_success(self, kind: Kind, set_name: str) -> Run | None:
-        where = "WHERE kind = ? AND set_name = ? AND outcome = 'succeeded' ORDER BY ended_at DESC, rowid DESC"
-        return self._first(where, kind, set_name)
+        return self._first(f"WHERE kind = ? AND set_name = ? AND {GOOD} ORDER BY rowid DESC", kind, set_name)
 
     def consecutive_failures(self, kind: Kind, set_name: str) -> int:
         """Runs that failed or were aborted since the last one that succeeded."""
-        success = self.last_success(kind, set_name)
-        since = stored(success.ended_at) if success and success.ended_at else -1
-        where = "kind = ? AND set_name = ? AND outcome IN ('failed', 'aborted') AND ended_at > ?"
-        return self._number(f"SELECT count(*) FROM runs WHERE {where}", kind, set_name, since)  # noqa: S608 - constants
+        success = f"SELECT max(rowid) FROM runs WHERE kind = ? AND set_name = ? AND {GOOD}"  # noqa: S608 - constants
+        where = f"kind = ? AND set_name = ? AND {BAD} AND rowid > coalesce(({success}), -1)"
+        return self._number(f"SELECT count(*) FROM runs WHERE {where}", kind, set_name, kind, set_name)  # noqa: S608 - constants
 
     def known_since(self, kind: Kind, set_name: str) -> datetime | None:
         """The first due time or run that is remembered, else up to when due times were dealt with."""
@@ -167,7 +169,9 @@ class History:
             set_name,
         )[0]
         known = [
-            moment for moment in (first and moment_of(first), self.accounted_until(f"{kind}:{set_name}")) if moment
+            moment
+            for moment in (first and moment_of(first), self.accounted_until(schedule_name(kind, set_name)))
+            if moment
         ]
         return min(known, default=None)
 
@@ -260,12 +264,12 @@ def _rebuild(connection: sqlite3.Connection, manifests: Iterable[Manifest]) -> N
             message=one.filename,
             backup_id=one.backup_id,
         )
-        for one in manifests
+        for one in sorted(manifests, key=lambda one: one.timestamp)
     ]
     connection.executemany(insert("INSERT OR IGNORE"), [run_row(run) for run in runs])
     _count(connection, runs)
-    for run in sorted(runs, key=lambda run: run.started_at):
-        until = (f"{Kind.BACKUP}:{run.set_name}", stored(run.started_at))
+    for run in runs:
+        until = (schedule_name(Kind.BACKUP, run.set_name), stored(run.started_at))
         connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", until)
 
 
@@ -296,10 +300,10 @@ def _count(connection: sqlite3.Connection, runs: Sequence[Run]) -> None:
 def _prune(connection: sqlite3.Connection, run: Run) -> None:
     """Forget the oldest; what passed by without a run does not push out runs, and the last success always stays."""
     of = "kind = :kind AND set_name = :set"
-    for which in (REAL, "outcome IN ('skipped', 'missed')"):
+    for which in (REAL, PASSED):
         oldest = (
             f"SELECT started_at FROM runs WHERE {of} AND {which} ORDER BY started_at DESC LIMIT 1 OFFSET {KEPT - 1}"  # noqa: S608 - constants
         )
-        success = f"SELECT rowid FROM runs WHERE {of} AND outcome = 'succeeded' ORDER BY ended_at DESC LIMIT 1"  # noqa: S608 - constants
+        success = f"SELECT rowid FROM runs WHERE {of} AND {GOOD} ORDER BY rowid DESC LIMIT 1"  # noqa: S608 - constants
         query = f"DELETE FROM runs WHERE {of} AND {which} AND started_at < ({oldest}) AND rowid NOT IN ({success})"  # noqa: S608 - constants
         connection.execute(query, {"kind": run.kind, "set": run.set_name})

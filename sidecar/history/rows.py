@@ -2,11 +2,23 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sidecar.model import BackupId, BackupState, Kind, Outcome, Run, Trigger, Verdict
+from sidecar.model import (
+    PASSED_BY,
+    TOOK_PLACE,
+    WENT_WRONG,
+    BackupId,
+    BackupState,
+    Kind,
+    Outcome,
+    Run,
+    Trigger,
+    Verdict,
+)
 from sidecar.store.catalog import Finding
 
 VERSION: Final = 1
@@ -40,7 +52,15 @@ RUN = "job_id, kind, set_name, trigger, started_at, due_at, ended_at, outcome, c
 ENDED = "ON CONFLICT (job_id, set_name) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in ("ended_at", "outcome", "code", "message", "backup_id", "log")
 )
-REAL = "outcome IN ('succeeded', 'failed', 'aborted')"  # a run took place
+
+
+def _ended(outcomes: Iterable[Outcome]) -> str:
+    listed = ", ".join(f"'{one}'" for one in sorted(outcomes))
+    return f"outcome IN ({listed})"
+
+
+GOOD, BAD = _ended({Outcome.SUCCEEDED}), _ended(WENT_WRONG)
+REAL, PASSED = _ended(TOOK_PLACE), _ended(PASSED_BY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from sidecar.errors import every_code
 from sidecar.history import Pause
 from sidecar.metrics.family import by, duration, ended, is_good, of_set, seconds
-from sidecar.metrics.state import BAD, One
-from sidecar.model import Kind, Outcome, Trigger
+from sidecar.metrics.state import One
+from sidecar.model import WENT_WRONG, Kind, Outcome, Trigger
 
 REASONS = every_code()
 
@@ -15,7 +15,7 @@ def _triggers(one: One) -> dict[str, float]:
 
 def _failures(one: One) -> dict[str, float]:
     codes = {total.code for total in one.state.overview.totals}.union(REASONS) - {""}
-    return {code: one.runs(Kind.BACKUP, BAD, code=code) for code in sorted(codes)}
+    return {code: one.runs(Kind.BACKUP, WENT_WRONG, code=code) for code in sorted(codes)}
 
 
 def _pause(one: One) -> Pause | None:

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sidecar.history import History
-from sidecar.model import BackupSet, Kind, Manifest, Outcome, Run, StoredBackup, Trigger
+from sidecar.model import TOOK_PLACE, BackupSet, Kind, Manifest, Outcome, Run, StoredBackup, Trigger
+from sidecar.rules import counting
+from sidecar.rules.schedule import schedule_name
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone
 from sidecar.runs.scheduler import Routine, Scheduler
 from sidecar.runtime.clock import Clock
 from sidecar.status.overview import Overview, SetView
-
-REAL = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ABORTED)  # a run took place
-BAD = (Outcome.FAILED, Outcome.ABORTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,12 @@ class One:
     now: datetime
 
     @property
+    def restorable(self) -> list[StoredBackup]:
+        return counting.restorable(self.view.backups, self.now)
+
+    @property
     def newest(self) -> StoredBackup | None:
-        return next(iter(self.view.counted), None)
+        return counting.newest(self.view.backups, self.now)
 
     @property
     def manifest(self) -> Manifest | None:
@@ -58,7 +61,7 @@ class One:
 
     @property
     def routine(self) -> Routine:
-        return self.state.scheduler.routines[f"{Kind.BACKUP}:{self.name}"]
+        return self.state.scheduler.routines[schedule_name(Kind.BACKUP, self.name)]
 
     @property
     def running(self) -> Run | None:
@@ -66,11 +69,11 @@ class One:
 
     def interval_seconds(self, kind: Kind) -> float:
         """Of the schedule for this kind of work; 0 without one."""
-        routine = self.state.scheduler.routines.get(f"{kind}:{self.name}")
+        routine = self.state.scheduler.routines.get(schedule_name(kind, self.name))
         return routine.interval_seconds if routine else 0.0
 
     def runs(
-        self, kind: Kind, of: Iterable[Outcome] = REAL, *, trigger: Trigger | None = None, code: str | None = None
+        self, kind: Kind, of: Iterable[Outcome] = TOOK_PLACE, *, trigger: Trigger | None = None, code: str | None = None
     ) -> int:
         """How many runs were ever recorded."""
         return sum(

@@ -3,20 +3,21 @@
 import math
 
 from sidecar.metrics.family import by, duration, ended, is_good, of_set, seconds
-from sidecar.metrics.state import BAD, One
-from sidecar.model import BackupState, Kind, StoredBackup
+from sidecar.metrics.state import One
+from sidecar.model import WENT_WRONG, BackupState, Kind, StoredBackup
+from sidecar.rules import counting
 from sidecar.rules.health import max_age_seconds
-from sidecar.rules.retention import Policy, expected
+from sidecar.rules.retention import Candidate, Policy, expected, is_held
 from sidecar.runs.operations import RETENTION_DELETED, RETENTION_FAILURES
-from sidecar.status import reports
 
 
 def _begun(backup: StoredBackup | None) -> float:
-    return seconds(reports.taken_at(backup)) if backup else 0.0
+    return seconds(backup.taken_at) if backup else 0.0
 
 
 def _age(one: One) -> float:
-    return max((one.now - reports.taken_at(one.newest)).total_seconds(), 0.0) if one.newest else math.inf
+    age = counting.age(one.newest, one.now)
+    return math.inf if age is None else age.total_seconds()
 
 
 def _states(one: One) -> dict[str, float]:
@@ -35,7 +36,9 @@ STORED = (
     of_set("age_seconds", "Age of the newest backup; +Inf without one.", _age),
     of_set("valid", "1 if the newest backup is valid.", lambda s: bool(s.newest and s.newest.verdict.is_valid)),
     of_set("size_bytes", "Size of the newest backup.", lambda s: s.newest.size_bytes if s.newest else 0),
-    of_set("documents", "Documents in the newest valid backup.", lambda s: s.view.newest_documents),
+    of_set(
+        "documents", "Documents in the newest valid backup.", lambda s: s.restorable[0].documents if s.restorable else 0
+    ),
     of_set(
         "missing_collections",
         "Collections of the set that the newest backup did not find.",
@@ -45,7 +48,7 @@ STORED = (
     of_set(
         "restorable_backups",
         "Valid backups of the whole set; those made before a restore do not count.",
-        lambda s: len(s.view.valid),
+        lambda s: len(s.restorable),
     ),
     of_set(
         "expected_backups",
@@ -55,23 +58,23 @@ STORED = (
     of_set(
         "suspect_backups",
         "Backups that lost most of a collection and that nobody has confirmed.",
-        lambda s: sum(backup.is_suspect for backup in s.view.counted),
+        lambda s: sum(one.is_suspect for one in counting.counted(s.view.backups, s.now)),
     ),
     of_set(
         "retention_held",
         "1 while nothing is deleted because the newest valid backup is suspect.",
-        lambda s: bool(s.view.valid) and s.view.valid[0].is_suspect,
+        lambda s: is_held(Candidate.of(one, s.now) for one in s.view.backups),
     ),
     of_set("stored_bytes", "Size of all stored backups.", lambda s: sum(b.size_bytes for b in s.view.backups)),
     of_set(
         "newest_backup_timestamp_seconds",
         "When the newest valid backup was begun.",
-        lambda s: _begun(s.view.valid[0] if s.view.valid else None),
+        lambda s: _begun(s.restorable[0] if s.restorable else None),
     ),
     of_set(
         "oldest_backup_timestamp_seconds",
         "When the oldest valid backup was begun.",
-        lambda s: _begun(s.view.valid[-1] if s.view.valid else None),
+        lambda s: _begun(s.restorable[-1] if s.restorable else None),
     ),
     of_set(
         "max_age_seconds",
@@ -110,7 +113,7 @@ PROOF = (
     of_set(
         "verification_failures_total",
         "Verifications that found something invalid or could not end.",
-        lambda s: s.runs(Kind.VERIFY, BAD),
+        lambda s: s.runs(Kind.VERIFY, WENT_WRONG),
     ),
     of_set("restore_drill_success", "1 if the last restore drill ended well.", lambda s: is_good(s.view.last_drill)),
     of_set(
@@ -129,7 +132,9 @@ PROOF = (
         lambda s: s.interval_seconds(Kind.DRILL),
     ),
     of_set("restores_total", "Restores that ended.", lambda s: s.runs(Kind.RESTORE)),
-    of_set("restore_failures_total", "Restores that failed or were aborted.", lambda s: s.runs(Kind.RESTORE, BAD)),
+    of_set(
+        "restore_failures_total", "Restores that failed or were aborted.", lambda s: s.runs(Kind.RESTORE, WENT_WRONG)
+    ),
 )
 
 RETENTION = (

@@ -1,11 +1,11 @@
 """How well a set is protected, from its newest backup's age and verdict. Pure: `now` is passed in.
 
 Boundaries: younger than 24 h is healthy, 24 h up to and including 48 h is caution, older is a warning; corrupt or none is
-critical. A timestamp in the future (a clock that was set back) counts as just now.
+critical. What is dated ahead of now by a clock that was wrong is no newest backup: it is only told of.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -51,8 +51,19 @@ class Protection:
     message: str
 
 
-def judge(newest: Newest | None, now: datetime) -> Protection:
-    """What the newest backup of a set says about it."""
+def judge(newest: Newest | None, now: datetime, ahead: Sequence[str] = ()) -> Protection:
+    """What the newest backup of a set says about it; `ahead` are the ids of those that are dated ahead of now."""
+    protection = _judged(newest, now)
+    return replace(protection, message=f"{protection.message}; {_told(ahead)}") if ahead else protection
+
+
+def _told(ahead: Sequence[str]) -> str:
+    which = ahead[0] if len(ahead) == 1 else f"{len(ahead)} backups"
+    verb = "is" if len(ahead) == 1 else "are"
+    return f"{which} {verb} dated ahead of now and not counted: a clock was wrong"
+
+
+def _judged(newest: Newest | None, now: datetime) -> Protection:
     if newest is None:
         return Protection(Status.MISSING, Health.CRITICAL, "No backup exists")
     age = max(now - newest.taken_at, timedelta())

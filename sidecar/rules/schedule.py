@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
+from sidecar.model import Kind
+
 ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 _FIELDS = 5
 _ANY_MOMENT = 0.0  # whether a date ever comes does not depend on when one asks
@@ -62,6 +64,11 @@ def _values(position: int, text: str) -> list[int | str]:
     fields = ["*"] * _FIELDS
     fields[position] = text
     return list(croniter.expand(" ".join(fields))[0][position])
+
+
+def schedule_name(kind: Kind, set_name: str) -> str:
+    """What the schedule for one kind of work on one set is known by: in the record, in the lease, in the scheduler."""
+    return f"{kind}:{set_name}"
 
 
 # -- due times ---------------------------------------------------------------------------------------------------------

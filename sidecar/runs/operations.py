@@ -42,7 +42,7 @@ class Operations:
             claim=f"verify {found.id}",
             do=partial(self._verify_one, str(found.id), deep=deep),
             backup_id=str(found.id),
-            expected_documents=sum(found.manifest.collections.values()) if found.manifest and deep else 0,
+            expected_documents=found.documents if deep else 0,
         )
         return await self._jobs.start(Kind.VERIFY, Trigger.MANUAL, {found.set_name: work})
 
@@ -57,7 +57,7 @@ class Operations:
             claim=_writes(name),
             do=partial(self._restore, order),
             backup_id=str(order.backup_id),
-            expected_documents=self._overview.sets[name].newest_documents,
+            expected_documents=self._overview.newest_documents(name),
         )
         return await self._jobs.start(Kind.RESTORE, trigger, {name: work})
 
@@ -92,7 +92,7 @@ class Operations:
     # -- the works -----------------------------------------------------------------------------------------------------
 
     def _backup(self, name: str, trigger: Trigger) -> Work:
-        expected = self._overview.sets[name].newest_documents
+        expected = self._overview.newest_documents(name)
         return Work(claim=_writes(name), do=partial(self._back_up, name, trigger), expected_documents=expected)
 
     async def _back_up(self, name: str, trigger: Trigger, listener: Listener) -> Done:
@@ -127,7 +127,7 @@ class Operations:
         return Done("; ".join([message, *late]), str(order.backup_id), "; ".join(late) or None)
 
     def _drill(self, name: str) -> Work:
-        expected = self._overview.sets[name].newest_documents
+        expected = self._overview.newest_documents(name)
         return Work(claim=f"drill {name}", do=partial(self._rehearse, name), expected_documents=expected)
 
     async def _rehearse(self, name: str, listener: Listener) -> Done:

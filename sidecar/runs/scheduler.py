@@ -10,7 +10,7 @@ import structlog
 from sidecar.errors import Busy, SourceError
 from sidecar.history import Accounted, History, Pause
 from sidecar.model import Kind, Outcome, Run, Trigger
-from sidecar.rules.schedule import Timetable, reckon
+from sidecar.rules.schedule import Timetable, reckon, schedule_name
 from sidecar.runs.jobs import new_job_id
 from sidecar.runs.leadership import SHARED, Alone
 from sidecar.runtime.clock import Clock
@@ -39,7 +39,7 @@ class Routine:
 
     @property
     def name(self) -> str:
-        return f"{self.kind}:{self.set_name}"
+        return schedule_name(self.kind, self.set_name)
 
 
 class Scheduler:

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 import structlog
 
 from sidecar.errors import Busy, Cancelled, LeaseLost, SidecarError, SourceStalled, SourceUnavailable, TargetInUse
-from sidecar.model import BackupId, BackupSet, BackupState, Collection, Outcome, StoredBackup, Trigger
+from sidecar.model import BackupId, BackupSet, Collection, Outcome, StoredBackup, Trigger
 from sidecar.mongodb.database import is_ours
 from sidecar.mongodb.lease import Lease
 from sidecar.restore.restore import Target
+from sidecar.rules import counting
 from sidecar.runs.operations import Operations
 from sidecar.runs.scheduler import Scheduler
 from sidecar.runtime.clock import Clock
@@ -86,8 +87,7 @@ class StartUp:
         return [one for one in self._service.settings.sets.values() if not has_data.intersection(_names(one, there))]
 
     def _backups_of(self, one: BackupSet) -> list[StoredBackup]:
-        found = self._service.catalog.backups(one.name)
-        return [backup for backup in found if backup.verdict.state is not BackupState.ORPHAN and not backup.is_safety]
+        return counting.of_the_set(self._service.catalog.backups(one.name))
 
     # -- restoring -----------------------------------------------------------------------------------------------------
 
@@ -95,10 +95,10 @@ class StartUp:
         """Restore the newest backup that can be. Why none could, if so."""
         if one not in await self._empty_sets():  # a set restored before it shares its collections
             return None
-        usable = await in_thread(self._service.catalog.restorable, one.name)
+        usable = await in_thread(self._service.catalog.in_order_of_choice, one.name, self._clock.now())
         if not usable:
-            return f"{one.name} is empty and none of its backups is valid"
-        if not _documents(usable[0]):
+            return f"{one.name} is empty and none of its backups is valid and dated before now"
+        if not usable[0].documents:
             return None
         failures = []
         for backup in usable:
@@ -141,7 +141,3 @@ class StartUp:
 def _names(one: BackupSet, there: Mapping[str, Collection]) -> set[str]:
     names = {name for name in there if not is_ours(name)} if one.takes_all else set(one.collections)
     return names - set(one.exclude)
-
-
-def _documents(backup: StoredBackup) -> int:
-    return sum(backup.manifest.collections.values()) if backup.manifest else 0

@@ -9,7 +9,8 @@ import structlog
 
 from sidecar.errors import SidecarError, StorageError
 from sidecar.history import History, Total
-from sidecar.model import BackupState, Kind, Run, StoredBackup, Trigger
+from sidecar.model import Kind, Run, StoredBackup, Trigger
+from sidecar.rules import counting
 from sidecar.runtime.clock import Clock
 from sidecar.runtime.supervision import Supervised
 from sidecar.runtime.threads import in_thread
@@ -40,20 +41,6 @@ class SetView:
     last_verification: Run | None = None  # of all its backups
     last_drill: Run | None = None
     last_good_drill: Run | None = None
-
-    @property
-    def counted(self) -> tuple[StoredBackup, ...]:
-        """Those that were made as a backup of the set and have metadata."""
-        return tuple(b for b in self.backups if b.verdict.state is not BackupState.ORPHAN and not b.is_safety)
-
-    @property
-    def valid(self) -> tuple[StoredBackup, ...]:
-        return tuple(one for one in self.counted if one.verdict.is_valid)
-
-    @property
-    def newest_documents(self) -> int:
-        newest = next((one.manifest for one in self.valid if one.manifest), None)
-        return sum(newest.collections.values()) if newest else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +143,17 @@ class Overview:
         except SidecarError as error:
             self.mongodb = Reachability(asked_at=now, error=str(error))
 
+    def newest_documents(self, name: str) -> int:
+        """How many documents the newest restorable backup of a set holds; 0 without one."""
+        found = counting.restorable(self.sets[name].backups, self._clock.now())
+        return next((one.documents for one in found), 0)
+
     @property
     def required_bytes(self) -> int:
         """What must be free for the next run of any set: what must stay free, and its newest backup once more."""
-        sizes = [view.valid[0].size_bytes for view in self.sets.values() if view.valid]
+        now = self._clock.now()
+        found = [counting.restorable(view.backups, now) for view in self.sets.values()]
+        sizes = [backups[0].size_bytes for backups in found if backups]
         return self._service.settings.min_storage_bytes + int(SIZE_MARGIN * max(sizes, default=0))
 
     @property

@@ -4,13 +4,13 @@ The keys are those of the users' specification; keys of ours are only ever added
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from sidecar.model import BackupSet, BackupState, Consistency, StoredBackup, Trigger
-from sidecar.rules import health
+from sidecar.rules import counting, health
 
 
 class Body(BaseModel):
@@ -42,6 +42,7 @@ class Entry(Body):
     missing_collections: tuple[str, ...]
     is_suspect: bool
     suspicions: tuple[str, ...]
+    is_ahead: bool  # dated ahead of now by a clock that was wrong: it does not count
 
 
 class LastBackup(Body):
@@ -79,7 +80,7 @@ def entry(backup: StoredBackup, now: datetime) -> Entry:
         backup_id=str(backup.id),
         backup_type=backup.set_name,
         filename=backup.id.data_name,
-        timestamp=taken_at(backup),
+        timestamp=backup.taken_at,
         size_mb=round(backup.size_bytes / 2**20, 2),
         size_bytes=backup.size_bytes,
         checksum=manifest.checksum if manifest else None,
@@ -87,7 +88,7 @@ def entry(backup: StoredBackup, now: datetime) -> Entry:
         is_valid=backup.verdict.is_valid,
         state=backup.verdict.state,
         verify_message=backup.verdict.message,
-        age_days=max((now - taken_at(backup)).days, 0),
+        age_days=max((now - backup.taken_at).days, 0),
         is_pinned=backup.is_pinned,
         pinned_until=backup.pinned_until,
         trigger=manifest.trigger if manifest else None,
@@ -96,26 +97,20 @@ def entry(backup: StoredBackup, now: datetime) -> Entry:
         missing_collections=manifest.missing_collections if manifest else (),
         is_suspect=backup.is_suspect,
         suspicions=manifest.suspicions if manifest else (),
+        is_ahead=counting.is_ahead(backup, now),
     )
 
 
-def taken_at(backup: StoredBackup) -> datetime:
-    """When the backup was begun, in UTC; from its name where the metadata cannot be read."""
-    return backup.manifest.timestamp.astimezone(UTC) if backup.manifest else backup.id.taken_at
-
-
-def set_status(backup_set: BackupSet, backups: Iterable[StoredBackup], now: datetime) -> SetStatus:
-    """The state of one set; `backups` newest first."""
-    backups = list(backups)
-    counted = [b for b in backups if b.verdict.state is not BackupState.ORPHAN and not b.is_safety]
-    newest = counted[0] if counted else None
-    protection = protection_of(newest, now)
+def set_status(backup_set: BackupSet, backups: Sequence[StoredBackup], now: datetime) -> SetStatus:
+    """The state of one set."""
+    newest = counting.newest(backups, now)
+    protection = protection_of(backups, now)
     return SetStatus(
         status=protection.status,
         health=protection.health,
         message=protection.message,
         last_backup=_last(newest, now) if newest else None,
-        backup_count=sum(backup.verdict.is_valid for backup in counted),
+        backup_count=len(counting.restorable(backups, now)),
         retention_limit=backup_set.limit,
         retention_days=backup_set.retention_days,
         directory=str(backup_set.directory),
@@ -124,11 +119,15 @@ def set_status(backup_set: BackupSet, backups: Iterable[StoredBackup], now: date
     )
 
 
-def protection_of(newest: StoredBackup | None, now: datetime) -> health.Protection:
+def protection_of(backups: Sequence[StoredBackup], now: datetime) -> health.Protection:
+    """The judgement on a set that has these backups."""
+    newest = counting.newest(backups, now)
+    ahead = [str(one.id) for one in backups if counting.is_ahead(one, now)]
     if newest is None:
-        return health.judge(None, now)
+        return health.judge(None, now, ahead)
     verdict = newest.verdict
-    return health.judge(health.Newest(taken_at(newest), verdict.is_valid, verdict.message, _suspicions(newest)), now)
+    found = health.Newest(newest.taken_at, verdict.is_valid, verdict.message, _suspicions(newest))
+    return health.judge(found, now, ahead)
 
 
 def _suspicions(newest: StoredBackup | None) -> tuple[str, ...]:
@@ -137,5 +136,5 @@ def _suspicions(newest: StoredBackup | None) -> tuple[str, ...]:
 
 def _last(backup: StoredBackup, now: datetime) -> LastBackup:
     shown = entry(backup, now).model_dump(include=set(LastBackup.model_fields))
-    age_hours = max((now - taken_at(backup)).total_seconds() / 3600, 0)
+    age_hours = max((now - backup.taken_at).total_seconds() / 3600, 0)
     return LastBackup(**shown, age_hours=round(age_hours, 1))

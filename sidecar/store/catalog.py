@@ -9,6 +9,7 @@ from threading import Lock
 from sidecar.errors import BackupInvalid, BackupNotFound, StorageError
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, BackupState, Manifest, StoredBackup, Verdict
+from sidecar.rules import counting
 from sidecar.store.local import Files, Identity, LocalStore
 from sidecar.store.verify import read_manifest, verify
 
@@ -56,14 +57,9 @@ class Catalog:
         with self._locks[store.set.name]:
             return self._stored(store, files, nobody)
 
-    def newest_valid(self, set_name: str) -> StoredBackup | None:
-        """The newest that was made as a backup of the whole set; a suspect one only where there is no other."""
-        return next(iter(self.restorable(set_name)), None)
-
-    def restorable(self, set_name: str) -> list[StoredBackup]:
-        """The valid backups of the whole set in the order in which one would want them back: newest first, suspect ones last."""
-        whole = [one for one in self.backups(set_name) if one.verdict.is_valid and not one.is_safety]
-        return sorted(whole, key=lambda one: one.is_suspect)
+    def in_order_of_choice(self, set_name: str, now: datetime) -> list[StoredBackup]:
+        """The backups of a set that can be restored, as one would want them back: newest first, suspect ones last."""
+        return counting.in_order_of_choice(self.backups(set_name), now)
 
     def note(self, backup_id: BackupId, verdict: Verdict, *, is_deep: bool) -> None:
         """Believe what a verification has found from now on, whatever was believed before."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -166,9 +167,8 @@ async def test_without_room_for_the_safety_backup_nothing_is_written(service: Se
 async def test_a_safety_backup_never_stands_in_for_one_of_the_set(service: Service) -> None:
     manifest = await prepared(service)
     await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
-    newest = service.catalog.newest_valid("main")
-    assert newest is not None
-    assert str(newest.id) == manifest.backup_id
+    wanted = service.catalog.in_order_of_choice("main", datetime.now(UTC))
+    assert [str(one.id) for one in wanted] == [manifest.backup_id]
     (safety,) = safeties(service)
     service.unpin(str(safety))
     reasons = {str(one.id): (one.keep, one.reason) for one in service.decisions("main")}

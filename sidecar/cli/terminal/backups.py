@@ -43,24 +43,26 @@ def backups(stored: Iterable[StoredBackup], now: datetime) -> None:
     table.add_column("Why", overflow="fold")
     for one in stored:
         row = reports.entry(one, now)
-        age = age_in_words(max(now - reports.taken_at(one), now - now))
+        age = age_in_words(max(now - one.taken_at, now - now))
         table.add_row(
             row.backup_id,
             one.set_name,
-            f"{reports.taken_at(one):%Y-%m-%d %H:%M:%S}",
+            f"{one.taken_at:%Y-%m-%d %H:%M:%S}",
             age,
             f"{sum(row.collections.values()):,}",
             f"{row.size_mb:.2f}",
-            _state(one),
+            _state(one, is_ahead=row.is_ahead),
             "; ".join(row.suspicions if one.is_suspect else ()) if one.verdict.is_valid else one.verdict.message,
         )
     out.print(table)
 
 
-def _state(one: StoredBackup) -> str:
+def _state(one: StoredBackup, *, is_ahead: bool) -> str:
     words = [_STATE[one.verdict.state]]
     if one.is_suspect:
         words.append("[yellow]suspect[/]")
+    if is_ahead:
+        words.append("[yellow]dated ahead[/]")
     if one.is_safety:  # perhaps of a part of the set only
         words.append("(before a restore)")
     elif one.is_pinned:

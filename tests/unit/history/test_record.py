@@ -109,6 +109,16 @@ def test_the_last_run_is_the_last_that_took_place(history: History) -> None:
     assert history.latest(Kind.BACKUP, "other") is None
 
 
+def test_the_last_run_is_the_last_on_record_also_after_one_that_a_wrong_clock_dated_ahead(history: History) -> None:
+    failures = [ended(number, Outcome.FAILED, code="busy") for number in (1, 2)]
+    recorded(history, ended(960), *failures)
+    assert history.latest(Kind.BACKUP, "main") == failures[1]
+    assert history.consecutive_failures(Kind.BACKUP, "main") == 2
+    recorded(history, ended(3))
+    assert history.last_success(Kind.BACKUP, "main") == ended(3)
+    assert history.consecutive_failures(Kind.BACKUP, "main") == 0
+
+
 def test_jobs_are_listed_newest_first_by_the_page_and_by_what_they_are(history: History) -> None:
     both = [ended(1), ended(1, Outcome.FAILED, set_name="attendance", code="busy")]
     history.begin(*[replace(one, outcome=None, ended_at=None, code=None) for one in both])

@@ -43,9 +43,22 @@ def test_health_falls_at_24_hours_and_after_48(age: timedelta, expected: Protect
     assert judge(a_backup(age), NOW) == expected
 
 
-def test_a_backup_from_the_future_counts_as_just_made() -> None:
-    assert judge(a_backup(-timedelta(days=3)), NOW) == Protection(
+def test_the_clock_of_another_machine_may_be_a_little_ahead() -> None:
+    assert judge(a_backup(-timedelta(minutes=5)), NOW) == Protection(
         Status.CURRENT, Health.HEALTHY, "Latest backup is 0 minutes old"
+    )
+
+
+def test_what_is_dated_ahead_of_now_is_told_and_makes_nothing_healthy() -> None:
+    assert judge(None, NOW, ["seed_backup_20990101_000000"]) == Protection(
+        Status.MISSING,
+        Health.CRITICAL,
+        "No backup exists; seed_backup_20990101_000000 is dated ahead of now and not counted: a clock was wrong",
+    )
+    assert judge(a_backup(timedelta(hours=25)), NOW, ["a", "b"]) == Protection(
+        Status.AGING,
+        Health.CAUTION,
+        "Latest backup is 25 hours old; 2 backups are dated ahead of now and not counted: a clock was wrong",
     )
 
 

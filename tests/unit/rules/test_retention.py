@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model import BackupId
-from sidecar.rules.retention import Candidate, Decision, Policy, expected, judge
+from sidecar.rules.retention import Candidate, Decision, Policy, Steadiness, expected, is_held, judge
 
 NOW = datetime(2025, 11, 17, 15, 0, tzinfo=UTC)
 DEFAULT = Policy(limit=5, retention_days=30)
@@ -158,8 +159,50 @@ def test_invalid_backups_stay_at_any_age_while_nothing_valid_exists() -> None:
     ]
 
 
-def test_a_clock_that_went_back_makes_nothing_expire() -> None:
-    assert len(kept(judge([a_backup(-days(age)) for age in range(1, 6)], DEFAULT, NOW))) == 5
+def ahead(by: timedelta, **facts: bool) -> Candidate:
+    return replace(a_backup(-by, **facts), is_ahead=True)
+
+
+def test_what_is_dated_ahead_takes_no_place_is_not_the_newest_and_stays_until_its_time_has_come() -> None:
+    wrong, good = [ahead(days(age)) for age in (40, 41)], [a_backup(hours(age)) for age in range(1, 4)]
+    assert judge([*wrong, *good], Policy(2, 30), NOW) == [
+        Decision(wrong[1].id, keep=True, reason="dated ahead of now, takes no place", expires_at=NOW + days(71)),
+        Decision(wrong[0].id, keep=True, reason="dated ahead of now, takes no place", expires_at=NOW + days(70)),
+        Decision(good[0].id, keep=True, reason="the newest valid backup", expires_at=None),
+        Decision(good[1].id, keep=True, reason="number 2 of 2", expires_at=NOW - hours(2) + days(30)),
+        Decision(good[2].id, keep=False, reason="number 3 of the valid backups, 2 are kept", expires_at=None),
+    ]
+    assert judge(wrong, Policy(2, 30), NOW)[0] == Decision(
+        wrong[1].id, keep=True, reason="there is no valid backup", expires_at=None
+    )
+    late = judge([*wrong, *good], Policy(2, 30), NOW + days(72))
+    assert {one.id: one.reason for one in late if not one.keep}.keys() >= {one.id for one in wrong}
+
+
+def test_a_suspect_one_that_is_dated_ahead_holds_nothing() -> None:
+    wrong = replace(ahead(days(1)), is_suspect=True)
+    assert not is_held([wrong, a_backup(hours(1))])
+    assert is_held([suspect(hours(0)), a_backup(hours(1))])
+
+
+def test_age_counts_from_when_the_clock_was_set() -> None:
+    newest, old, since = a_backup(hours(1)), a_backup(days(40)), NOW - days(2)
+    told = "number 2 of 5; its age counts from 2025-11-15 15:00 UTC, when the clock was set"
+    assert judge([newest, old], DEFAULT, NOW, Steadiness(since))[1] == Decision(
+        old.id, keep=True, reason=told, expires_at=since + days(30)
+    )
+    assert judge([newest, old], DEFAULT, since + days(30) + timedelta(seconds=1), Steadiness(since))[1] == Decision(
+        old.id, keep=False, reason="older than 30 days", expires_at=since + days(30)
+    )
+
+
+def test_nothing_goes_by_age_while_the_clock_is_in_doubt_but_the_count_goes_on() -> None:
+    candidates = [a_backup(hours(age)) for age in range(3)] + [a_backup(days(40), is_valid=False)]
+    decisions = judge(candidates, Policy(2, 30), NOW, Steadiness(doubt="the clocks differ"))
+    assert [(one.keep, one.reason) for one in decisions[2:]] == [
+        (False, "number 3 of the valid backups, 2 are kept"),
+        (True, "older than 30 days, but nothing goes by age: the clocks differ"),
+    ]
 
 
 def test_a_date_past_the_end_of_the_calendar_never_expires() -> None:

@@ -1,0 +1,61 @@
+"""Which stored backups count, which can be restored, and which is the newest: the one place that knows. Pure: `now` is passed in.
+
+A backup counts for its set if it was made as one, has metadata and is not dated ahead of now. What a wrong clock dated ahead is
+kept and shown, but it is never the newest, proves nothing, and is restored only by its name.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sidecar.model import BackupState, StoredBackup
+
+GRACE = timedelta(minutes=5)  # by so much the clocks of two healthy machines may differ
+
+
+def is_ahead(one: StoredBackup, now: datetime) -> bool:
+    """Whether its name or its metadata gives a time that has not come yet."""
+    return max(one.taken_at, one.id.taken_at) > now + GRACE
+
+
+def of_the_set(backups: Iterable[StoredBackup]) -> list[StoredBackup]:
+    """Those that were made as a backup of the set and have metadata, whatever their date; newest first."""
+    mine = (one for one in backups if one.verdict.state is not BackupState.ORPHAN and not one.is_safety)
+    return sorted(mine, key=lambda one: one.id, reverse=True)
+
+
+def counted(backups: Iterable[StoredBackup], now: datetime) -> list[StoredBackup]:
+    """Those that say how well the set is protected; newest first."""
+    return [one for one in of_the_set(backups) if not is_ahead(one, now)]
+
+
+def restorable(backups: Iterable[StoredBackup], now: datetime) -> list[StoredBackup]:
+    """Those of which the whole set can be restored; newest first."""
+    return [one for one in counted(backups, now) if one.verdict.is_valid]
+
+
+def in_order_of_choice(backups: Iterable[StoredBackup], now: datetime) -> list[StoredBackup]:
+    """The restorable ones as one would want them back: newest first, suspect ones last."""
+    return sorted(restorable(backups, now), key=lambda one: one.is_suspect)
+
+
+def trusted(backups: Iterable[StoredBackup], now: datetime) -> list[StoredBackup]:
+    """The restorable ones that nobody doubts; newest first."""
+    return [one for one in restorable(backups, now) if not one.is_suspect]
+
+
+def newest(backups: Iterable[StoredBackup], now: datetime) -> StoredBackup | None:
+    """The one by which a set is judged, valid or not."""
+    return next(iter(counted(backups, now)), None)
+
+
+def age(one: StoredBackup | None, now: datetime) -> timedelta | None:
+    """How old a backup is, nothing where its date lies within the grace ahead; None without a backup."""
+    return max(now - one.taken_at, timedelta()) if one is not None else None
+
+
+def is_last_valid(found: StoredBackup, backups: Iterable[StoredBackup], now: datetime) -> bool:
+    """Whether nothing that is as good would be left without it. One made before a restore is no backup of the set."""
+    if found.is_safety or not found.verdict.is_valid:
+        return False
+    others = [one for one in restorable(backups, now) if one.id != found.id]
+    return not any(found.is_suspect or not one.is_suspect for one in others)
