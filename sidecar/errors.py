@@ -6,7 +6,7 @@ an exit code or an HTTP status is decided where those are made, by looking up th
 
 import errno
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class SidecarError(Exception):
@@ -18,6 +18,10 @@ class SidecarError(Exception):
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)
         self.details = details
+
+    def with_more(self, more: str) -> Self:
+        """The same fact, and what became of things."""
+        return type(self)(f"{self}; {more}", **self.details)
 
 
 class ConfigError(SidecarError):

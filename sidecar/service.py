@@ -29,10 +29,10 @@ from sidecar.errors import (
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, BackupSet, BackupState, Confirmation, Manifest, StoredBackup, Trigger, Verdict
 from sidecar.mongodb.database import Database
-from sidecar.restore import drill, journal, seed
+from sidecar.restore import drill, seed
 from sidecar.restore import restore as engine
-from sidecar.restore.recovery import recover
 from sidecar.restore.safety import Result, Safeguard
+from sidecar.restore.undo import recover
 from sidecar.rules import counting, retention, suspicion
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import in_thread
@@ -288,17 +288,18 @@ class Service:
 
         Raises Busy while the backup's set is in use, and what a backup and a restore raise.
         """
-        set_name = order.store.set.name
-        with journal.noted(self.settings.backup_dir, order, set_name) as note:
-            order = replace(order, journal=note)
-            if not safety:
-                return Result(await engine.restore(order), None)
-            safeguard = Safeguard(
-                store=self.stores.get(set_name, order.store),
-                mongo_host=self.settings.mongo_host,
-                min_free_bytes=self.settings.min_storage_bytes,
-            )
-            return await safeguard.restore(order)
+        store = self.stores.get(order.store.set.name, order.store)
+        return await self._safeguard(store, is_wanted=safety).restore(order)
+
+    def _safeguard(self, store: LocalStore, *, is_wanted: bool = True) -> Safeguard:
+        return Safeguard(
+            root=self.settings.backup_dir,
+            store=store,
+            codec=self.codec,
+            mongo_host=self.settings.mongo_host,
+            min_free_bytes=self.settings.min_storage_bytes,
+            is_wanted=is_wanted,
+        )
 
     async def drill(self, set_name: str, listener: Listener = nobody) -> engine.Restored:
         """Prove the newest valid backup of a set by restoring it into a scratch database, which is dropped again.
@@ -319,11 +320,11 @@ class Service:
 
     async def sow(self, target: engine.Target, path: Path) -> None:
         """Fill an empty database from a seed file. Raises what a restore raises, StorageError, BackupInvalid."""
-        with journal.noted(self.settings.backup_dir, target, next(iter(self.stores))) as note:
-            await seed.sow(replace(target, journal=note), seed.Seed(path, self.codec))
+        store = next(iter(self.stores.values()))
+        await seed.sow(target, seed.Seed(path, self.codec), self._safeguard(store))
 
     async def recover(self) -> list[str]:
-        """Undo what killed restores did; return in words what could not be. Raises SourceError, StorageError."""
+        """Undo what restores did that did not end; return in words what could not be. Raises SourceError, StorageError."""
         return await recover(self.settings.backup_dir, self.database, self.stores, self.codec)
 
     def sweep(self) -> None:

@@ -44,7 +44,7 @@ class Difference:
         setattr(self, kind, getattr(self, kind) + 1)
         shown = self.ids.setdefault(kind, [])
         if len(shown) < SHOWN_IDS:
-            shown.append(_readable(identity))
+            shown.append(readable(identity))
 
 
 class Comparison:
@@ -146,10 +146,10 @@ def _identified(document: bytes) -> tuple[bytes, bytes]:
     return document_id(document) or digest, digest
 
 
-def _readable(identity: bytes) -> str:
+def readable(identity: bytes) -> str:
     """An `_id` as people write it."""
     try:
         element = identity[:1] + b"_id\0" + identity[1:]
         return repr(bson.decode((len(element) + 5).to_bytes(4, "little") + element + b"\0")["_id"])
-    except bson.errors.BSONError:
+    except (bson.errors.BSONError, ValueError):
         return identity.hex()

@@ -31,7 +31,8 @@ SERVER_SELECTION_SECONDS = 5
 PATIENCE = 30  # an index build or a full count answers once, at its end: so many times the stall limit
 
 LEASES = "sidecar_leases"  # where sidecars agree who does what
-STAGED = re.compile(r"(?P<target>.+)\.restoring_(?P<run>[0-9a-f]{8})")  # a collection on its way to its target
+# A collection on its way to its target; versions before this one put the target's name first.
+STAGED = re.compile(r"(?:sidecar_restoring_|.+\.restoring_)(?P<run>[0-9a-f]{8})(?:_\d+)?")
 
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 _COUNT = [{"$group": {"_id": 1, "documents": {"$sum": 1}}}]

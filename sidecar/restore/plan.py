@@ -95,7 +95,7 @@ async def _compared(order: restore.Order, chosen: restore.Chosen, there: Mapping
             for name in items.keys() & there.keys():
                 async for bson_bytes in reader.batches(there[name]):
                     await in_thread(comparison.left, name, bson_bytes)
-        with chosen.backup.open() as content:
+        with chosen.source.open() as content:
             while (batch := await in_thread(next, content.batches, None)) is not None:
                 if batch.collection in items:
                     await in_thread(_look, comparison, examinations[batch.collection], batch)

@@ -1,11 +1,10 @@
-"""The way back: read `restore` as the list of its steps.
+"""The way back: read `restore` and `put_in_place` as lists of their steps.
 
-Every collection is loaded beside its target as `<name>.restoring_<run>`, gets its indexes, is read back and compared, and only
+Every collection is loaded beside its target under a name of its own, gets its indexes, is read back and compared, and only
 then takes its target's place in one `renameCollection`. Until the first rename the target is untouched. What MongoDB cannot
 rename, views and time series, is made in place at the end.
 """
 
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,13 +15,15 @@ import structlog
 
 from sidecar.archive.codec import Codec
 from sidecar.archive.content import Content, reading
-from sidecar.errors import BackupInvalid, TargetUnsuitable, UsageError
+from sidecar.errors import BackupInvalid, StorageError, TargetUnsuitable, UsageError
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, Collection, CollectionDetails, CollectionKind, Manifest
 from sidecar.mongodb import definitions
 from sidecar.mongodb.database import Database
-from sidecar.restore.staging import Backup, Loading
+from sidecar.restore.journal import Journal
+from sidecar.restore.staging import Loading, Source
 from sidecar.rules import compatibility
+from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import in_thread
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest, verify
@@ -33,16 +34,6 @@ log = structlog.get_logger(__name__)
 Check = Callable[[Collection], Awaitable[None]]
 
 
-class Journal:
-    """Is told what a restore is about to replace, so that what a killed one did can be undone. This one forgets it."""
-
-    def protected(self, existing: Iterable[str], safety: str | None, late: Mapping[str, str]) -> None:
-        """Which collections the target had and in which backups they are; `late`, by collection, goes before `safety`."""
-
-    def replacing(self, name: str, fingerprint: str | None) -> None:
-        """Called before a collection is replaced by one of this content; None for a view or what is filled in place."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Where collections are put in place, and who is asked and told."""
@@ -50,10 +41,8 @@ class Target:
     database: Database
     target_db: str
     listener: Listener = nobody
-    run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])  # what it stages is named after it
     checks: tuple[Check, ...] = ()  # awaited just before a collection is replaced, which does not happen if one raises
     journal: Journal = field(default_factory=Journal)
-    replaced: list[str] = field(default_factory=list)  # grows: what the target does not hold any more as it was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +62,7 @@ class Chosen:
 
     manifest: Manifest
     items: Mapping[str, Collection]
-    backup: Backup
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +79,8 @@ async def choose(order: Order) -> Chosen:
     """Verify the backup and read its definitions. Raises BackupNotFound, BackupInvalid, UsageError."""
     manifest = await _trusted(order)
     items = _wanted(order, await _definitions(order, manifest))
-    backup = Backup(manifest.collections, manifest.collection_details, partial(_contents, order, manifest))
-    return Chosen(manifest, items, backup)
+    source = Source(manifest.collections, manifest.collection_details, partial(_contents, order, manifest))
+    return Chosen(manifest, items, source)
 
 
 async def obstacles(order: Order, chosen: Chosen) -> list[str]:
@@ -107,6 +96,12 @@ async def obstacles(order: Order, chosen: Chosen) -> list[str]:
     return found + [f"{name} is sharded: it would come back on one shard, to be sharded again" for name in sharded]
 
 
+async def require_suitable(order: Order, chosen: Chosen) -> None:
+    """Raises TargetUnsuitable for what stands in the way of a restore that is not forced."""
+    if not order.force and (found := await obstacles(order, chosen)):
+        raise TargetUnsuitable("; ".join(found))
+
+
 async def restore(order: Order) -> Restored:
     """Make the target's collections what the backup holds, and prove it.
 
@@ -114,13 +109,16 @@ async def restore(order: Order) -> Restored:
     the server did not take, RestoreMismatch where it holds something else afterwards.
     """
     chosen = await choose(order)
-    if not order.force and (found := await obstacles(order, chosen)):
-        raise TargetUnsuitable("; ".join(found))
-    manifest, items, backup = chosen.manifest, chosen.items, chosen.backup
-    restored = await put_in_place(order, items, backup)
-    log.info("restore.completed", backup_id=manifest.backup_id, target_db=order.target_db, collections=len(items))
-    views = tuple(view.name for view in definitions.sources_first(_views(items)))
-    return Restored(manifest.backup_id, order.target_db, restored, views)
+    await require_suitable(order, chosen)
+    return described(order, chosen, await put_in_place(order, chosen.items, chosen.source))
+
+
+def described(order: Order, chosen: Chosen, loaded: Mapping[str, CollectionDetails]) -> Restored:
+    """What came of it when all is in its place."""
+    backup_id = chosen.manifest.backup_id
+    log.info("restore.completed", backup_id=backup_id, target_db=order.target_db, collections=len(chosen.items))
+    views = tuple(view.name for view in definitions.sources_first(_views(chosen.items)))
+    return Restored(backup_id, order.target_db, loaded, views)
 
 
 def _views(items: Mapping[str, Collection]) -> dict[str, Collection]:
@@ -128,26 +126,26 @@ def _views(items: Mapping[str, Collection]) -> dict[str, Collection]:
 
 
 async def put_in_place(
-    target: Target, items: Mapping[str, Collection], backup: Backup
+    target: Target, items: Mapping[str, Collection], source: Source
 ) -> Mapping[str, CollectionDetails]:
-    """Make these collections of the target what `backup` holds; return what was read back of them."""
-    staged = [item for item in items.values() if item.kind is CollectionKind.COLLECTION]
-    in_place = [item for item in items.values() if item.kind is CollectionKind.TIMESERIES]
-    loading = Loading(target.database, target.target_db, backup, target.run_id, target.listener)
-    if not await loading.rename_keeps_options(staged):
-        in_place += [item for item in staged if item.options != definitions.EMPTY]
-        staged = [item for item in staged if item.options == definitions.EMPTY]
+    """Make these collections of the target what `source` holds; return what was read back of them."""
+    loading = Loading(target.database, target.target_db, source, target.journal, target.listener)
+    by_rename = await _renamable(loading, items)
+    in_place = {name: item for name, item in items.items() if item.holds_documents and name not in by_rename}
     try:
-        await loading.load({item.name: item for item in staged})
-        for item in staged:
+        await loading.load(by_rename)
+        for item in by_rename.values():
             await _announce(target, item, loading.restored[item.name].fingerprint)
             await loading.publish(item)
-    finally:
-        await loading.sweep()
-    for item in in_place:
+    except BaseException:
+        await completed(loading.sweep())
+        raise
+    for item in in_place.values():
         await _announce(target, item)
         await loading.make_room(item.name)
-    await loading.load({item.name: item for item in in_place}, is_staged=False)
+    await loading.load(in_place, is_staged=False)
+    for name in in_place:
+        await in_thread(target.journal.replace, name, loading.restored[name].fingerprint)
     for view in definitions.sources_first(_views(items)):
         await _announce(target, view)
         await loading.make_room(view.name)
@@ -156,25 +154,35 @@ async def put_in_place(
     return loading.restored
 
 
+async def _renamable(loading: Loading, items: Mapping[str, Collection]) -> dict[str, Collection]:
+    """Those that can be loaded under another name and renamed: not a time series, nor where a rename loses options."""
+    found = {item.name: item for item in items.values() if item.kind is CollectionKind.COLLECTION}
+    if await loading.rename_keeps_options(list(found.values())):
+        return found
+    return {name: item for name, item in found.items() if item.options == definitions.EMPTY}
+
+
 async def _announce(target: Target, item: Collection, fingerprint: str | None = None) -> None:
     """From here on the target does not hold this any more as it was."""
     for check in target.checks:
         await check(item)
-    await in_thread(target.journal.replacing, item.name, fingerprint)
-    target.replaced.append(item.name)
+    await in_thread(target.journal.replace, item.name, fingerprint)
 
 
 @contextmanager
 def _contents(order: Order, manifest: Manifest) -> Iterator[Content]:
-    with order.store.open_data(order.backup_id) as file, reading(file, manifest, order.codec) as content:
-        yield content
+    try:
+        with order.store.open_data(order.backup_id) as file, reading(file, manifest, order.codec) as content:
+            yield content
+    except OSError as error:
+        raise StorageError.of(error, f"reading {order.backup_id.data_name}") from error
 
 
 async def _trusted(order: Order) -> Manifest:
     verdict = await in_thread(verify, order.store, order.backup_id)
     if not verdict.is_valid:
         raise BackupInvalid(f"{order.backup_id} is not restored: {verdict.message}")
-    manifest = read_manifest(order.store, order.backup_id)
+    manifest = await in_thread(read_manifest, order.store, order.backup_id)
     log.info("restore.verified", backup_id=manifest.backup_id, checksum=manifest.checksum)
     return manifest
 
@@ -182,9 +190,13 @@ async def _trusted(order: Order) -> Manifest:
 async def _definitions(order: Order, manifest: Manifest) -> dict[str, Collection]:
     """What the collections are to be like: from the backup, or for version 2.x, which stored none, as the target has them."""
     if not manifest.is_legacy:
-        with _contents(order, manifest) as content:
-            return dict(content.definitions)
+        return await in_thread(_stored_definitions, order, manifest)
     return await as_there(order.database, order.target_db, manifest.collections)
+
+
+def _stored_definitions(order: Order, manifest: Manifest) -> dict[str, Collection]:
+    with _contents(order, manifest) as content:
+        return dict(content.definitions)
 
 
 async def as_there(database: Database, target_db: str, names: Iterable[str]) -> dict[str, Collection]:

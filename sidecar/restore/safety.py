@@ -1,18 +1,24 @@
-"""A restore that can be taken back: what it replaces is backed up first, and put back if it fails half-way."""
+"""A restore that can be taken back: what it replaces is backed up first, and put back if it ends in any other way than well."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
+from pathlib import Path
 
 import structlog
 
 from sidecar.archive.codec import Codec
 from sidecar.backup import make as backup
-from sidecar.errors import SidecarError
-from sidecar.model import BackupId, Collection, Manifest, Trigger
+from sidecar.errors import Cancelled, NothingToBackUp, SidecarError, StorageError
+from sidecar.model import Collection, CollectionDetails, Manifest, Trigger
+from sidecar.restore import journal as journals
 from sidecar.restore import restore as engine
-from sidecar.restore.staging import read_back
+from sidecar.restore.journal import Note
+from sidecar.restore.staging import Source, read_back
+from sidecar.restore.undo import undo
+from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import in_thread
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import SetLock
@@ -32,6 +38,14 @@ class Result:
     late: Mapping[str, Manifest] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Kept:
+    """The backups of what a target held."""
+
+    safety: Manifest | None = None
+    late: dict[str, Manifest] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Safeguard:
     """How the safety backup of a restore is made: into the set's own directory, pinned.
@@ -39,123 +53,130 @@ class Safeguard:
     Where there is nothing to back up, nothing is written there: a restore works from a directory that cannot be written.
     """
 
+    root: Path
     store: LocalStore
+    codec: Codec
     mongo_host: str
     min_free_bytes: int
+    is_wanted: bool = True  # where it is not, what is replaced cannot be put back
 
     async def restore(self, order: engine.Order) -> Result:
         """Back up what `order` replaces, then restore. After a failure the target holds what it held before.
 
         Raises Busy while the set is in use, and what a backup and a restore raise; the message says what became of the target.
         """
-        existing = await self._existing(order)
-        if not existing:
-            return await self._restore(order, Kept(self.store, order.codec, existing))
-        with self.store.locked(f"restore of {order.backup_id}") as lock:
-            safety = await self._back_up(order, existing, lock)
-            kept = Kept(self.store, order.codec, existing, safety)
-            await in_thread(kept.note, order.journal)
-            check = partial(self._keep_late_writes, order, kept, lock)
-            return await self._restore(replace(order, checks=(*order.checks, check)), kept)
+        chosen = await engine.choose(order)
+        await engine.require_suitable(order, chosen)
+        kept = Kept()
+        loaded = await self.put_in_place(order, chosen.items, chosen.source, kept)
+        return Result(engine.described(order, chosen, loaded), kept.safety, kept.late)
 
-    async def _existing(self, order: engine.Order) -> tuple[str, ...]:
-        there = await order.database.collections(order.target_db)
-        return tuple(name for name in (await engine.choose(order)).items if name in there)
+    async def put_in_place(
+        self, target: engine.Target, items: Mapping[str, Collection], source: Source, kept: Kept
+    ) -> Mapping[str, CollectionDetails]:
+        """As the engine's, but all or nothing. `kept` is told which backups hold what was there before."""
+        there = await target.database.collections(target.target_db)
+        existing = tuple(name for name in items if name in there)
+        with ExitStack() as stack:
+            journal = stack.enter_context(journals.opened(self.root, target.target_db, self.store.set.name))
+            target = replace(target, journal=journal)
+            try:
+                if existing and self.is_wanted:
+                    lock = stack.enter_context(self.store.locked(f"restore into {target.target_db}"))
+                    target = await self._protected(target, {name: there[name] for name in existing}, kept, lock)
+                else:
+                    await in_thread(journal.protect, existing, None)
+                loaded = await engine.put_in_place(target, items, source)
+                await in_thread(journal.end)
+            except (Exception, asyncio.CancelledError) as error:  # also a defect of ours leaves the old or the new
+                raise await completed(self._undone(target, error)) from error
+        await self._forget_replaced(journal.note)
+        return loaded
 
-    async def _restore(self, order: engine.Order, kept: "Kept") -> Result:
-        try:
-            return Result(await engine.restore(order), kept.safety, kept.late)
-        except (SidecarError, asyncio.CancelledError) as error:
-            if order.replaced:
-                await asyncio.shield(_undo(order, kept, error))
-            raise
+    async def _protected(
+        self, target: engine.Target, there: Mapping[str, Collection], kept: Kept, lock: SetLock
+    ) -> engine.Target:
+        """The same target once what it holds is backed up, and with a look at each collection before it is replaced."""
+        kept.safety = await self._back_up(target, tuple(there), lock)
+        await in_thread(target.journal.protect, there, kept.safety.backup_id)
 
-    async def _keep_late_writes(self, order: engine.Order, kept: "Kept", lock: SetLock, item: Collection) -> None:
+        async def keep_late_writes(item: Collection) -> None:
+            if item.name in there:
+                await self._keep_late_writes(target, there[item.name], kept, lock)
+
+        return replace(target, checks=(*target.checks, keep_late_writes))
+
+    async def _keep_late_writes(self, target: engine.Target, held: Collection, kept: Kept, lock: SetLock) -> None:
         """Just before a collection is replaced: what was written to it since its backup is backed up as well."""
-        there = (await order.database.collections(order.target_db)).get(item.name)
-        backed_up = kept.safety.collection_details.get(item.name) if kept.safety else None
-        if there is None or backed_up is None or not there.holds_documents:
+        backed_up = kept.safety.collection_details.get(held.name) if kept.safety else None
+        if backed_up is None:  # a view
             return
-        held = await read_back(order.database, order.target_db, there)
-        if held.details().fingerprint != backed_up.fingerprint:
-            kept.late[item.name] = await self._back_up(order, (item.name,), lock)
-            await in_thread(kept.note, order.journal)
-            log.warning("restore.target_in_use", collection=item.name, backup_id=kept.late[item.name].backup_id)
+        now = await read_back(target.database, target.target_db, held)
+        if now.details().fingerprint == backed_up.fingerprint:
+            return
+        try:
+            late = kept.late[held.name] = await self._back_up(target, (held.name,), lock)
+        except NothingToBackUp:  # somebody dropped it
+            return
+        await in_thread(target.journal.keep, held.name, late.backup_id)
+        log.warning("restore.target_in_use", collection=held.name, backup_id=late.backup_id)
 
-    async def _back_up(self, order: engine.Order, existing: tuple[str, ...], lock: SetLock) -> Manifest:
+    async def _back_up(self, target: engine.Target, existing: tuple[str, ...], lock: SetLock) -> Manifest:
         only = replace(self.store.set, collections=existing, exclude=())
         return await backup.make_backup(
             backup.BackupOrder(
-                database=order.database.of(order.target_db),
+                database=target.database.of(target.target_db),
                 store=LocalStore(self.store.root, only),
-                codec=order.codec,
+                codec=self.codec,
                 mongo_host=self.mongo_host,
                 min_free_bytes=self.min_free_bytes,
                 trigger=Trigger.PRE_RESTORE,
                 is_pinned=True,
-                listener=order.listener,
+                listener=target.listener,
             ),
             lock,
         )
 
+    async def _undone(self, target: engine.Target, error: BaseException) -> SidecarError:
+        """Put back what was replaced; the error that says so. Where that fails too the note stays, and the next start tries."""
+        journal = target.journal
+        try:
+            put_back = await undo(journal, target.database, self.store, self.codec)
+            await in_thread(journal.end)
+        except Exception as again:  # noqa: BLE001 - whatever it is, what matters is where the old data is
+            outcome = _not_undone(journal.note, _as_ours(again))
+        else:
+            outcome = _outcome(journal.note, put_back)
+        log.warning("restore.undone", collections=list(journal.note.replaced), outcome=outcome)
+        return _as_ours(error).with_more(outcome)
 
-async def _undo(order: engine.Order, kept: "Kept", error: BaseException) -> None:
-    """Put back what was replaced. Where that fails too, the backups still hold everything, and the error names them."""
-    replaced = tuple(order.replaced)
-    try:
-        await kept.put_back(order, replaced)
-    except SidecarError as again:
-        where = f"; it could not be put back ({again}): {kept.in_words()}"
-    else:
-        where = "; what the target held before was put back"
-    log.warning("restore.undone", collections=replaced, outcome=where.removeprefix("; "))
+    async def _forget_replaced(self, note: Note) -> None:
+        try:
+            await in_thread(journals.forget_replaced, self.root, note)
+        except StorageError as error:
+            log.warning("restore.notes_kept", error=str(error))
+
+
+def _outcome(note: Note, put_back: list[str]) -> str:
+    if note.unprotected:
+        return f"{', '.join(note.unprotected)} had been replaced without a safety backup and are not what they were"
+    became = "what the target held before was put back" if put_back else "nothing had been replaced"
+    return f"{became}, and {note.in_words()}" if note.safety else became
+
+
+def _not_undone(note: Note, error: SidecarError) -> str:
+    again = "The next start of the sidecar, or the next restore, tries again"
+    if note.replaced:
+        return f"it could not be put back ({error}): {note.in_words()}. {again}"
+    return f"nothing had been replaced, but what was loaded could not be removed ({error}). {again}"
+
+
+def _as_ours(error: BaseException) -> SidecarError:
+    """What nobody foresaw names the place where it happened: there is no other trace of it."""
     if isinstance(error, SidecarError):
-        error.args = (f"{error}{where}",)
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Which collections a target had, and the backups that they are in: `late`, by collection, goes before `safety`."""
-
-    store: LocalStore
-    codec: Codec
-    existing: tuple[str, ...]
-    safety: Manifest | None = None
-    late: dict[str, Manifest] = field(default_factory=dict)
-
-    def backup_of(self, name: str) -> Manifest | None:
-        return self.late.get(name, self.safety) if name in self.existing else None
-
-    async def put_back(self, target: engine.Target, names: Sequence[str]) -> None:
-        """Make these collections of the target what they were. Raises what a restore raises."""
-        by_backup: dict[str, list[str]] = {}
-        for name in names:
-            if manifest := self.backup_of(name):
-                by_backup.setdefault(manifest.backup_id, []).append(name)
-            elif name in await target.database.collections(target.target_db):
-                await target.database.command({"drop": name}, database=target.target_db)
-        for backup_id, held in by_backup.items():
-            await engine.restore(self._way_back(target, backup_id, held))
-
-    def _way_back(self, target: engine.Target, backup_id: str, names: Sequence[str]) -> engine.Order:
-        parsed = BackupId.parse(backup_id)
-        assert parsed is not None  # noqa: S101 - a backup of ours
-        return engine.Order(
-            database=target.database,
-            target_db=target.target_db,
-            run_id=target.run_id,
-            listener=target.listener,
-            store=self.store,
-            backup_id=parsed,
-            codec=self.codec,
-            collections=tuple(names),
-            force=True,
-        )
-
-    def note(self, journal: engine.Journal) -> None:
-        late = {name: manifest.backup_id for name, manifest in self.late.items()}
-        journal.protected(self.existing, self.safety.backup_id if self.safety else None, late)
-
-    def in_words(self) -> str:
-        backups = [self.safety, *self.late.values()] if self.safety else []
-        return " and ".join(f"{one.backup_id} holds it" for one in backups) or "it was empty"
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        return Cancelled(str(error) or "called off")
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    log.debug("restore.broken", exc_info=error)
+    return SidecarError(f"unexpected {type(error).__name__} at {at.name}, line {at.lineno}: {error}")

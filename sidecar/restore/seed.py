@@ -13,7 +13,8 @@ from sidecar.archive.tally import Tally
 from sidecar.errors import BackupInvalid, StorageError
 from sidecar.model import FORMAT, CollectionDetails
 from sidecar.restore import restore
-from sidecar.restore.staging import Backup
+from sidecar.restore.safety import Kept, Safeguard
+from sidecar.restore.staging import Source
 from sidecar.runtime.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -52,11 +53,11 @@ class Seed:
         return {name: tally.details() for name, tally in tallies.items()}
 
 
-async def sow(target: restore.Target, seed: Seed) -> Mapping[str, CollectionDetails]:
+async def sow(target: restore.Target, seed: Seed, safeguard: Safeguard) -> Mapping[str, CollectionDetails]:
     """Load the file into the target, as a restore would. Raises what a restore raises, and for an unusable file."""
     details = await in_thread(seed.measure)
     items = await restore.as_there(target.database, target.target_db, details)
     documents = {name: detail.documents for name, detail in details.items()}
-    loaded = await restore.put_in_place(target, items, Backup(documents, details, seed.open))
+    loaded = await safeguard.put_in_place(target, items, Source(documents, details, seed.open), Kept())
     log.warning("seed.loaded", file=seed.path.name, documents=documents)
     return loaded

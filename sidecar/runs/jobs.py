@@ -220,7 +220,7 @@ class Jobs:
             if progress.cancelled is None and job.runs[name].outcome is None:
                 progress.cancelled = reason
                 if name in job.work:
-                    job.work[name].cancel()
+                    job.work[name].cancel(str(reason))
         return job
 
     async def stop(self) -> None:

@@ -85,6 +85,13 @@ class SetLock:
         except OSError as error:
             raise StorageError.of(error, f"writing {self._path.name}") from error
 
+    def remove(self) -> None:
+        """Nobody needs this lock any more. Raises StorageError."""
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError.of(error, f"removing {self._path.name}") from error
+
     def _read(self) -> Owner | None:
         """What the file says, or None where its owner has not said anything that can be read."""
         try:

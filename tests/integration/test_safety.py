@@ -1,17 +1,25 @@
 """A restore that can be taken back: what it replaces is safe before the first write, and comes back if it fails half-way."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import errno
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bson.datetime_ms import DatetimeMS
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
-from sidecar.errors import SidecarError, StorageFull
-from sidecar.model import VERIFIED, BackupId, Manifest, Trigger
+from sidecar.errors import Cancelled, SidecarError, StorageError, StorageFull
+from sidecar.model import VERIFIED, BackupId, Collection, Manifest, Trigger
+from sidecar.restore.safety import Result
 from sidecar.service import Service
+from sidecar.store.local import LocalStore
 from sidecar.store.verify import verify_deep
 from support.rig import BUSES, CODEC, DB, PEOPLE
 from support.servers import ServerProcess, seed
@@ -22,6 +30,8 @@ NOW_THERE: dict[str, list[dict[str, Any]]] = {
     "buses": [{"_id": 1}, {"_id": 2}],
     "routes": [{"_id": "r"}],
 }
+PUT_BACK = "what the target held before was put back"
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 VIEW = {"create": "stops", "viewOn": "buses", "pipeline": []}
 
 
@@ -33,6 +43,12 @@ async def service(exact: ServerProcess, tmp_path: Path) -> AsyncIterator[Service
 
 def client_of(service: Service) -> MongoClient[dict[str, Any]]:
     return MongoClient(service.settings.mongo_url.reveal())
+
+
+def raw_documents(service: Service, name: str) -> list[bytes]:
+    uri = service.settings.mongo_url.reveal()
+    with MongoClient[RawBSONDocument](uri, document_class=RawBSONDocument) as client:
+        return [bytes(one.raw) for one in client[DB][name].find()]
 
 
 def lab(service: Service, **command: Any) -> None:
@@ -61,6 +77,10 @@ async def prepared(service: Service) -> Manifest:
     seed(service.settings.mongo_url.reveal(), DB, NOW_THERE)
     lab(service, **VIEW)
     return manifest
+
+
+def notes(service: Service) -> list[str]:
+    return [path.name for path in (service.settings.backup_dir / ".locks").glob(".restoring_*")]
 
 
 def safeties(service: Service) -> list[BackupId]:
@@ -140,19 +160,130 @@ async def test_what_cannot_be_put_back_is_still_in_the_safety_backup_that_the_er
     assert verify_deep(service.stores["main"], safety, CODEC) == VERIFIED
 
 
-async def test_a_restore_that_is_called_off_half_way_puts_back_what_was_replaced(service: Service) -> None:
-    manifest = await prepared(service)
-    before = held(service)
+async def begun(service: Service, manifest: Manifest) -> "asyncio.Task[Result]":
+    """A restore that has replaced everything but the view, for which the server gives no answer."""
     lab(service, labFault="create", collection="stops", action="stall", times=1)
     order = service.restore_order(manifest.backup_id, target_db=None, collections=None)
     asked_to_create(service, "")  # forget what was asked for so far
     task = asyncio.ensure_future(service.restore(order))
     while not asked_to_create(service, "stops"):  # noqa: ASYNC110 - lets the restore go on
         await asyncio.sleep(0.01)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    return task
+
+
+async def test_a_restore_that_is_called_off_half_way_puts_back_what_was_replaced(service: Service) -> None:
+    manifest = await prepared(service)
+    before = held(service)
+    task = await begun(service, manifest)
+    task.cancel("cancelled by somebody")
+    with pytest.raises(Cancelled) as ended:
         await task
-    assert held(service) == before
+    (safety,) = safeties(service)
+    assert str(ended.value) == f"cancelled by somebody; {PUT_BACK}, and {safety} holds it"
+    assert (held(service), notes(service)) == (before, [])
+
+
+async def test_a_restore_that_is_called_off_again_and_again_ends_when_everything_is_put_back(service: Service) -> None:
+    manifest = await prepared(service)
+    before = held(service)
+    task = await begun(service, manifest)
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0.01)
+    with pytest.raises(Cancelled, match=PUT_BACK):
+        await task
+    assert (held(service), notes(service)) == (before, [])
+
+
+async def test_what_a_server_that_hangs_keeps_from_being_put_back_is_put_back_by_the_next_start(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    async with open_on(exact, tmp_path, SIDECAR_STALL_TIMEOUT_SECONDS="1") as service:
+        manifest = await prepared(service)
+        before = held(service)
+        lab(service, labFault="renameCollection", action="stall", skip=1, times=-1)
+        with pytest.raises(
+            SidecarError, match=r"no answer.*could not be put back .*: seed_backup_\d+_\d+ holds it\. The next"
+        ):
+            await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
+        lab(service, labReset=1)
+        assert held(service) != before
+        assert len(notes(service)) == 1
+        assert await service.recover() == []
+        assert (held(service), notes(service)) == (before, [])
+
+
+async def test_an_error_that_nobody_foresaw_puts_back_what_was_replaced(service: Service) -> None:
+    async def broken(item: Collection) -> None:
+        if item.name == "buses":
+            raise ZeroDivisionError("one by nothing")
+
+    manifest = await prepared(service)
+    before = held(service)
+    order = service.restore_order(manifest.backup_id, target_db=None, collections=None, checks=(broken,))
+    with pytest.raises(SidecarError, match=rf"unexpected ZeroDivisionError at broken, line \d+: .*; {PUT_BACK}"):
+        await service.restore(order)
+    assert (held(service), notes(service)) == (before, [])
+
+
+async def test_a_refused_document_that_python_cannot_read_puts_the_time_series_back(service: Service) -> None:
+    uri = service.settings.mongo_url.reveal()
+    lab(service, create="stops", timeseries={"timeField": "at"})
+    seed(uri, DB, {"stops": [{"_id": n, "at": NOON, "until": DatetimeMS(253402300800000)} for n in range(5)]})
+    manifest = (await service.back_up("main", Trigger.MANUAL)).manifest
+    seed(uri, DB, {"stops": [{"_id": "written since", "at": NOON}]})
+    before = raw_documents(service, "stops")
+    lab(service, labFault="insert", collection="stops", action="writeError", times=1, code=121, index=1, message="no")
+    with pytest.raises(SidecarError, match=rf"stops: the server refused 1 documents, the first with _id 1.*{PUT_BACK}"):
+        await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
+    assert raw_documents(service, "stops") == before
+
+
+class Unreadable(LocalStore):
+    """A disk that cannot read the data file from some block on, once it has been verified."""
+
+    @contextmanager
+    def open_data(self, backup_id: BackupId) -> Iterator[Any]:
+        with super().open_data(backup_id) as file:
+            yield BadBlocks(file)
+
+
+class BadBlocks:
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self._is_read_by_lines = False  # as for its documents, not for its checksum
+
+    def read(self, size: int) -> bytes:
+        if self._is_read_by_lines:
+            raise OSError(errno.EIO, "Input/output error")
+        return self._file.read(size)
+
+    def readline(self, size: int) -> bytes:
+        self._is_read_by_lines = True
+        return self._file.readline(size)
+
+
+async def test_a_disk_that_cannot_be_read_in_the_middle_of_a_restore_leaves_what_was_there(service: Service) -> None:
+    uri = service.settings.mongo_url.reveal()
+    lab(service, create="stops", timeseries={"timeField": "at"})
+    seed(uri, DB, {"users": PEOPLE[:50], "stops": [{"_id": n, "at": NOON} for n in range(5)]})
+    manifest = (await service.back_up("main", Trigger.MANUAL)).manifest
+    seed(uri, DB, {"users": [{"_id": "written since"}], "stops": [{"_id": "written since", "at": NOON}]})
+    before = held(service)
+    order = service.restore_order(manifest.backup_id, target_db=None, collections=["stops"])
+    unreadable = replace(order, store=Unreadable(order.store.root, order.store.set))
+    with pytest.raises(StorageError, match=rf"reading seed_backup_.*: Input/output error; {PUT_BACK}"):
+        await service.restore(unreadable)
+    assert (held(service), notes(service)) == (before, [])
+
+
+async def test_what_was_replaced_without_a_safety_backup_is_named(service: Service) -> None:
+    manifest = await prepared(service)
+    lab(service, labFault="renameCollection", action="error", skip=1, times=1, code=6, message="no more renames")
+    order = service.restore_order(manifest.backup_id, target_db=None, collections=None)
+    with pytest.raises(SidecarError, match="; users, buses had been replaced without a safety backup"):
+        await service.restore(order, safety=False)
+    assert (safeties(service), notes(service)) == ([], [])
 
 
 async def test_without_room_for_the_safety_backup_nothing_is_written(service: Service) -> None:

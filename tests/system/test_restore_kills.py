@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -97,7 +98,7 @@ def assert_survives_kills(command: Command, directory: Path, kills: int) -> dict
             while process.poll() is None and time.monotonic() < deadline:
                 pass
             process.kill()
-        torn = {name: one for name, one in state(command.server).items() if ".restoring_" not in name}
+        torn = {name: one for name, one in state(command.server).items() if "sidecar_restoring_" not in name}
         assert all(one in (old.get(name), new.get(name)) for name, one in torn.items())  # each collection is whole
         assert set(old) <= set(torn)
         assert begin_again(command, directory) == []
@@ -178,7 +179,7 @@ def test_what_was_written_since_a_killed_restore_is_never_overwritten(command: C
     assert "users were written to since, so that nothing was undone: seed_backup_" in said
     there = state(command.server)
     assert {name: one for name, one in there.items() if name != "users"} == {
-        name: one for name, one in torn.items() if name != "users" and ".restoring_" not in name
+        name: one for name, one in torn.items() if name != "users" and "sidecar_restoring_" not in name
     }
     with MongoClient[dict[str, Any]](command.server.uri) as client:
         assert client[DB]["users"].count_documents({}) == precious
@@ -194,10 +195,30 @@ def test_the_restore_of_another_process_that_lives_is_left_alone(command: Comman
     commands(command.server)
     with command.start("restore", backup, "--yes") as process:
         wait_for(lambda: "createIndexes" in [one["name"] for one in commands(command.server)])
-        staged = [name for name in state(command.server) if ".restoring_" in name]
+        staged = [name for name in state(command.server) if "sidecar_restoring_" in name]
         assert begin_again(command, tmp_path) == []
-        assert [name for name in state(command.server) if ".restoring_" in name] == staged != []
+        assert [name for name in state(command.server) if "sidecar_restoring_" in name] == staged != []
         process.kill()
     lab(command.server, labReset=1)
     assert begin_again(command, tmp_path) == []
-    assert [name for name in state(command.server) if ".restoring_" in name] == []
+    assert [name for name in state(command.server) if "sidecar_restoring_" in name] == []
+
+
+def test_whoever_presses_ctrl_c_again_and_again_hears_what_became_of_the_data(command: Command) -> None:
+    (backup,) = command.valid()
+    go_on(command.server)
+    old = state(command.server)
+    lab(command.server, labFault="create", collection="stops", action="stall", times=1)
+    commands(command.server)
+    with command.start("restore", backup, "--yes") as process:
+        wait_for(lambda: any(one["command"].get("create") == "stops" for one in commands(command.server)))
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        said = process.communicate()[1]
+    safety = command.valid()[0]
+    assert process.returncode != 0
+    assert f"what the target held before was put back, and {safety} holds it" in said
+    assert "is gone" not in said
+    assert state(command.server) == old
+    assert list((command.directory / ".locks").glob(".restoring_*")) == []

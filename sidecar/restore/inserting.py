@@ -1,0 +1,108 @@
+"""Documents on their way into one collection: several inserts at once, and every document accounted for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+from bson.raw_bson import RawBSONDocument
+
+from sidecar.archive.bson import document_id, split
+from sidecar.errors import WriteRejected
+from sidecar.inspect.compare import readable
+from sidecar.model import Collection, CollectionKind
+from sidecar.runtime.completion import completed
+
+INSERT_BYTES = 12 << 20  # a command is one BSON document of at most 16 MB; one document alone may fill it
+INSERT_DOCUMENTS = 50_000  # of 100,000 that a server takes
+
+Run = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+
+
+async def insert(run: Run, item: Collection, name: str, documents: bytes, options: Mapping[str, Any]) -> None:
+    """Insert concatenated BSON documents of `item` into the collection called `name`. Raises WriteRejected."""
+    # Documents that were valid when they were written may not be by today's validator; a time series has none.
+    options = {**options, "ordered": False}
+    if item.kind is CollectionKind.COLLECTION:
+        options["bypassDocumentValidation"] = True
+    for message in _messages(documents):
+        reply = await run({"insert": name, "documents": message} | options)
+        if reply.get("writeErrors"):
+            raise _rejection(item.name, message, reply["writeErrors"])
+        if reply["n"] != len(message):
+            raise WriteRejected(f"{item.name}: {len(message)} documents were sent, the server stored {reply['n']}")
+
+
+def replacing_empty_timestamps(server_version: Sequence[int]) -> Mapping[str, Any]:
+    """That Timestamp(0, 0) be stored as it is, where the server can be asked for it."""
+    version = tuple(server_version[:3])
+    branches = ((5, 0, 29), (6, 0, 17), (7, 0, 13))
+    is_known = version >= (8, 0, 0) or any(first <= version < (first[0], 99) for first in branches)
+    return {"bypassEmptyTsReplacement": True} if is_known else {}
+
+
+def _messages(documents: bytes) -> Iterator[list[RawBSONDocument]]:
+    """Documents in lists that each fit into one command."""
+    message: list[RawBSONDocument] = []
+    size = 0
+    for document in split(documents):
+        if message and (size + len(document) > INSERT_BYTES or len(message) == INSERT_DOCUMENTS):
+            yield message
+            message, size = [], 0
+        message.append(RawBSONDocument(document))
+        size += len(document)
+    if message:
+        yield message
+
+
+def _rejection(name: str, message: Sequence[RawBSONDocument], errors: Sequence[Mapping[str, Any]]) -> WriteRejected:
+    first = errors[0]
+    identity = document_id(bytes(message[first["index"]].raw))
+    which = readable(identity) if identity is not None else "None"
+    return WriteRejected(
+        f"{name}: the server refused {len(errors)} documents, the first with _id {which}: "
+        f"{first.get('errmsg')} (code {first.get('code')})",
+        collection=name,
+        refused=len(errors),
+        server_code=first.get("code"),
+    )
+
+
+class AtOnce:
+    """Some pieces of work at once, and no more; the first that fails ends it. None goes on after the `with` block."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, at: object) -> None:
+        try:
+            if kind is None:
+                await self.end()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await completed(_ended(self._tasks))
+
+    async def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Returns when there is room for it. Raises what an earlier one raised."""
+        self._tasks.add(asyncio.create_task(work))
+        if len(self._tasks) >= self._limit:
+            await self._some(asyncio.FIRST_COMPLETED)
+
+    async def end(self) -> None:
+        """Until all have ended."""
+        while self._tasks:
+            await self._some(asyncio.FIRST_EXCEPTION)
+
+    async def _some(self, until: str) -> None:
+        done, self._tasks = await asyncio.wait(self._tasks, return_when=until)
+        for task in done:
+            task.result()
+
+
+async def _ended(tasks: set[asyncio.Task[None]]) -> None:
+    await asyncio.wait(tasks)
