@@ -36,7 +36,7 @@ from sidecar.restore.undo import recover
 from sidecar.rules import counting, retention, suspicion
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import in_thread
-from sidecar.store import verify
+from sidecar.store import timekeeping, verify
 from sidecar.store.catalog import Catalog
 from sidecar.store.durable import publish
 from sidecar.store.local import LocalStore
@@ -46,6 +46,7 @@ BUILT_IN = ("main", "attendance")
 ALL, BOTH = "all", "both"
 DRILL, OWNER, MEASURE = ".drill", ".owner", ".measure"  # names in the directory of locks
 SYSTEM_DATABASES = frozenset({"admin", "local", "config"})
+PATIENCE_SECONDS = 3.0  # for a question that can do without an answer
 SIZE_MARGIN = 1.1  # a set grows a little from one backup to the next
 
 log = structlog.get_logger(__name__)
@@ -99,7 +100,9 @@ class Service:
             order = replace(order, baseline=await in_thread(self._baseline, set_name))
             manifest = await backup.make_backup(order, lock)
             try:
-                decisions = await in_thread(self._prune, lock, order.store, BackupId.parse(manifest.backup_id))
+                server_time = await self.database.time(within_seconds=PATIENCE_SECONDS)
+                made = BackupId.parse(manifest.backup_id)
+                decisions = await in_thread(self._prune, lock, order.store, made, server_time)
             except SidecarError as error:
                 log.exception("retention.failed", set=set_name)
                 return Made(manifest, error)
@@ -126,19 +129,30 @@ class Service:
                 return SIZE_MARGIN * manifest.file_size_bytes / bson_bytes
         return backup.TEXT_PER_BSON
 
-    def decisions(self, set_name: str, just_made: BackupId | None = None) -> list[retention.Decision]:
-        """What would become of each backup of a set now, and why.
+    def decisions(self, set_name: str) -> list[retention.Decision]:
+        """What would become of each backup of a set now, and why."""
+        stored = self._prunable(set_name)
+        clock = timekeeping.steadiness(self.settings.backup_dir, (one.taken_at for one in stored))
+        return self._judged(set_name, stored, clock)
 
-        The one just made stays even where a clock that was set back makes it the oldest.
-        """
+    def _prunable(self, set_name: str) -> list[StoredBackup]:
+        """An orphan is never ours to delete: its metadata may only be lost."""
+        return [one for one in self.catalog.backups(set_name) if one.verdict.state is not BackupState.ORPHAN]
+
+    def _judged(
+        self,
+        set_name: str,
+        stored: Sequence[StoredBackup],
+        clock: retention.Steadiness,
+        just_made: BackupId | None = None,
+    ) -> list[retention.Decision]:
         rules, now = self.settings.sets[set_name], datetime.now(UTC)
         store = self.stores[set_name]
         candidates = [
             retention.Candidate.of(one, now, is_in_use=one.id == just_made or store.is_being_read(one.id))
-            for one in self.catalog.backups(set_name)
-            if one.verdict.state is not BackupState.ORPHAN  # never ours to delete: its metadata may only be lost
+            for one in stored
         ]
-        return retention.judge(candidates, retention.Policy(rules.limit, rules.retention_days), now)
+        return retention.judge(candidates, retention.Policy(rules.limit, rules.retention_days), now, clock)
 
     def prune(self, set_name: str) -> list[retention.Decision]:
         """Delete what the rules let go and return all decisions. Raises Busy, StorageError."""
@@ -146,8 +160,18 @@ class Service:
         with store.locked("retention") as lock:
             return self._prune(lock, store)
 
-    def _prune(self, lock: SetLock, store: LocalStore, just_made: BackupId | None = None) -> list[retention.Decision]:
-        decisions = self.decisions(store.set.name, just_made)
+    def _prune(
+        self,
+        lock: SetLock,
+        store: LocalStore,
+        just_made: BackupId | None = None,
+        server_time: datetime | None = None,
+    ) -> list[retention.Decision]:
+        """The one just made stays even where a clock that was set back makes it the oldest."""
+        stored = self._prunable(store.set.name)
+        earlier = [one.taken_at for one in stored if one.id != just_made]
+        clock = timekeeping.observe(self.settings.backup_dir, earlier, server_time)
+        decisions = self._judged(store.set.name, stored, clock, just_made)
         for decision in decisions:
             if not decision.keep:
                 _delete(lock, store, decision)

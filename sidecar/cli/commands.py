@@ -55,7 +55,7 @@ class Modules(Mapping[str, Any]):
         return len(PANEL_OF)
 
 
-class Commands(TyperGroup):
+class CommandGroup(TyperGroup):
     """A group that knows its commands by name only until one is asked for."""
 
     def __init__(self, **settings: Any) -> None:

@@ -8,12 +8,12 @@ import typer
 
 from sidecar import __version__, errors
 from sidecar.cli import exits
-from sidecar.cli.commands import SETTINGS, Commands
+from sidecar.cli.commands import SETTINGS, CommandGroup
 from sidecar.cli.terminal import console
 
 app = typer.Typer(
     name="sidecar",
-    cls=Commands,
+    cls=CommandGroup,
     help="Checksummed, verified, restorable backups of MongoDB collections.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a traceback with local variables could show a connection string

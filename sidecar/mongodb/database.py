@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Self
 
 import pymongo
@@ -78,6 +79,14 @@ class Database:
     async def ping(self, within_seconds: float) -> None:
         """Raises SourceError where no server answers in time."""
         await self.command({"ping": 1}, within_seconds=within_seconds)
+
+    async def time(self, within_seconds: float) -> datetime | None:
+        """What the server's clock says; None where it does not say so in time."""
+        try:
+            found = (await self.command({"hello": 1}, within_seconds=within_seconds)).get("localTime")
+        except SourceError:
+            return None
+        return found.replace(tzinfo=found.tzinfo or UTC) if isinstance(found, datetime) else None
 
     async def server_version(self) -> str:
         """The version that buildInfo reports. Raises SourceUnavailable where no server answers."""

@@ -6,6 +6,7 @@ https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -135,6 +136,7 @@ def hello_reply(**topology: Any) -> dict[str, Any]:
         "maxBsonObjectSize": MAX_DOCUMENT_BYTES,
         "maxMessageSizeBytes": MAX_MESSAGE_BYTES,
         "maxWriteBatchSize": MAX_WRITE_BATCH,
+        "localTime": datetime.now(UTC),
         "logicalSessionTimeoutMinutes": 30,
         "minWireVersion": 0,
         "maxWireVersion": 21,
