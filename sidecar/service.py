@@ -34,6 +34,7 @@ from sidecar.restore import restore as engine
 from sidecar.restore.safety import Result, Safeguard
 from sidecar.restore.undo import recover
 from sidecar.rules import counting, retention, suspicion
+from sidecar.rules.names import SYSTEM_DATABASES
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import in_thread
 from sidecar.store import timekeeping, verify
@@ -45,7 +46,6 @@ from sidecar.store.lock import DIRECTORY, SetLock
 BUILT_IN = ("main", "attendance")
 ALL, BOTH = "all", "both"
 DRILL, OWNER, MEASURE = ".drill", ".owner", ".measure"  # names in the directory of locks
-SYSTEM_DATABASES = frozenset({"admin", "local", "config"})
 PATIENCE_SECONDS = 3.0  # for a question that can do without an answer
 SIZE_MARGIN = 1.1  # a set grows a little from one backup to the next
 

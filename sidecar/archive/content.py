@@ -12,6 +12,7 @@ from bson import json_util
 
 from sidecar.archive import framing
 from sidecar.archive.codec import Codec
+from sidecar.archive.definition import require_sound
 from sidecar.errors import BackupInvalid
 from sidecar.model import Collection, Manifest
 
@@ -53,9 +54,12 @@ def _current(file: "_Hashing", manifest: Manifest, codec: Codec) -> Content:
         raise BackupInvalid(
             f"the file says it is {head.backup_id} of the database {head.db_name}, its metadata says otherwise"
         )
+    require_sound(head.definitions, manifest.collections)
 
     def batches() -> Iterator[Batch]:
         for block in framing.read_blocks(file):
+            if block.collection not in manifest.collections:
+                raise BackupInvalid(f"there are documents of {block.collection}, which the metadata does not name")
             decoded = codec.decode(block.lines)
             yield Batch(block.collection, decoded.bson, decoded.documents, decoded.escaped, decoded.fingerprint)
         file.require(manifest.checksum)

@@ -23,6 +23,7 @@ from sidecar.model import FORMAT, FORMAT_VERSION, BackupId, Collection, Collecti
 
 BLOCK_BYTES = 1 << 20
 _HEADER_LINE_BYTES = 1 << 28  # no real set comes near; a file that is not ours may be one endless line
+_MARGIN_BYTES = 1 << 10  # what stands around the definitions in their line
 
 _STRING = rb'"(?:[^"\\]|\\.)*"'
 _FIRST = re.compile(rb'"collections": \{(?:(?P<name>' + _STRING + rb"): \[\n|\}\}\n)")
@@ -64,7 +65,10 @@ class Block:
 
 
 def header(backup_id: BackupId, backup_type: str, db_name: str, items: Mapping[str, Collection], codec: Codec) -> bytes:
-    """The lines before the first collection's documents; `items` also decides the order of the collections."""
+    """The lines before the first collection's documents; `items` also decides the order of the collections.
+
+    Raises ValueError where the definitions are larger than a reader takes.
+    """
     about = {
         "backup_id": str(backup_id),
         "backup_type": backup_type,
@@ -73,6 +77,8 @@ def header(backup_id: BackupId, backup_type: str, db_name: str, items: Mapping[s
     }
     head = _json(about | {"db_name": db_name})[:-1] + b",\n"
     definitions = b", ".join(_json(name) + b": " + _definition(item, codec) for name, item in items.items())
+    if len(definitions) > _HEADER_LINE_BYTES - _MARGIN_BYTES:
+        raise ValueError(f"{len(definitions) >> 20} MB of definitions: a backup takes {_HEADER_LINE_BYTES >> 20}")
     return head + _DEFINITIONS + b"{" + definitions + b'},\n"collections": {'
 
 

@@ -17,6 +17,7 @@ from sidecar.errors import (
     NothingToBackUp,
     SnapshotTooOld,
     SnapshotUnavailable,
+    SourceError,
     StorageFull,
 )
 from sidecar.events import Listener, nobody
@@ -30,8 +31,10 @@ from sidecar.model import (
     Manifest,
     Trigger,
 )
-from sidecar.mongodb.database import Database, is_ours
+from sidecar.mongodb.database import Database
+from sidecar.mongodb.listing import Listing
 from sidecar.rules import suspicion
+from sidecar.rules.names import is_ours
 from sidecar.runtime.threads import in_thread
 from sidecar.store.draft import Draft
 from sidecar.store.local import LocalStore
@@ -158,7 +161,7 @@ async def _write_set_once(order: BackupOrder, draft: Draft, notes: list[str], *,
     if missing:
         log.warning("backup.collections_missing", set=order.set.name, missing=missing)
     items = {name: await order.database.with_indexes(item) for name, item in chosen.items()}
-    draft.write(framing.header(draft.id, order.set.name, order.database.name, items, order.codec))
+    draft.write(_header(order, draft, items))
     details: dict[str, CollectionDetails] = {}
     async with order.database.reader(snapshot=snapshot) as reader:
         for item in items.values():
@@ -172,15 +175,26 @@ async def _write_set_once(order: BackupOrder, draft: Draft, notes: list[str], *,
     return _Content(details, missing, (at.time, at.inc) if at else None, server_version, tuple(notes))
 
 
-def _chosen(backup_set: BackupSet, found: Mapping[str, Collection]) -> tuple[dict[str, Collection], tuple[str, ...]]:
-    """The set's collections that exist, and the names of those that do not. Raises NothingToBackUp."""
+def _header(order: BackupOrder, draft: Draft, items: Mapping[str, Collection]) -> bytes:
+    try:
+        return framing.header(draft.id, order.set.name, order.database.name, items, order.codec)
+    except ValueError as error:  # what the server listed is no BSON, or too much of it
+        raise SourceError(f"the definitions of the set {order.set.name}: {error}") from error
+
+
+def _chosen(backup_set: BackupSet, found: Listing) -> tuple[dict[str, Collection], tuple[str, ...]]:
+    """The set's collections that can be read, and the others by name with the reason. Raises NothingToBackUp."""
     if backup_set.takes_all:
-        names = [name for name in found if name not in backup_set.exclude and not is_ours(name)]
-        missing: tuple[str, ...] = ()
+        there = sorted(found.keys() | found.unreadable.keys())
+        names = [name for name in there if name not in backup_set.exclude and not is_ours(name)]
     else:
-        names = [name for name in backup_set.collections if name in found]
-        missing = tuple(name for name in backup_set.collections if name not in found)
-    chosen = {name: found[name] for name in names}
+        names = list(backup_set.collections)
+    chosen = {name: found[name] for name in names if name in found}
+    missing = tuple(
+        f"{name} ({found.unreadable[name]})" if name in found.unreadable else name
+        for name in names
+        if name not in chosen
+    )
     if not chosen:
         raise NothingToBackUp(
             f"none of the collections of the set {backup_set.name} exists: {', '.join(missing) or 'the database is empty'}"

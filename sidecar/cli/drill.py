@@ -39,7 +39,7 @@ async def _drill_one(service: Service, name: str) -> dict[str, Any]:
         return {"set": name, "exit": exits.exit_code(error), "body": failed}
     body = {
         "success": True,
-        "message": proven.backup_id,
+        "message": "; ".join([proven.backup_id, *proven.remarks]),
         "documents": sum(found.documents for found in proven.collections.values()),
         "seconds": round(time.monotonic() - began, 1),
     }

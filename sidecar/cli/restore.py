@@ -72,6 +72,7 @@ def _show_result(result: Result, *, as_json: bool) -> None:
             "target_db": restored.target_db,
             "safety_backup": safety,
             "late": late,
+            "remarks": restored.remarks,
         }
         console.say_json(facts | {"collections": held})
     else:

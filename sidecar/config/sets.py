@@ -7,6 +7,7 @@ from typing import Any
 
 from sidecar.config.table import LARGEST
 from sidecar.model import BackupSet
+from sidecar.rules.names import is_system
 from sidecar.rules.schedule import Schedule
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -162,7 +163,7 @@ def _is_names(value: object) -> str | None:
     expected = "a list of different names of collections, none with a $ or NUL, none of system.*"
     if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
         return expected
-    is_bad = any("$" in name or "\0" in name or name == "*" or name.startswith("system.") for name in value)
+    is_bad = any("$" in name or "\0" in name or name == "*" or is_system(name) for name in value)
     return expected if is_bad or len(set(value)) != len(value) else None
 
 

@@ -12,6 +12,7 @@ from pymongo import uri_parser
 from pymongo.errors import PyMongoError
 
 from sidecar.config.settings import Secret, Share
+from sidecar.rules.names import SYSTEM_DATABASES
 from sidecar.rules.schedule import Schedule
 
 PREFIX = "SIDECAR_"
@@ -22,7 +23,6 @@ _DB_NAME = re.compile(r"""[^/\\. "$*<>:|?\0]{1,63}""")
 _URL = re.compile(  # no @ after the hosts: it would be the end of a password with a raw slash, and its start a "host"
     r"mongodb(?:(?P<srv>\+srv)://(?:[^\s/?@]*@)?[^\s/?@:,]+|://(?:[^\s/?@]*@)?[^\s/?@]+)(?:/[^\s?@]*)?(?:\?\S*)?"
 )
-_SYSTEM_DATABASES = frozenset({"admin", "local", "config"})
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -100,7 +100,7 @@ def _timezone(value: str) -> ZoneInfo:
 
 
 def _db_name(value: str) -> str:
-    if not _DB_NAME.fullmatch(value) or len(value.encode()) > 63 or value in _SYSTEM_DATABASES:  # noqa: PLR2004 - MongoDB's limit
+    if not _DB_NAME.fullmatch(value) or len(value.encode()) > 63 or value in SYSTEM_DATABASES:  # noqa: PLR2004 - MongoDB's limit
         raise ValueError('the name of a database of the application, without any of / \\ . " $ * < > : | ? and spaces')
     return value
 

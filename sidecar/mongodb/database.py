@@ -6,7 +6,6 @@ to this file.
 
 import asyncio
 import copy
-import re
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -15,8 +14,6 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import pymongo
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import monitoring
@@ -24,6 +21,7 @@ from pymongo.errors import PyMongoError
 
 from sidecar.errors import CollectionsChanged, CursorFailed, SnapshotUnavailable, SourceError, SourceStalled
 from sidecar.model import Collection, CollectionKind
+from sidecar.mongodb import listing
 from sidecar.mongodb.driver_errors import translated
 from sidecar.runtime.pace import Pace
 
@@ -31,11 +29,6 @@ BATCH_BYTES = 2 << 20  # batches of 1-4 MB cost half the CPU of the server's own
 SERVER_SELECTION_SECONDS = 5
 PATIENCE = 30  # an index build or a full count answers once, at its end: so many times the stall limit
 
-LEASES = "sidecar_leases"  # where sidecars agree who does what
-# A collection on its way to its target; versions before this one put the target's name first.
-STAGED = re.compile(r"(?:sidecar_restoring_|.+\.restoring_)(?P<run>[0-9a-f]{8})(?:_\d+)?")
-
-_RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 _COUNT = [{"$group": {"_id": 1, "documents": {"$sum": 1}}}]
 
 
@@ -103,21 +96,19 @@ class Database:
         find = {"find": "collections", "filter": {"_id": namespace}, "limit": 1, "singleBatch": True}
         return bool((await self.command(find, database="config"))["cursor"]["firstBatch"])
 
-    async def collections(self, database: str | None = None) -> dict[str, Collection]:
+    async def collections(self, database: str | None = None) -> listing.Listing:
         """Everything but `system.*` and without indexes, by name in order; of another database if one is named."""
         handle = self._client[database or self.name]
         with translated("listing the collections"):
-            rows = await _rows(handle, {"listCollections": 1, "cursor": {}})
-        found = [_described(row) for row in rows if not str(row["name"]).startswith("system.")]
-        return {item.name: item for item in sorted(found, key=lambda item: item.name)}
+            return listing.collections(handle, await listing.rows(handle, {"listCollections": 1, "cursor": {}}))
 
     async def with_indexes(self, item: Collection, database: str | None = None) -> Collection:
         """The same collection with its raw indexes. Raises CollectionsChanged where it is gone by now."""
         if not item.holds_documents:
             return item
         with translated(f"listing the indexes of {item.name}", missing=CollectionsChanged):
-            rows = await _rows(self._client[database or self.name], {"listIndexes": item.name, "cursor": {}})
-        return replace(item, indexes=tuple(bytes(row.raw) for row in rows))
+            handle = self._client[database or self.name]
+            return replace(item, indexes=tuple(await listing.rows(handle, {"listIndexes": item.name, "cursor": {}})))
 
     async def holds_documents(self, item: Collection) -> bool:
         """Whether there is any document in it. A view has none of its own."""
@@ -260,27 +251,6 @@ class _ClusterTimes(monitoring.CommandListener):
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         self._asked.pop(event.request_id, None)
-
-
-def is_ours(name: str) -> bool:
-    """Whether a collection is the sidecar's own and no part of the application's data."""
-    return name == LEASES or STAGED.fullmatch(name) is not None
-
-
-async def _rows(handle: Any, command: Mapping[str, object]) -> list[RawBSONDocument]:
-    cursor = await handle.cursor_command(dict(command), codec_options=_RAW)
-    return [row async for row in cursor]
-
-
-def _described(row: RawBSONDocument) -> Collection:
-    try:
-        kind = CollectionKind(row.get("type", "collection"))
-    except ValueError:
-        raise SourceError(
-            f"{row['name']} is a {row['type']!r}: expected a collection, a view or a time series"
-        ) from None
-    identity = row.get("info", {}).get("uuid")
-    return Collection(row["name"], kind, bytes(identity) if identity is not None else None, row["options"].raw)
 
 
 async def _statistics(handle: Any, name: str) -> Mapping[str, Any]:

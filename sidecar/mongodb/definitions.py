@@ -1,92 +1,187 @@
 """Stored definitions as the commands that make them again.
 
-Raw documents of listCollections and listIndexes go back as raw values: nothing is interpreted that need not be.
+Raw documents of listCollections and listIndexes go back as raw values: nothing is interpreted that need not be. What today's
+servers refuse of an older one's definitions has a second form, which is sent only after the first was refused.
 Sources: https://www.mongodb.com/docs/manual/reference/command/create/ and …/createIndexes/, …/collMod/.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection as AnyCollection
+from dataclasses import dataclass, replace
 from typing import Any
 
-import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
+from sidecar.archive import legacy
+from sidecar.archive.bson import Element, elements
+from sidecar.archive.definition import (
+    EMPTY,
+    FLAGS,
+    ID_INDEX,
+    fields,
+    index_name,
+    is_same,
+    is_true,
+    joined,
+    keeps_order,
+    number,
+    view_source,
+)
 from sidecar.model import Collection, CollectionKind
 
-EMPTY = bson.encode({})
+__all__ = ["EMPTY", "Commands", "Making", "commands", "differences", "keeps_order", "sources_first"]
 
-_ID_INDEX = "_id_"
-_LISTED_ONLY = ("ns", "v")  # listIndexes shows them, createIndexes takes them no more or chooses them itself
-_ORDINARY_ID_INDEX = {"v", "key", "name", "ns"}
+_LISTED_ONLY = frozenset({"ns", "v"})  # listIndexes shows them, createIndexes takes them no more or chooses them itself
+_ORDINARY_ID_INDEX = frozenset({"v", "key", "name", "ns", "unique", "background"})
+_MEANINGLESS_OPTIONS = frozenset({"create", "autoIndexId", "flags"})  # servers may take them without keeping them
+_MEANINGLESS_IN_INDEX = frozenset({"ns", "v", "background", "dropDups"})
+_OWN_NAME = "create"  # once an option, and the name of the command: it would win over the name that was asked for
 _TTL = "expireAfterSeconds"
+_NEVER = 2147483647  # what servers since 5.0.14 make of a NaN
+_CAPPED_UNIT = 256  # bytes that the size of a capped collection is rounded up to
+
+_AS_SENT: CodecOptions[RawBSONDocument] = CodecOptions(
+    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_MS
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """A command that makes something, and where the definition is old the one to try if that is refused."""
+
+    command: Mapping[str, Any]
+    instead: Mapping[str, Any] | None = None
+    remarks: tuple[str, ...] = ()  # what `instead` leaves out, in words
+    index: str | None = None  # the name of the index that it makes
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
     """In the order they are run: `create`, documents, `indexes`, comparison, `expiry` (which may remove documents at once)."""
 
-    create: Mapping[str, Any]
-    indexes: tuple[Mapping[str, Any], ...]
-    expiry: tuple[Mapping[str, Any], ...]
+    create: Making
+    indexes: tuple[Making, ...]
+    expiry: tuple[Making, ...]
 
 
 def commands(item: Collection, name: str) -> Commands:
     """The commands that make `item` again under `name`."""
-    options = dict(RawBSONDocument(item.options).items())
-    expires_after = options.pop(_TTL, None)
-    indexes = [dict(RawBSONDocument(raw).items()) for raw in item.indexes]
-    ordinary = [_clean(index) for index in indexes if index["name"] != _ID_INDEX and not index.get("clustered")]
-    expiry: list[Mapping[str, Any]] = [_create_index(name, index) for index in ordinary if _TTL in index]
+    ordinary = [index for index in item.indexes if index_name(index) != ID_INDEX and not _is_clustered(index)]
+    expiring = [_index(item, name, index) for index in ordinary if _TTL in fields(index)]
+    expires_after = fields(item.options).get(_TTL)
     if expires_after is not None:
-        expiry.append({"collMod": name, _TTL: expires_after})
+        expiring.append(Making({"collMod": name, **_values([expires_after])}))
     return Commands(
-        {"create": name} | options | _id_index(item, indexes),
-        tuple(_create_index(name, index) for index in ordinary if _TTL not in index),
-        tuple(expiry),
+        _create(item, name),
+        tuple(_index(item, name, index) for index in ordinary if _TTL not in fields(index)),
+        tuple(expiring),
     )
 
 
-def _clean(index: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in index.items() if key not in _LISTED_ONLY}
+def _create(item: Collection, name: str) -> Making:
+    def command(form: Collection) -> dict[str, Any]:
+        options = [one for one in elements(form.options) if one.name.decode(errors="replace") not in (_TTL, _OWN_NAME)]
+        return {"create": name, **_values(options), **_id_index(form)}
+
+    old = replace(item, indexes=tuple(index for index in item.indexes if index_name(index) == ID_INDEX))
+    return _making(old, legacy.converted(old), command)
 
 
-def _create_index(name: str, index: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"createIndexes": name, "indexes": [dict(index)]}
+def _index(item: Collection, name: str, index: bytes) -> Making:
+    def command(form: Collection) -> dict[str, Any]:
+        (raw,) = form.indexes
+        return {"createIndexes": name, "indexes": [RawBSONDocument(_without(raw, _LISTED_ONLY))]}
+
+    old = replace(item, options=EMPTY, indexes=(index,))
+    return replace(_making(old, legacy.converted(old), command), index=index_name(index))
 
 
-def _id_index(item: Collection, indexes: list[dict[str, Any]]) -> dict[str, Any]:
+def _making(old: Collection, new: Collection, command: Callable[[Collection], dict[str, Any]]) -> Making:
+    if (old.options, old.indexes) == (new.options, new.indexes):
+        return Making(command(old))
+    return Making(command(old), command(new), tuple(legacy.remarks(old)))
+
+
+def _id_index(item: Collection) -> dict[str, Any]:
     """An `_id` index with options of its own (a collation, say) can only be made together with its collection."""
     if item.kind is not CollectionKind.COLLECTION:
         return {}
-    unusual = [i for i in indexes if i["name"] == _ID_INDEX and "clustered" not in i and set(i) - _ORDINARY_ID_INDEX]
-    return {"idIndex": {key: value for key, value in unusual[0].items() if key != "ns"}} if unusual else {}
+    found = [index for index in item.indexes if index_name(index) == ID_INDEX and not _is_clustered(index)]
+    if not found or not fields(found[0]).keys() - _ORDINARY_ID_INDEX:
+        return {}
+    return {"idIndex": RawBSONDocument(_without(found[0], frozenset({"ns", "unique"})))}
 
 
-def differences(wanted: Collection, held: Collection) -> list[str]:
-    """The options and indexes of `wanted` that `held` lacks or has otherwise, by name."""
+def _is_clustered(index: bytes) -> bool:
+    return is_true(fields(index).get("clustered"))
+
+
+def _values(options: list[Element]) -> dict[str, Any]:
+    """Fields of a command: what is a document stays as it is."""
+    return dict(RawBSONDocument(joined(options), _AS_SENT).items())
+
+
+def _without(document: bytes, names: frozenset[str]) -> bytes:
+    return joined(one for one in elements(document) if one.name.decode(errors="replace") not in names)
+
+
+# -- comparison --------------------------------------------------------------------------------------------------------
+
+
+def differences(wanted: Collection, held: Collection, converted: AnyCollection[str | None] = frozenset()) -> list[str]:
+    """The options and indexes of `wanted` that `held` lacks or has otherwise, by name.
+
+    `converted` names the indexes, with None for the collection itself, that were made in today's form.
+    """
     if wanted.kind is not held.kind:
         return [f"the kind {wanted.kind}"]
-    has = bson.decode(held.options)
-    lost = [f"the option {key}" for key, value in bson.decode(wanted.options).items() if has.get(key) != value]
-    indexes = {index["name"]: _clean(index) for index in map(bson.decode, held.indexes)}
-    wanted_indexes = [_clean(index) for index in map(bson.decode, wanted.indexes)]
-    return lost + [f"the index {index['name']}" for index in wanted_indexes if indexes.get(index["name"]) != index]
+    options = legacy.converted_options(wanted.options) if None in converted else wanted.options
+    lost = [f"the option {name}" for name in _lost(options, fields(held.options), _MEANINGLESS_OPTIONS)]
+    indexes = {index_name(index): fields(index) for index in held.indexes}
+    for index in wanted.indexes:
+        name = index_name(index)
+        form = legacy.converted_index(index) if name in converted or name == ID_INDEX else index
+        if name not in indexes or _lost(form, indexes[name], _MEANINGLESS_IN_INDEX):
+            lost.append(f"the index {name}")
+    return lost
 
 
-def keeps_order(item: Collection) -> bool:
-    """Whether the order in which documents are inserted is a part of the collection."""
-    return bool(RawBSONDocument(item.options).get("capped"))
+def _lost(wanted: bytes, held: Mapping[str, Element], meaningless: frozenset[str]) -> list[str]:
+    return [
+        name
+        for name, value in fields(wanted).items()
+        if name not in meaningless
+        and not (_is_kept(name, value, held[name]) if name in held else name in FLAGS and not is_true(value))
+    ]
+
+
+def _is_kept(name: str, wanted: Element, held: Element) -> bool:
+    if is_same(wanted, held):
+        return True
+    asked, got = number(wanted), number(held)
+    if name == "size" and asked is not None and math.isfinite(asked):
+        return got == math.ceil(asked / _CAPPED_UNIT) * _CAPPED_UNIT
+    return name == _TTL and asked is not None and math.isnan(asked) and got == _NEVER
+
+
+# -- views -------------------------------------------------------------------------------------------------------------
 
 
 def sources_first(views: Mapping[str, Collection]) -> list[Collection]:
     """Views in an order in which each comes after the view it looks at."""
     ordered: dict[str, Collection] = {}
-
-    def visit(name: str) -> None:
-        if name in views and name not in ordered:
-            visit(str(RawBSONDocument(views[name].options)["viewOn"]))
-            ordered[name] = views[name]
-
     for name in sorted(views):
-        visit(name)
+        for one in reversed(list(_line(views, name))):
+            ordered.setdefault(one.name, one)
     return list(ordered.values())
+
+
+def _line(views: Mapping[str, Collection], name: str) -> Iterator[Collection]:
+    """A view, what it looks at, and so on down to what is no view; once each, also where they go in a circle."""
+    passed: set[str] = set()
+    while name in views and name not in passed:
+        passed.add(name)
+        yield views[name]
+        name = view_source(views[name])

@@ -19,7 +19,8 @@ from typing import Any, Self
 import structlog
 
 from sidecar.errors import LeaseLost, SourceError
-from sidecar.mongodb.database import LEASES, Database
+from sidecar.mongodb.database import Database
+from sidecar.rules.names import LEASES
 
 DUPLICATE_KEY = 11000
 WRITE_CONCERN = {"w": "majority"}

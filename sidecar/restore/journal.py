@@ -14,7 +14,8 @@ from pathlib import Path
 import structlog
 
 from sidecar.errors import Busy, StorageError
-from sidecar.mongodb.database import STAGED, Database
+from sidecar.mongodb.database import Database
+from sidecar.rules.names import STAGED
 from sidecar.store.lock import DIRECTORY, SetLock
 
 PREFIX = ".restoring_"

@@ -8,6 +8,7 @@ from typing import Any
 import bson
 from bson.raw_bson import RawBSONDocument
 
+from sidecar.archive import legacy
 from sidecar.archive.bson import split
 from sidecar.archive.content import Batch
 from sidecar.errors import SourceError
@@ -101,7 +102,10 @@ async def _compared(order: restore.Order, chosen: restore.Chosen, there: Mapping
                     await in_thread(_look, comparison, examinations[batch.collection], batch)
                     await validators[batch.collection].attempt(batch.bson)
         differences = await in_thread(comparison.result)
-    warnings = {name: examinations[name].findings() + validators[name].findings() for name in items}
+    warnings = {
+        name: examinations[name].findings() + validators[name].findings() + legacy.remarks(items[name])
+        for name in items
+    }
     for examination in examinations.values():
         examination.close()
     return _Looks(differences, warnings)

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-import bson
 import structlog
 
 from sidecar.archive.codec import Codec
 from sidecar.archive.content import Content, reading
+from sidecar.archive.definition import plain
 from sidecar.errors import BackupInvalid, StorageError, TargetUnsuitable, UsageError
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, Collection, CollectionDetails, CollectionKind, Manifest
@@ -73,6 +73,7 @@ class Restored:
     target_db: str
     collections: Mapping[str, CollectionDetails]
     views: tuple[str, ...]
+    remarks: tuple[str, ...] = ()  # what old definitions had to be made without, in words
 
 
 async def choose(order: Order) -> Chosen:
@@ -90,8 +91,8 @@ async def obstacles(order: Order, chosen: Chosen) -> list[str]:
     if compatibility.is_older(version, chosen.manifest.server_version):
         found.append(f"the backup is of a server {chosen.manifest.server_version}, the target is {version}")
     for item in chosen.items.values():
-        indexes = [bson.decode(raw) for raw in item.indexes]
-        found += compatibility.lacks(item.name, bson.decode(item.options), indexes, version)
+        indexes = [plain(raw) for raw in item.indexes]
+        found += compatibility.lacks(item.name, plain(item.options), indexes, version)
     sharded = await order.database.sharded(order.target_db, chosen.items)
     return found + [f"{name} is sharded: it would come back on one shard, to be sharded again" for name in sharded]
 
@@ -113,22 +114,20 @@ async def restore(order: Order) -> Restored:
     return described(order, chosen, await put_in_place(order, chosen.items, chosen.source))
 
 
-def described(order: Order, chosen: Chosen, loaded: Mapping[str, CollectionDetails]) -> Restored:
+def described(order: Order, chosen: Chosen, loaded: Loading) -> Restored:
     """What came of it when all is in its place."""
     backup_id = chosen.manifest.backup_id
     log.info("restore.completed", backup_id=backup_id, target_db=order.target_db, collections=len(chosen.items))
     views = tuple(view.name for view in definitions.sources_first(_views(chosen.items)))
-    return Restored(backup_id, order.target_db, loaded, views)
+    return Restored(backup_id, order.target_db, loaded.restored, views, tuple(loaded.remarks))
 
 
 def _views(items: Mapping[str, Collection]) -> dict[str, Collection]:
     return {item.name: item for item in items.values() if not item.holds_documents}
 
 
-async def put_in_place(
-    target: Target, items: Mapping[str, Collection], source: Source
-) -> Mapping[str, CollectionDetails]:
-    """Make these collections of the target what `source` holds; return what was read back of them."""
+async def put_in_place(target: Target, items: Mapping[str, Collection], source: Source) -> Loading:
+    """Make these collections of the target what `source` holds; return what was read back of them, with remarks."""
     loading = Loading(target.database, target.target_db, source, target.journal, target.listener)
     by_rename = await _renamable(loading, items)
     in_place = {name: item for name, item in items.items() if item.holds_documents and name not in by_rename}
@@ -149,9 +148,9 @@ async def put_in_place(
     for view in definitions.sources_first(_views(items)):
         await _announce(target, view)
         await loading.make_room(view.name)
-        await loading.run(definitions.commands(view, view.name).create)
+        await loading.make(view, definitions.commands(view, view.name).create)
     await loading.compare_definitions(items)
-    return loading.restored
+    return loading
 
 
 async def _renamable(loading: Loading, items: Mapping[str, Collection]) -> dict[str, Collection]:

@@ -12,11 +12,11 @@ import structlog
 from sidecar.archive.codec import Codec
 from sidecar.backup import make as backup
 from sidecar.errors import Cancelled, NothingToBackUp, SidecarError, StorageError
-from sidecar.model import Collection, CollectionDetails, Manifest, Trigger
+from sidecar.model import Collection, Manifest, Trigger
 from sidecar.restore import journal as journals
 from sidecar.restore import restore as engine
 from sidecar.restore.journal import Note
-from sidecar.restore.staging import Source, read_back
+from sidecar.restore.staging import Loading, Source, read_back
 from sidecar.restore.undo import undo
 from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import in_thread
@@ -73,7 +73,7 @@ class Safeguard:
 
     async def put_in_place(
         self, target: engine.Target, items: Mapping[str, Collection], source: Source, kept: Kept
-    ) -> Mapping[str, CollectionDetails]:
+    ) -> Loading:
         """As the engine's, but all or nothing. `kept` is told which backups hold what was there before."""
         there = await target.database.collections(target.target_db)
         existing = tuple(name for name in items if name in there)

@@ -60,4 +60,4 @@ async def sow(target: restore.Target, seed: Seed, safeguard: Safeguard) -> Mappi
     documents = {name: detail.documents for name, detail in details.items()}
     loaded = await safeguard.put_in_place(target, items, Source(documents, details, seed.open), Kept())
     log.warning("seed.loaded", file=seed.path.name, documents=documents)
-    return loaded
+    return loaded.restored

@@ -44,6 +44,7 @@ class Loading:
         self, database: Database, target_db: str, source: Source, journal: Journal, listener: Listener
     ) -> None:
         self.restored: dict[str, CollectionDetails] = {}
+        self.remarks: list[str] = []  # what had to be left out of old definitions, in words
         self._database = database
         self._target_db = target_db
         self._source = source
@@ -51,6 +52,7 @@ class Loading:
         self._listener = listener
         self._stages: dict[str, str] = {}  # what is on the server under a name of its own, by collection
         self._options: Mapping[str, Any] | None = None
+        self._converted: dict[str, set[str | None]] = {}
 
     async def run(
         self, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False
@@ -65,6 +67,19 @@ class Loading:
             raise WriteRejected(f"{next(iter(command))} is not durable: {reply['writeConcernError'].get('errmsg')}")
         return reply
 
+    async def make(self, item: Collection, making: definitions.Making, *, is_slow: bool = False) -> None:
+        """Run it; an old definition that the server refuses is made in today's form, and `remarks` says so."""
+        try:
+            await self.run(making.command, is_slow=is_slow)
+        except WriteRejected as error:
+            if making.instead is None or error.details.get("server_code") is None:
+                raise
+            log.warning("restore.definition_converted", collection=item.name, index=making.index, error=str(error))
+            await self.run(making.instead, is_slow=is_slow)
+            self._converted.setdefault(item.name, set()).add(making.index)
+            said = [f"{item.name}: {remark}" for remark in making.remarks]
+            self.remarks += [remark for remark in said if remark not in self.remarks]
+
     async def rename_keeps_options(self, items: Sequence[Collection]) -> bool:
         """MongoDB's does; some compatible servers' makes a plain collection of whatever is renamed. Tried, never assumed."""
         model = next((item for item in items if item.options != definitions.EMPTY), None)
@@ -73,12 +88,13 @@ class Loading:
         target = self._target_db
         first, second = (await self._stage(["a probe", "a probe renamed"])).values()
         try:
-            await self.run(definitions.commands(replace(model, indexes=()), first).create)
+            await self.make(model, definitions.commands(replace(model, indexes=()), first).create)
             await self.run({"renameCollection": f"{target}.{first}", "to": f"{target}.{second}"}, database="admin")
             there = (await self._database.collections(target)).get(second)
         finally:
             await self.sweep()
-        return there is not None and not definitions.differences(replace(model, indexes=()), there)
+        converted = self._converted.get(model.name, ())
+        return there is not None and not definitions.differences(replace(model, indexes=()), there, converted)
 
     async def compare_definitions(self, items: Mapping[str, Collection]) -> None:
         """What the server says its collections are like, against what the backup says."""
@@ -87,7 +103,7 @@ class Loading:
             if name not in there:
                 raise RestoreMismatch(f"{name}: restored, but the server does not list it")
             held = await self._database.with_indexes(there[name], self._target_db)
-            if lost := definitions.differences(item, held):
+            if lost := definitions.differences(item, held, self._converted.get(name, ())):
                 raise RestoreMismatch(
                     f"{name}: its documents are restored, but the server did not keep {', '.join(lost)}"
                 )
@@ -98,15 +114,15 @@ class Loading:
             return
         names = await self._stage(items) if is_staged else {name: name for name in items}
         for name, item in items.items():
-            await self.run(definitions.commands(item, names[name]).create)
+            await self.make(item, definitions.commands(item, names[name]).create)
         sent = await self._fill(items, names)
         for name, item in items.items():
             prepared = definitions.commands(item, names[name])
-            for command in prepared.indexes:
-                await self.run(command, is_slow=True)
+            for making in prepared.indexes:
+                await self.make(item, making, is_slow=True)
             await self._compare(item, names[name], sent[name])
-            for command in prepared.expiry:
-                await self.run(command, is_slow=True)
+            for making in prepared.expiry:
+                await self.make(item, making, is_slow=True)
 
     async def _stage(self, names: Iterable[str]) -> dict[str, str]:
         stages = await in_thread(self._journal.stage, names)

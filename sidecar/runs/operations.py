@@ -124,7 +124,8 @@ class Operations:
         )
         late = [f"{name} was written to meanwhile, which is in {one.backup_id}" for name, one in result.late.items()]
         message = f"{documents} documents restored into {order.target_db} and compared; {before}"
-        return Done("; ".join([message, *late]), str(order.backup_id), "; ".join(late) or None)
+        warnings = [*late, *result.restored.remarks]
+        return Done("; ".join([message, *warnings]), str(order.backup_id), "; ".join(warnings) or None)
 
     def _drill(self, name: str) -> Work:
         expected = self._overview.newest_documents(name)
@@ -134,7 +135,8 @@ class Operations:
         async with self._one_drills:
             proven = await self._service.drill(name, listener)
         documents = sum(found.documents for found in proven.collections.values())
-        return Done(f"{documents} documents restored, compared and dropped again", proven.backup_id)
+        message = f"{documents} documents restored, compared and dropped again"
+        return Done("; ".join([message, *proven.remarks]), proven.backup_id, "; ".join(proven.remarks) or None)
 
     async def _verify_one(self, backup_id: str, listener: Listener, *, deep: bool) -> Done:
         found = await in_thread(self._service.catalog.find, backup_id)

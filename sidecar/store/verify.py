@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from io import BufferedReader
 
+from sidecar.archive import legacy
 from sidecar.archive.codec import Codec
 from sidecar.archive.content import reading
 from sidecar.archive.manifest import from_bytes
@@ -27,26 +28,29 @@ def verify(store: LocalStore, backup_id: BackupId, listener: Listener = nobody) 
 
 
 def verify_deep(store: LocalStore, backup_id: BackupId, codec: Codec, listener: Listener = nobody) -> Verdict:
-    """Also decode every document and compare counts, BSON bytes and fingerprints with the metadata."""
+    """Also decode every document and compare counts, BSON bytes and fingerprints with the metadata.
 
-    def check() -> None:
+    Definitions are looked at too; the message says what of them a restore may have to change.
+    """
+
+    def check() -> list[str]:
         manifest = read_manifest(store, backup_id)
         _require_checksum(store, manifest, backup_id, listener)
-        _require_content(store, manifest, backup_id, codec, listener)
+        return _require_content(store, manifest, backup_id, codec, listener)
 
     return _judged(check)
 
 
-def _judged(check: Callable[[], None]) -> Verdict:
+def _judged(check: Callable[[], list[str] | None]) -> Verdict:
     try:
-        check()
+        remarks = check()
     except BackupNotFound as error:
         return Verdict(BackupState.MISSING, f"Data file missing: {error}")
     except (BackupInvalid, StorageError) as error:
         return Verdict(BackupState.INVALID, str(error))
     except OSError as error:
         return Verdict(BackupState.INVALID, f"cannot be read: {error.strerror or error}")
-    return VERIFIED
+    return Verdict(BackupState.VALID, "; ".join([VERIFIED.message, *remarks])) if remarks else VERIFIED
 
 
 def _require_checksum(store: LocalStore, manifest: Manifest, backup_id: BackupId, listener: Listener) -> None:
@@ -69,9 +73,11 @@ def _hashed(file: BufferedReader, listener: Listener) -> tuple[str, int]:
 
 def _require_content(
     store: LocalStore, manifest: Manifest, backup_id: BackupId, codec: Codec, listener: Listener
-) -> None:
+) -> list[str]:
+    """What a restore may have to change of the definitions. Raises BackupInvalid."""
     found: dict[str, Tally] = {}
     with store.open_data(backup_id) as file, reading(file, manifest, codec) as content:
+        remarks = [f"{name}: {said}" for name, item in content.definitions.items() for said in legacy.remarks(item)]
         for batch in content.batches:
             tally = found.setdefault(batch.collection, Tally())
             tally.add(batch.documents, len(batch.bson), batch.fingerprint, batch.escaped)
@@ -84,3 +90,4 @@ def _require_content(
         held = found[name].details()
         if held != described:
             raise BackupInvalid(f"{name}: the data holds {held}, the metadata says {described}")
+    return remarks

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from sidecar.mongodb.database import LEASES
+from sidecar.rules.names import LEASES
 from support.rig import BUSES, DB, PEOPLE
 from support.served import BACKUPS, Served
 from support.servers import ServerProcess, seed

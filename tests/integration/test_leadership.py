@@ -14,8 +14,9 @@ from sidecar.errors import LeaseLost, SourceUnavailable
 from sidecar.events import Listener
 from sidecar.history import Accounted, History
 from sidecar.model import Kind, Outcome, Run, Trigger
-from sidecar.mongodb.database import LEASES, Database
+from sidecar.mongodb.database import Database
 from sidecar.mongodb.lease import Lease, Timing, since_boot
+from sidecar.rules.names import LEASES
 from sidecar.rules.schedule import Every, Shifted
 from sidecar.runs.jobs import Done, Job, Jobs, Work, new_job_id
 from sidecar.runs.leadership import Member, Standing

@@ -9,8 +9,9 @@ import pytest
 from pymongo import MongoClient
 
 from sidecar.errors import LeaseLost, SourceError, SourceStalled
-from sidecar.mongodb.database import LEASES, Database
+from sidecar.mongodb.database import Database
 from sidecar.mongodb.lease import Lease, Timing
+from sidecar.rules.names import LEASES
 from support.rig import DB
 from support.servers import ServerProcess
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from sidecar.mongodb.database import LEASES
+from sidecar.rules.names import LEASES
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pymongo import MongoClient
 
 from sidecar.history import History, JobFilter
 from sidecar.model import VERIFIED, BackupSet, Kind, Outcome, Run
-from sidecar.mongodb.database import LEASES
+from sidecar.rules.names import LEASES
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest, verify_deep
 from support.command import files

@@ -43,6 +43,8 @@ def restored(result: Restored) -> None:
     for name in result.views:
         table.add_row(name, "view", "")
     out.print(table)
+    for remark in result.remarks:
+        err.print(remark, style="yellow", markup=False)
 
 
 def drills(bodies: Mapping[str, Mapping[str, Any]]) -> None:
