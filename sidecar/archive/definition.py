@@ -95,6 +95,19 @@ def _comparable(field: Element) -> float | None:
     return float(any(field.value)) if field.kind == BOOL else number(field)
 
 
+def operators(document: bytes) -> set[str]:
+    """The names that begin with `$`, however deep. Raises ValueError for malformed BSON."""
+    found: set[str] = set()
+    waiting = [document]
+    while waiting:
+        for field in elements(waiting.pop()):
+            if field.name.startswith(b"$"):
+                found.add(field.name.decode(errors="replace"))
+            if field.kind in (DOCUMENT, ARRAY):
+                waiting.append(field.value)
+    return found
+
+
 def plain(document: bytes) -> dict[str, Any]:
     """As Python values, to look at and never to send: dates are milliseconds. Raises ValueError for malformed BSON."""
     try:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import bson
 from bson.raw_bson import RawBSONDocument
 
 from sidecar.archive import legacy
 from sidecar.archive.bson import split
 from sidecar.archive.content import Batch
+from sidecar.archive.definition import DOCUMENT, EMPTY, fields, operators, text
 from sidecar.errors import SourceError
 from sidecar.inspect.compare import Comparison, Difference
 from sidecar.model import Collection, CollectionKind
@@ -20,6 +20,7 @@ from sidecar.restore.examine import Examination
 from sidecar.runtime.threads import in_thread
 
 TRIED_BYTES = 8 << 20  # of documents in one command
+_JAVASCRIPT = frozenset({"$where", "$function", "$accumulator"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,19 +118,27 @@ def _look(comparison: Comparison, examination: Examination, batch: Batch) -> Non
 
 
 class _Validator:
-    """Asks the server which documents its validator would refuse, without writing any."""
+    """Asks the server which documents its validator would refuse, without writing any.
+
+    The validator comes out of a file: one that brings JavaScript along is not tried, and one that computes is said to have been.
+    """
 
     def __init__(self, database: Database, target_db: str, item: Collection) -> None:
-        options = bson.decode(item.options)
-        is_enforced = options.get("validationLevel") != "off"
-        self._validator = RawBSONDocument(item.options).get("validator") if is_enforced else None
+        options = fields(item.options)
+        found = options.get("validator")
+        is_tried = found is not None and found.kind == DOCUMENT and text(options.get("validationLevel")) != "off"
+        stored = found.value if found is not None and is_tried else EMPTY
+        used = operators(stored)
+        self._code = sorted(used & _JAVASCRIPT)
+        self._computes = "$expr" in used
+        self._validator = None if self._code or stored == EMPTY else RawBSONDocument(stored)
         self._database = database
         self._target_db = target_db
         self._refused = 0
         self._error: str | None = None
 
     async def attempt(self, documents: bytes) -> None:
-        if not self._validator or self._error or not documents:
+        if self._validator is None or self._error or not documents:
             return
         message: list[RawBSONDocument] = []
         size = 0
@@ -157,8 +166,11 @@ class _Validator:
         self._refused += sum(row["refused"] for row in reply["cursor"]["firstBatch"])
 
     def findings(self) -> list[str]:
+        if self._code:
+            return [f"its validator was not tried: it runs JavaScript of the backup ({', '.join(self._code)})"]
         if self._error:
             return [f"its validator could not be tried ({self._error})"]
+        found = ["its validator computes ($expr): the server ran it to try it"] if self._computes else []
         if self._refused:
-            return [f"{self._refused:,} documents are not valid by its validator; they are restored all the same"]
-        return []
+            found.append(f"{self._refused:,} documents are not valid by its validator; they are restored all the same")
+        return found

@@ -75,6 +75,17 @@ async def test_the_server_is_asked_what_its_validator_would_refuse(exact: Server
         assert line.warnings[0].startswith("its validator could not be tried")  # this server has no $documents
 
 
+async def test_no_javascript_of_a_backup_is_run_by_a_plan(exact: ServerProcess, tmp_path: Path) -> None:
+    async with rig(exact, tmp_path, ["users"]) as at:
+        at.lab(create="users", validator={"$and": [{"$expr": {"$function": {"body": "", "args": [], "lang": "js"}}}]})
+        seed(exact.uri, DB, {"users": [{"_id": 1}]})
+        manifest = await at.back_up()
+        at.lab(labCommands=1)
+        (line,) = (await plan(at.restore_order(manifest, "copy"))).collections
+        assert line.warnings == ("its validator was not tried: it runs JavaScript of the backup ($function)",)
+        assert not any("$documents" in one["pipeline"][0] for one in at.commands("aggregate"))
+
+
 async def test_a_backup_of_a_newer_server_is_refused_unless_forced(
     exact: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Final
 
 import bson
+from bson.raw_bson import RawBSONDocument
 
 from support.exact_server.errors import CommandError
 from support.exact_server.raw_bson import NULL_KEY, SortKey, body, document, elements, find_element, key_of, subdocument
@@ -28,7 +29,7 @@ class IndexSpec:
 
     @cached_property
     def name(self) -> str:
-        return str(bson.decode(self.raw)["name"])
+        return str(RawBSONDocument(self.raw)["name"])
 
     @cached_property
     def key(self) -> bytes:
@@ -42,7 +43,7 @@ class IndexSpec:
     def unique_field(self) -> bytes | None:
         """The one top-level field whose values must differ; other unique indexes are kept but not enforced."""
         fields = [element.name for element in elements(self.key)]
-        decoded = bson.decode(self.raw)
+        decoded = RawBSONDocument(self.raw)
         is_unique = fields == [b"_id"] or decoded.get("unique")
         if not is_unique or len(fields) > 1 or b"." in fields[0] or "partialFilterExpression" in decoded:
             return None
@@ -50,7 +51,7 @@ class IndexSpec:
 
     @property
     def is_sparse(self) -> bool:
-        return bool(bson.decode(self.raw).get("sparse"))
+        return bool(RawBSONDocument(self.raw).get("sparse"))
 
     def matches_hint(self, hint: object) -> bool:
         return hint == self.name if isinstance(hint, str) else getattr(hint, "raw", None) == self.key
