@@ -10,8 +10,7 @@ from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.errors import AlreadyOver, SetNotFound
 from sidecar.model import Kind
 from sidecar.rules import counting
-from sidecar.rules import health as rules
-from sidecar.rules.schedule import schedule_name
+from sidecar.rules.schedule import max_age_seconds, schedule_name
 from sidecar.runs.scheduler import Routine
 from sidecar.status.overview import SetView
 
@@ -82,7 +81,7 @@ def _routine(sidecar: Sidecar, routine: Routine) -> schemas.ScheduleEntry:
     last = {Kind.BACKUP: view.last_run, Kind.VERIFY: view.last_verification}.get(routine.kind, view.last_drill)
     success = {Kind.BACKUP: view.last_success, Kind.DRILL: view.last_good_drill}.get(routine.kind)
     pause = sidecar.scheduler.pause_of(routine.name)
-    max_age = rules.max_age_seconds(routine.interval_seconds) if is_backup else None
+    max_age = max_age_seconds(routine.timetable, sidecar.clock.now()) if is_backup else None
     return schemas.ScheduleEntry(
         kind=routine.kind,
         backup_type=routine.set_name,

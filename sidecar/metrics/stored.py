@@ -6,8 +6,8 @@ from sidecar.metrics.family import by, duration, ended, is_good, of_set, seconds
 from sidecar.metrics.state import One
 from sidecar.model import WENT_WRONG, BackupState, Kind, StoredBackup
 from sidecar.rules import counting
-from sidecar.rules.health import max_age_seconds
 from sidecar.rules.retention import Candidate, Policy, expected, is_held
+from sidecar.rules.schedule import max_age_seconds
 from sidecar.runs.operations import RETENTION_DELETED, RETENTION_FAILURES
 
 
@@ -78,8 +78,8 @@ STORED = (
     ),
     of_set(
         "max_age_seconds",
-        "Age at which the newest backup is too old: two intervals and 15 minutes.",
-        lambda s: max_age_seconds(s.routine.interval_seconds),
+        "Age from which the newest backup is too old now: it is from before the last due time but one, with 20 minutes' grace.",
+        lambda s: max_age_seconds(s.routine.timetable, s.now),
     ),
     of_set(
         "known_since_timestamp_seconds",

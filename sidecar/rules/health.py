@@ -91,11 +91,6 @@ def overall(protections: Iterable[Health], *, has_space: bool, runs_well: bool, 
     return worst(found)
 
 
-def max_age_seconds(interval_seconds: float) -> float:
-    """The age at which a set's newest backup is too old: one run may be missed, and the next may take a quarter of an hour."""
-    return 2 * interval_seconds + 900
-
-
 def age_in_words(age: timedelta) -> str:
     """`2 hours`, `1 minute`, `3 days`: the largest unit of which there are enough, rounded down."""
     minutes = int(age.total_seconds() // 60)

@@ -76,7 +76,10 @@ def schedule_name(kind: Kind, set_name: str) -> str:
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
-LOOKED_AT = 8  # due times from which the usual distance is taken: a week of weekdays
+FEWEST, MOST = 8, 200  # due times from which the usual distance is taken: a week of weekdays, a week of hours
+WEEK = timedelta(days=8)
+RUN = timedelta(minutes=15)  # what a run may take
+SCRAPES = timedelta(minutes=5)  # what is told may be compared so much later
 
 
 class Timetable(Protocol):
@@ -153,11 +156,20 @@ def jitter(name: str, spread_seconds: float) -> timedelta:
 
 
 def interval_seconds(timetable: Timetable, now: datetime) -> float:
-    """The usual distance between two due times: the longest among the next few."""
+    """The usual distance between two due times: the longest in the coming week, or among the next few."""
     dues = [timetable.next_after(now)]
-    for _ in range(LOOKED_AT):
+    while len(dues) <= FEWEST or (len(dues) <= MOST and dues[-1] - now < WEEK):
         dues.append(timetable.next_after(dues[-1]))
     return max((after - before).total_seconds() for before, after in pairwise(dues))
+
+
+def max_age_seconds(timetable: Timetable, now: datetime) -> float:
+    """The age from which a set's newest backup is too old now: it is from before the last due time but one.
+
+    One run may be missed, and the last may still be under way.
+    """
+    _, last_but_one = islice(timetable.latest_first(now - RUN), 2)
+    return (now - last_but_one + SCRAPES).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)

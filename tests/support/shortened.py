@@ -1,6 +1,6 @@
 """The alert rules with days made seconds, so that a test can wait for them. What is compared with what stays as it is.
 
-Every substitution is in this table; the maximum age of a set loses its fixed quarter of an hour. How long a condition must
+Every substitution is in this table; the maximum age of a set loses its fixed twenty minutes. How long a condition must
 hold becomes a second, but for what a restart also looks like.
 """
 
@@ -23,8 +23,8 @@ SUBSTITUTIONS = {
     "[5m]": "[15s]",
     "interval: 1m": "interval: 1s",
     "interval: 5m": "interval: 1s",
-    "mongobackup_max_age_seconds": "(mongobackup_max_age_seconds - 900)",
-    "last_over_time((mongobackup_max_age_seconds - 900)[60s])": "(last_over_time(mongobackup_max_age_seconds[60s]) - 900)",
+    "mongobackup_max_age_seconds": "(mongobackup_max_age_seconds - 1200)",
+    "last_over_time((mongobackup_max_age_seconds - 1200)[60s])": "(last_over_time(mongobackup_max_age_seconds[60s]) - 1200)",
     "duration_seconds, 900)": "duration_seconds, 5)",
     "_timestamp_seconds > 900": "_timestamp_seconds > 40",  # they are refreshed every 15 s
     "(mongobackup_backups_checked_timestamp_seconds) > 900": "(mongobackup_backups_checked_timestamp_seconds) > 40",

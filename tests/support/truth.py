@@ -20,6 +20,7 @@ TRIGGERS: Final = ("scheduled", "manual", "pre_restore", "start_up")
 REAL: Final = "outcome IN ('succeeded', 'failed', 'aborted')"
 BAD: Final = "outcome IN ('failed', 'aborted')"
 QUARTER_OF_AN_HOUR: Final = 900
+FIVE_MINUTES: Final = 300
 
 Samples = dict[str, float]
 
@@ -79,11 +80,15 @@ def of_files(one: SetFiles, now: float, known_since: float) -> Samples:
         "stored_bytes": sum(backup.size_bytes for backup in stored),
         "newest_backup_timestamp_seconds": valid[0].taken_at if valid else 0,
         "oldest_backup_timestamp_seconds": valid[-1].taken_at if valid else 0,
-        "max_age_seconds": 2 * one.interval_seconds + QUARTER_OF_AN_HOUR,
+        "max_age_seconds": now - _last_due_but_one(one, now - QUARTER_OF_AN_HOUR) + FIVE_MINUTES,
         "schedule_interval_seconds": one.interval_seconds,
     }
     states = {f'backups{{set="{one.name}",state="{s}"}}': sum(b.state == s for b in stored) for s in STATES}
     return _labelled(found, one.name) | states
+
+
+def _last_due_but_one(one: SetFiles, moment: float) -> float:
+    return (moment // one.interval_seconds - 1) * one.interval_seconds
 
 
 def _stored(one: SetFiles) -> Iterator[Stored]:

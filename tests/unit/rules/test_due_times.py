@@ -18,6 +18,7 @@ from sidecar.rules.schedule import (
     Timetable,
     interval_seconds,
     jitter,
+    max_age_seconds,
     reckon,
 )
 
@@ -212,3 +213,32 @@ def test_of_a_very_long_time_only_the_last_due_times_are_told() -> None:
 def test_nothing_is_due_where_the_clock_was_set_back() -> None:
     accounted = datetime(2026, 1, 1, tzinfo=UTC)
     assert reckon(Every(HOUR), accounted, accounted - DAY) == Reckoning()
+
+
+@pytest.mark.parametrize(
+    ("expression", "now", "last_but_one"),
+    [
+        ("0 8-18 * * *", "2026-11-27 07:00", "2026-11-26 17:00"),  # nothing is due at night
+        ("0 8-18 * * *", "2026-11-27 08:14", "2026-11-26 17:00"),  # the run at eight may be under way
+        ("0 8-18 * * *", "2026-11-27 08:15", "2026-11-26 18:00"),
+        ("0 8-18 * * *", "2026-11-27 12:20", "2026-11-27 11:00"),
+        ("0 8 * * mon-fri", "2026-11-30 07:00", "2026-11-26 08:00"),  # a Monday morning
+        ("0 8 * * mon-fri", "2026-12-02 09:00", "2026-12-01 08:00"),
+        ("@monthly", "2026-11-27 12:00", "2026-10-01 00:00"),
+    ],
+)
+def test_a_backup_from_before_the_last_due_time_but_one_is_too_old(
+    expression: str, now: str, last_but_one: str
+) -> None:
+    timetable = Cron(Schedule.parse(expression), ZoneInfo("UTC"))
+    asked, due = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (now, last_but_one))
+    assert max_age_seconds(timetable, asked) == (asked - due).total_seconds() + 300
+
+
+@pytest.mark.parametrize("hours", range(0, 24 * 7, 5))
+@pytest.mark.parametrize(
+    ("expression", "longest"), [("0 8-18 * * *", 14 * 3600), ("0 8 * * mon-fri", 72 * 3600), ("*/15 * * * *", 900)]
+)
+def test_the_usual_distance_does_not_depend_on_when_one_asks(expression: str, longest: int, hours: int) -> None:
+    asked = datetime(2026, 11, 27, tzinfo=UTC) + timedelta(hours=hours)
+    assert interval_seconds(Cron(Schedule.parse(expression), ZoneInfo("UTC")), asked) == longest
