@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 FORMAT = "sidecar-json"
 FORMAT_VERSION = 1
+MB = 2**20  # bytes, wherever a size or a rate is given in MB: so the first version reckoned file_size_mb
 METADATA_VERSION = "3.0"  # 2.x is what the application wrote before there was a sidecar
 
 _STAMP = "%Y%m%d_%H%M%S"

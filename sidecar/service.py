@@ -33,7 +33,7 @@ from sidecar.restore import drill, seed
 from sidecar.restore import restore as engine
 from sidecar.restore.safety import Result, Safeguard
 from sidecar.restore.undo import recover
-from sidecar.rules import counting, retention, suspicion
+from sidecar.rules import counting, retention, room, suspicion
 from sidecar.rules.names import SYSTEM_DATABASES
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import in_thread
@@ -47,7 +47,6 @@ BUILT_IN = ("main", "attendance")
 ALL, BOTH = "all", "both"
 DRILL, OWNER, MEASURE = ".drill", ".owner", ".measure"  # names in the directory of locks
 PATIENCE_SECONDS = 3.0  # for a question that can do without an answer
-SIZE_MARGIN = 1.1  # a set grows a little from one backup to the next
 
 log = structlog.get_logger(__name__)
 
@@ -126,8 +125,8 @@ class Service:
             except (BackupNotFound, BackupInvalid, StorageError):
                 continue
             if bson_bytes := sum(detail.bson_bytes for detail in manifest.collection_details.values()):
-                return SIZE_MARGIN * manifest.file_size_bytes / bson_bytes
-        return backup.TEXT_PER_BSON
+                return room.GROWTH * manifest.file_size_bytes / bson_bytes
+        return room.TEXT_PER_BSON
 
     def decisions(self, set_name: str) -> list[retention.Decision]:
         """What would become of each backup of a set now, and why."""

@@ -7,7 +7,7 @@ from sidecar import __version__
 from sidecar.api import schemas
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.routing import Access, Reply, RouteTable
-from sidecar.model import Outcome
+from sidecar.model import MB, Outcome
 from sidecar.rules import health as rules
 from sidecar.status.reports import set_status
 
@@ -109,4 +109,4 @@ def _health(sidecar: Sidecar) -> schemas.HealthBody:
 
 
 def _mb(size_bytes: int) -> float:
-    return round(size_bytes / 2**20, 1)
+    return round(size_bytes / MB, 1)

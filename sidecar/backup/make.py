@@ -23,6 +23,7 @@ from sidecar.errors import (
 from sidecar.events import Listener, nobody
 from sidecar.model import (
     FORMAT_VERSION,
+    MB,
     METADATA_VERSION,
     BackupSet,
     Collection,
@@ -33,7 +34,7 @@ from sidecar.model import (
 )
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.listing import Listing
-from sidecar.rules import suspicion
+from sidecar.rules import room, suspicion
 from sidecar.rules.names import is_ours
 from sidecar.runtime.threads import in_thread
 from sidecar.store.draft import Draft
@@ -42,7 +43,6 @@ from sidecar.store.lock import SetLock
 
 SNAPSHOTS_PER_SET = 2
 READS_PER_CHANGED_SET = 2
-TEXT_PER_BSON = 2.5  # Extended JSON bytes per BSON byte, where no earlier backup of the set tells
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class BackupOrder:
     min_free_bytes: int
     trigger: Trigger = Trigger.MANUAL
     is_pinned: bool = False
-    text_per_bson: float = TEXT_PER_BSON
+    text_per_bson: float = room.TEXT_PER_BSON
     baseline: Mapping[str, int] = field(default_factory=dict)  # documents that recent backups hold, by collection
     listener: Listener = nobody
     fence: Fence = field(default_factory=Fence)
@@ -115,16 +115,16 @@ async def make_backup(order: BackupOrder, lock: SetLock) -> Manifest:
 
 
 async def _require_space(order: BackupOrder) -> None:
-    items, _ = _chosen(order.set, await order.database.collections())
-    predicted = int(await order.database.data_bytes(items) * order.text_per_bson)
-    free, needed = order.store.free_bytes(), order.min_free_bytes + predicted
-    if free < needed:
-        raise StorageFull(
-            f"{free / 1e6:.1f} MB are free in {order.store.directory}, {needed / 1e6:.1f} MB are needed: "
-            f"{order.min_free_bytes / 1e6:.1f} MB that must stay free and {predicted / 1e6:.1f} MB for the backup",
-            free_bytes=free,
-            needed_bytes=needed,
-        )
+    predicted = await predicted_bytes(order.database, order.set, order.text_per_bson)
+    needed, free = room.Room(order.min_free_bytes, predicted), order.store.free_bytes()
+    if shortage := needed.shortage(free, str(order.store.directory)):
+        raise StorageFull(shortage, free_bytes=free, needed_bytes=needed.needed_bytes)
+
+
+async def predicted_bytes(database: Database, backup_set: BackupSet, text_per_bson: float) -> int:
+    """How large a backup of the set would be now. Raises SourceError."""
+    items, _ = _chosen(backup_set, await database.collections())
+    return room.predicted_bytes(await database.data_bytes(items), text_per_bson)
 
 
 # -- one set -----------------------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def _describe(order: BackupOrder, draft: Draft, content: _Content, began: dateti
         checksum=draft.checksum,
         checksum_algorithm="SHA256",
         file_size_bytes=draft.size_bytes,
-        file_size_mb=round(draft.size_bytes / 2**20, 2),
+        file_size_mb=round(draft.size_bytes / MB, 2),
         collections=counts,
         mongo_url=order.mongo_host,
         db_name=order.database.name,

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
-from sidecar.model import BackupSet
+from sidecar.model import MB, BackupSet
 
 
 class Secret:
@@ -81,7 +81,7 @@ class Settings:
 
     @property
     def min_storage_bytes(self) -> int:
-        return int(self.min_storage_mb * 2**20)
+        return int(self.min_storage_mb * MB)
 
     def secrets(self) -> list[str]:
         """Every text that must not be shown: tokens, the connection string, and its password as it is written and meant."""

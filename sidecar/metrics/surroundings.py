@@ -41,7 +41,7 @@ SURROUNDINGS = (
     ),
     of_process(
         "storage_required_bytes",
-        "Free space below which the next run would not start.",
+        "Free space below which the next run would not start, beside the drafts of those under way.",
         lambda p: p.overview.required_bytes,
     ),
     of_process(

@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable
 
 from sidecar.events import Listener, Progressed
+from sidecar.model import MB
 
 
 class Pace:
-    """How long to pause so that the average stays at or below a limit in MB (10⁶ bytes) per second; None is no limit."""
+    """How long to pause so that the average stays at or below a limit in MB per second; None is no limit."""
 
     def __init__(self, mb_per_second: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds_per_byte = 1 / (mb_per_second * 1e6) if mb_per_second else 0.0
+        self._seconds_per_byte = 1 / (mb_per_second * MB) if mb_per_second else 0.0
         self._clock = clock
         self._began = clock()
         self._bytes = 0

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
 
-from sidecar.errors import SidecarError, StorageError
+from sidecar.backup.make import predicted_bytes
+from sidecar.errors import SidecarError, StorageError, StorageFull
 from sidecar.history import History, Total
-from sidecar.model import Kind, Run, StoredBackup, Trigger
-from sidecar.rules import counting
+from sidecar.model import Kind, Outcome, Run, StoredBackup, Trigger
+from sidecar.rules import counting, room
 from sidecar.runtime.clock import Clock
 from sidecar.runtime.supervision import Supervised
 from sidecar.runtime.threads import in_thread
@@ -22,7 +24,7 @@ from sidecar.store.local import Space
 REFRESH_SECONDS = 15.0
 PING_SECONDS = 3.0
 NO_SPACE = Space(0, 0)
-SIZE_MARGIN = 1.1  # a set grows a little from one backup to the next
+ROOM_SECONDS = 300.0  # between two questions for the size of the data, beside those after runs
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,7 @@ class Storage:
     space: Space = NO_SPACE
     asked_at: datetime | None = None
     error: str | None = None
+    draft_bytes: int = 0  # taken by what is being written
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class Overview:
         self.storage = Storage()
         self.mongodb = Reachability()
         self.alert_test: AlertTest | None = None
+        self._rooms: dict[str, room.Room] = {}  # what the next backup of each set needs
+        self._asks_again_at = 0.0  # for the sizes, by the monotonic clock
         self.task = Supervised("overview", self._run, clock, silence_seconds=4 * REFRESH_SECONDS)
 
     async def _run(self, task: Supervised) -> None:
@@ -87,6 +92,9 @@ class Overview:
         await asyncio.gather(
             self.look(self.sets), self._look_at_storage(), self._ask_mongodb(), self._look_for_alert_test()
         )
+        if self._clock.monotonic() >= self._asks_again_at:
+            self._asks_again_at = self._clock.monotonic() + ROOM_SECONDS
+            await self._reckon_room(self.sets)
         await in_thread(self._history.save_findings, self._service.catalog.findings)
 
     async def look(self, names: Iterable[str]) -> None:
@@ -100,6 +108,10 @@ class Overview:
         """What a run may have changed."""
         await self.look([run.set_name])
         await self._look_at_storage()
+        if run.outcome is not Outcome.SUCCEEDED or not self.mongodb.is_up:
+            await self._ask_mongodb()
+        if run.outcome is Outcome.SUCCEEDED or run.code == StorageFull.code:
+            await self._reckon_room([run.set_name])
 
     def _view(self, name: str) -> SetView:
         recorded = SetView(
@@ -121,16 +133,32 @@ class Overview:
     async def _look_at_storage(self) -> None:
         now = self._clock.now()
         try:
-            space = await in_thread(self._space)
-            self.storage = Storage(space, now)
+            self.storage = await in_thread(self._measured, now)
         except SidecarError as error:
             self.storage = Storage(asked_at=now, error=str(error))
 
-    def _space(self) -> Space:
-        store = next(iter(self._service.stores.values()))
-        if not store.root.is_dir():
-            raise StorageError(f"{store.root} is not there any more")
-        return store.space()
+    def _measured(self, now: datetime) -> Storage:
+        stores = self._service.stores.values()
+        first = next(iter(stores))
+        if not first.root.is_dir():
+            raise StorageError(f"{first.root} is not there any more")
+        return Storage(first.space(), now, draft_bytes=sum(store.draft_bytes() for store in stores))
+
+    async def _reckon_room(self, names: Iterable[str]) -> None:
+        """What the next backup of these sets needs, as their runs reckon it."""
+        for name in names:
+            self._rooms[name] = room.Room(self._service.settings.min_storage_bytes, await self._predicted(name))
+
+    async def _predicted(self, name: str) -> int:
+        """By the size of the data; where MongoDB does not tell, by that of the newest backup."""
+        backups, database = self.sets[name].backups, self._service.database
+        ratio = room.text_per_bson(one.manifest for one in backups if one.manifest)
+        if self.mongodb.is_up:
+            with suppress(SidecarError, TimeoutError):
+                async with asyncio.timeout(PING_SECONDS):
+                    return await predicted_bytes(database, self._service.settings.sets[name], ratio)
+        newest = next(iter(counting.restorable(backups, self._clock.now())), None)
+        return int(room.GROWTH * newest.size_bytes) if newest else 0
 
     async def _look_for_alert_test(self) -> None:
         self.alert_test = await in_thread(alert_test.asked_for, self._service.settings.backup_dir)
@@ -150,11 +178,8 @@ class Overview:
 
     @property
     def required_bytes(self) -> int:
-        """What must be free for the next run of any set: what must stay free, and its newest backup once more."""
-        now = self._clock.now()
-        found = [counting.restorable(view.backups, now) for view in self.sets.values()]
-        sizes = [backups[0].size_bytes for backups in found if backups]
-        return self._service.settings.min_storage_bytes + int(SIZE_MARGIN * max(sizes, default=0))
+        """What must be free for the next run of any set to begin, beside the drafts of those under way."""
+        return room.required_bytes(self._rooms.values(), self.storage.draft_bytes)
 
     @property
     def is_storage_up(self) -> bool:

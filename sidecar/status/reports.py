@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from sidecar.model import BackupSet, BackupState, Consistency, StoredBackup, Trigger
+from sidecar.model import MB, BackupSet, BackupState, Consistency, StoredBackup, Trigger
 from sidecar.rules import counting, health
 
 
@@ -81,7 +81,7 @@ def entry(backup: StoredBackup, now: datetime) -> Entry:
         backup_type=backup.set_name,
         filename=backup.id.data_name,
         timestamp=backup.taken_at,
-        size_mb=round(backup.size_bytes / 2**20, 2),
+        size_mb=round(backup.size_bytes / MB, 2),
         size_bytes=backup.size_bytes,
         checksum=manifest.checksum if manifest else None,
         collections=manifest.collections if manifest else {},

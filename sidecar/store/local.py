@@ -113,6 +113,11 @@ class LocalStore:
         except OSError as error:
             raise StorageError.of(error, f"asking for the free space of {directory}") from error
 
+    def draft_bytes(self) -> int:
+        """What the unfinished files of a backup under way take."""
+        found = self._regular_files().items()
+        return sum(stat.st_size for name, stat in found if name.startswith(".") and name.endswith(TEMPORARY))
+
     def read_metadata(self, backup_id: BackupId) -> bytes:
         """The bytes of the metadata file. Raises BackupNotFound, StorageError."""
         with self._open(backup_id.metadata_name) as file:

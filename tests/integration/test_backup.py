@@ -18,7 +18,7 @@ from sidecar.errors import (
     SourceUnavailable,
     StorageFull,
 )
-from sidecar.model import VERIFIED, BackupId, Consistency, Manifest
+from sidecar.model import MB, VERIFIED, BackupId, Consistency, Manifest
 from sidecar.mongodb import database as source
 from sidecar.store.verify import verify_deep
 from support.rig import BUSES, CODEC, DB, PEOPLE, Rig, raw, rig
@@ -306,7 +306,7 @@ async def test_keeps_a_view_as_a_definition_and_an_empty_collection_as_empty(
 async def test_reads_no_faster_than_it_is_told_to(exact: ServerProcess, tmp_path: Path) -> None:
     fill(exact)
     size = sum(map(len, raw(PEOPLE))) + sum(map(len, raw(BUSES)))
-    async with rig(exact, tmp_path, max_read_mb_s=size / 1e6 / 0.3) as at:
+    async with rig(exact, tmp_path, max_read_mb_s=size / MB / 0.3) as at:
         manifest = await at.back_up()
         assert manifest.duration_seconds is not None
         assert manifest.duration_seconds > 0.25

@@ -80,11 +80,15 @@ def of_files(one: SetFiles, now: float, known_since: float) -> Samples:
         "stored_bytes": sum(backup.size_bytes for backup in stored),
         "newest_backup_timestamp_seconds": valid[0].taken_at if valid else 0,
         "oldest_backup_timestamp_seconds": valid[-1].taken_at if valid else 0,
-        "max_age_seconds": now - _last_due_but_one(one, now - QUARTER_OF_AN_HOUR) + FIVE_MINUTES,
         "schedule_interval_seconds": one.interval_seconds,
     }
     states = {f'backups{{set="{one.name}",state="{s}"}}': sum(b.state == s for b in stored) for s in STATES}
     return _labelled(found, one.name) | states
+
+
+def max_age_seconds(one: SetFiles, now: float) -> float:
+    """From before the last due time but one, with a quarter of an hour for the run and some minutes to be told of it."""
+    return now - _last_due_but_one(one, now - QUARTER_OF_AN_HOUR) + FIVE_MINUTES
 
 
 def _last_due_but_one(one: SetFiles, moment: float) -> float:
@@ -220,17 +224,31 @@ def of_sets(sets: list[SetFiles], record: Path, now: float) -> Samples:
     return found
 
 
-def of_storage(disk: Path, sets: list[SetFiles], min_free_bytes: int) -> Samples:
-    """The file system, and what the next run needs of it."""
-    valid = [[backup for backup in _stored(one) if backup.is_whole and backup.state == "valid"] for one in sets]
-    newest = [max(found, key=lambda backup: backup.stamp, default=None) for found in valid]
-    largest = max((backup.size_bytes for backup in newest if backup), default=0)
+def of_storage(
+    disk: Path, sets: list[SetFiles], min_free_bytes: int, data_bytes: Mapping[str, int] | None = None
+) -> Samples:
+    """The file system, and what the next run needs of it; `data_bytes` is what the server holds of each set, if it is up."""
+    largest = max(_predicted(one, data_bytes.get(one.name) if data_bytes else None) for one in sets)
     system = os.statvfs(disk)
     return {
         "storage_capacity_bytes": system.f_blocks * system.f_frsize,
-        "storage_required_bytes": min_free_bytes + int(1.1 * largest),
+        "storage_required_bytes": min_free_bytes + largest,
         "storage_up": 1,
     }
+
+
+def _predicted(one: SetFiles, data_bytes: int | None) -> int:
+    stored = sorted(_stored(one), key=lambda backup: backup.stamp, reverse=True)
+    if data_bytes is None:
+        newest = next((backup for backup in stored if backup.is_whole and backup.state == "valid"), None)
+        return int(1.1 * newest.size_bytes) if newest else 0
+    return int(data_bytes * next(filter(None, map(_text_per_bson, stored)), 2.5))
+
+
+def _text_per_bson(backup: Stored) -> float | None:
+    details = backup.manifest["collection_details"].values() if backup.manifest else ()
+    size = sum(detail["bson_bytes"] for detail in details)
+    return 1.1 * backup.manifest["file_size_bytes"] / size if backup.manifest and size else None
 
 
 def _labelled(samples: Samples, name: str) -> Samples:

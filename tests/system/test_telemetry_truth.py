@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from sidecar.metrics import CATALOGUE
@@ -23,6 +24,7 @@ from support.servers import ServerProcess, seed
 MIN_FREE_MB = 4
 INTERVAL_HOURS = 500  # on a grid that nobody meets
 LIMIT = 3
+COLLECTIONS = {"main": ("users", "buses"), "attendance": ("attendance",)}
 VARIABLES = {
     "SIDECAR_MAIN_SCHEDULE": "",
     "SIDECAR_ATTENDANCE_SCHEDULE": "",
@@ -36,6 +38,7 @@ VARIABLES = {
 }
 NOT_STATE = {  # what is of the moment, or of this process only
     "age_seconds",
+    "max_age_seconds",
     "backups_checked_timestamp_seconds",
     "running",
     "run_started_timestamp_seconds",
@@ -75,12 +78,24 @@ class Truth:
         shown = self.shown()
         record = self.served.directory / ".history" / "history.sqlite3"
         expected = truth.of_sets(self.sets, record, shown["clock_timestamp_seconds"])
-        expected |= truth.of_storage(self.disk, self.sets, MIN_FREE_MB * 2**20)
-        expected |= {"mongodb_up": float(self.served.mongodb.is_running), "history_durable": 1.0}
+        is_up = self.served.mongodb.is_running
+        expected |= truth.of_storage(self.disk, self.sets, MIN_FREE_MB * 2**20, self.data_bytes() if is_up else None)
+        expected |= {"mongodb_up": float(is_up), "history_durable": 1.0}
         told = {name: shown.get(name) for name in expected}
         assert told == pytest.approx(expected, rel=0, abs=1e-3)
+        for one in self.sets:
+            limit = truth.max_age_seconds(one, shown["clock_timestamp_seconds"])
+            assert shown[f'max_age_seconds{{set="{one.name}"}}'] == pytest.approx(limit, rel=0, abs=5)
         assert {name for name in shown if name.startswith("run_failures_total")} <= set(expected)
         return {name: shown[name] for name in expected}
+
+    def data_bytes(self) -> dict[str, int]:
+        """How many bytes of BSON the server holds of each set."""
+        with MongoClient[RawBSONDocument](self.served.mongodb.uri, document_class=RawBSONDocument) as client:
+            return {
+                name: sum(len(document.raw) for one in collections for document in client[DB][one].find())
+                for name, collections in COLLECTIONS.items()
+            }
 
     # -- what happens --------------------------------------------------------------------------------------------------
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from sidecar.events import Progressed
+from sidecar.model import MB
 from sidecar.runtime.pace import Pace, paced
-
-MB = 1_000_000
 
 
 @dataclass

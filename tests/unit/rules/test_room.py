@@ -1,0 +1,44 @@
+import pytest
+
+from sidecar.model import MB, CollectionDetails, Manifest
+from sidecar.rules.room import TEXT_PER_BSON, Room, predicted_bytes, required_bytes, text_per_bson
+
+
+def a_manifest(size_bytes: int, bson_bytes: int) -> Manifest:
+    detail = CollectionDetails(documents=1, bson_bytes=bson_bytes, fingerprint="0" * 64, escaped_documents=0)
+    return Manifest.model_construct(file_size_bytes=size_bytes, collection_details={"users": detail})
+
+
+LEGACY = Manifest.model_construct(file_size_bytes=9, collection_details={})
+
+
+def test_a_backup_that_just_fits_may_begin() -> None:
+    room = Room(minimum_bytes=100 * MB, predicted_bytes=5 * MB)
+    assert room.shortage(105 * MB, "/backups") is None
+    assert room.shortage(105 * MB - 1, "/backups") == (
+        "105.0 MB are free in /backups, 105.0 MB are needed: 100.0 MB that must stay free and 5.0 MB for the backup"
+    )
+    assert room.needed_bytes == 105 * MB
+
+
+@pytest.mark.parametrize(
+    ("manifests", "ratio"),
+    [
+        ([], TEXT_PER_BSON),
+        ([LEGACY], TEXT_PER_BSON),
+        ([LEGACY, a_manifest(300, 0), a_manifest(300, 150), a_manifest(900, 1)], 2.2),
+    ],
+)
+def test_how_large_the_text_will_be_is_told_by_the_newest_backup_that_knows(
+    manifests: list[Manifest], ratio: float
+) -> None:
+    assert text_per_bson(manifests) == pytest.approx(ratio)
+    assert predicted_bytes(1000, ratio) == int(1000 * ratio)
+
+
+def test_what_is_required_is_what_the_largest_set_needs_less_what_is_being_written() -> None:
+    rooms = [Room(100, 7), Room(100, 50), Room(100, 1)]
+    assert required_bytes(rooms, draft_bytes=0) == 150
+    assert required_bytes(rooms, draft_bytes=40) == 110
+    assert required_bytes(rooms, draft_bytes=400) == 0
+    assert required_bytes([], draft_bytes=0) == 0
