@@ -37,7 +37,7 @@ from sidecar.rules import counting, retention, room, suspicion
 from sidecar.rules.names import SYSTEM_DATABASES
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import in_thread
-from sidecar.store import timekeeping, verify
+from sidecar.store import spill, timekeeping, verify
 from sidecar.store.catalog import Catalog
 from sidecar.store.durable import publish
 from sidecar.store.local import LocalStore
@@ -306,13 +306,14 @@ class Service:
         with suppress(StorageError):  # only an estimate
             publish(self._measure_path, json.dumps(measured).encode())
 
-    async def restore(self, order: engine.Order, *, safety: bool = True) -> Result:
+    async def restore(self, order: engine.Order, chosen: engine.Chosen | None = None, *, safety: bool = True) -> Result:
         """Make the target what a backup holds; what is replaced is backed up first unless `safety` is False.
 
+        `chosen` is what the order comes to, where a plan has verified the backup already.
         Raises Busy while the backup's set is in use, and what a backup and a restore raise.
         """
         store = self.stores.get(order.store.set.name, order.store)
-        return await self._safeguard(store, is_wanted=safety).restore(order)
+        return await self._safeguard(store, is_wanted=safety).restore(order, chosen)
 
     def _safeguard(self, store: LocalStore, *, is_wanted: bool = True) -> Safeguard:
         return Safeguard(
@@ -352,6 +353,8 @@ class Service:
 
     def sweep(self) -> None:
         """Remove what killed runs left in the directory: where another sidecar leads, the next run here may be far off."""
+        with suppress(StorageError):
+            spill.sweep(self.settings.backup_dir)
         for name, store in self.stores.items():
             try:
                 with store.locked("sweeping"):

@@ -12,6 +12,7 @@ from sidecar.errors import BackupInvalid, BackupNotFound, Busy, SourceError, Usa
 from sidecar.inspect.compare import compare_backups
 from sidecar.model import Outcome
 from sidecar.restore.plan import plan
+from sidecar.restore.restore import choose
 from sidecar.runtime.threads import in_thread
 
 routes = RouteTable(tag="Restore")
@@ -42,7 +43,8 @@ async def restore_backup(
     )
     if not body.dry_run and body.confirm != order.target_db:
         raise UsageError(f"confirm: expected the database's name, {order.target_db}")
-    planned = await plan(order, compare=body.dry_run)
+    chosen = None if body.dry_run else await choose(order)
+    planned = await plan(order, chosen, directory=sidecar.service.settings.backup_dir)
     result = schemas.RestoreResult(
         backup_id=path.backup_id,
         target_db=order.target_db,
@@ -54,9 +56,9 @@ async def restore_backup(
         job_id=None,
         code=None,
     )
-    if body.dry_run:
+    if chosen is None:
         return Reply(result)
-    job = await sidecar.operations.restore(order)
+    job = await sidecar.operations.restore(order, chosen)
     (run,) = await awaited(sidecar, job.id, query.wait)
     outcome = {"message": run.message or "under way", "job_id": job.id, "code": run.code}
     if run.outcome is None:
@@ -76,5 +78,5 @@ async def diff_backups(request: web.Request, path: parameters.BackupPair) -> Rep
     """Show what the second backup added, removed and changed against the first. Reads both from end to end."""
     service = sidecar_of(request).service
     left, right = await in_thread(service.locate, path.backup_id), await in_thread(service.locate, path.other_id)
-    found = await in_thread(compare_backups, left, right, service.codec)
+    found = await in_thread(compare_backups, left, right, service.codec, service.settings.backup_dir)
     return Reply(schemas.Differences({name: schemas.DifferenceBody(**asdict(one)) for name, one in found.items()}))

@@ -134,6 +134,7 @@ class PlannedCollection(Body):
     kind: CollectionKind
     documents: int
     replaces_documents: int | None
+    indexes: int  # besides that on `_id`: tried only when they are built
     inserted: int | None
     replaced: int | None
     unchanged: int | None

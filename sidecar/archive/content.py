@@ -39,13 +39,34 @@ class Content:
 
 
 @contextmanager
-def reading(file: BinaryIO, manifest: Manifest, codec: Codec) -> Iterator[Content]:
-    """Read a backup while hashing it. Raises BackupInvalid for what cannot be decoded, and at the end for a wrong checksum."""
-    hashing = _Hashing(file)
+def reading(file: BinaryIO, manifest: Manifest, codec: Codec, *, is_verified: bool = False) -> Iterator[Content]:
+    """Read a backup while hashing it. Raises BackupInvalid for what cannot be decoded, and at the end for a wrong checksum.
+
+    `is_verified`: these bytes have been hashed already. What the caller raises while it reads is the caller's.
+    """
+    hashing = _Hashing(file, None if is_verified else manifest.checksum)
+    with _decoding():
+        content = _legacy(hashing, codec) if manifest.is_legacy else _current(hashing, manifest, codec)
+    yield Content(content.definitions, _decoded(content.batches))
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
     try:
-        yield plain(hashing, codec) if manifest.is_legacy else _current(hashing, manifest, codec)
+        yield
     except ValueError as error:  # FormatError, CodecError, bad UTF-8 or JSON
         raise BackupInvalid(f"cannot be decoded: {error}") from error
+
+
+def _decoded(batches: Iterator[Batch]) -> Iterator[Batch]:
+    with _decoding():
+        yield from batches
+
+
+def _legacy(file: "_Hashing", codec: Codec) -> Content:
+    content = plain(file, codec)
+    file.require_checksum()
+    return content
 
 
 def _current(file: "_Hashing", manifest: Manifest, codec: Codec) -> Content:
@@ -62,7 +83,7 @@ def _current(file: "_Hashing", manifest: Manifest, codec: Codec) -> Content:
                 raise BackupInvalid(f"there are documents of {block.collection}, which the metadata does not name")
             decoded = codec.decode(block.lines)
             yield Batch(block.collection, decoded.bson, decoded.documents, decoded.escaped, decoded.fingerprint)
-        file.require(manifest.checksum)
+        file.require_checksum()
 
     return Content(head.definitions, batches())
 
@@ -91,10 +112,11 @@ def _plain_batch(name: str, rows: list[Any], codec: Codec) -> Batch:
 
 
 class _Hashing:
-    """A file that is hashed as it is read."""
+    """A file that is hashed as it is read, where a checksum is expected."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, checksum: str | None) -> None:
         self._file = file
+        self._checksum = checksum
         self._digest = hashlib.sha256()
 
     def read(self, size: int) -> bytes:
@@ -104,9 +126,13 @@ class _Hashing:
         return self._pass(self._file.readline(limit))
 
     def _pass(self, content: bytes) -> bytes:
-        self._digest.update(content)
+        if self._checksum is not None:
+            self._digest.update(content)
         return content
 
-    def require(self, checksum: str) -> None:
-        if self._digest.hexdigest() != checksum:
-            raise BackupInvalid(f"SHA-256 of the data is {self._digest.hexdigest()}, the metadata says {checksum}")
+    def require_checksum(self) -> None:
+        """Once everything is read."""
+        if self._checksum not in (None, self._digest.hexdigest()):
+            raise BackupInvalid(
+                f"SHA-256 of the data is {self._digest.hexdigest()}, the metadata says {self._checksum}"
+            )

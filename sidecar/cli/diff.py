@@ -29,11 +29,11 @@ def diff(
         raise errors.UsageError("expected a second backup id or --live")
 
     async def use(service: Service) -> int:
-        before = service.locate(left)
+        before, directory = service.locate(left), service.settings.backup_dir
         if right is None:
-            found = await compare.compare_live(before, service.database, service.codec)
+            found = await compare.compare_live(before, service.database, service.codec, directory)
         else:
-            found = compare.compare_backups(before, service.locate(right), service.codec)
+            found = compare.compare_backups(before, service.locate(right), service.codec, directory)
         if as_json:
             console.say_json({name: asdict(one) for name, one in found.items()})
         else:

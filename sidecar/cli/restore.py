@@ -13,6 +13,7 @@ from sidecar.cli.running import Json, run
 from sidecar.cli.terminal import console, restores
 from sidecar.cli.terminal.progress import progress
 from sidecar.restore import plan as planning
+from sidecar.restore.restore import choose
 from sidecar.restore.safety import Result
 from sidecar.service import Service
 
@@ -43,7 +44,8 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
     async def use(service: Service) -> int:
         names = [name.strip() for name in collections.split(",")] if collections else None
         order = service.restore_order(chosen, target_db=target_db, collections=names, force=force)
-        planned = await planning.plan(order, compare=dry_run)
+        verified = None if dry_run else await choose(order)
+        planned = await planning.plan(order, verified, directory=service.settings.backup_dir)
         estimate = service.estimated_seconds(order)
         if as_json and dry_run:
             console.say_json(asdict(planned) | {"estimated_seconds": estimate})
@@ -55,7 +57,7 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
             _require_consent(order.target_db, yes=yes)
             await service.recover()
             with progress() as listener:
-                result = await service.restore(replace(order, listener=listener), safety=no_safety is None)
+                result = await service.restore(replace(order, listener=listener), verified, safety=no_safety is None)
             _show_result(result, as_json=as_json)
         return exits.OK
 

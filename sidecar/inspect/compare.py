@@ -4,10 +4,9 @@ In constant memory, however large the collections are.
 """
 
 import hashlib
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +18,7 @@ from sidecar.archive.content import reading
 from sidecar.model import BackupId, Collection
 from sidecar.mongodb.database import Database
 from sidecar.store.local import LocalStore
+from sidecar.store.spill import Spill
 from sidecar.store.verify import read_manifest
 
 SHOWN_IDS = 10
@@ -50,12 +50,9 @@ class Difference:
 class Comparison:
     """Feed the whole left side, then the right one; `result` is by collection. What is known of the left side is on disk."""
 
-    def __init__(self) -> None:
-        self._database = sqlite3.connect("", check_same_thread=False)  # a private temporary file that SQLite removes
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute(
-            "CREATE TABLE seen (name TEXT, id BLOB, digest BLOB, PRIMARY KEY (name, id)) WITHOUT ROWID"
-        )
+    def __init__(self, directory: Path) -> None:
+        table = "seen (name TEXT, id BLOB, digest BLOB, PRIMARY KEY (name, id)) WITHOUT ROWID"
+        self._spill = Spill(directory, table)
         self._result: dict[str, Difference] = {}
 
     def __enter__(self) -> Self:
@@ -64,7 +61,7 @@ class Comparison:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._database.close()
+        self._spill.__exit__(kind, error, trace)
 
     def definitions(self, left: Mapping[str, Collection], right: Mapping[str, Collection]) -> None:
         for name in left.keys() | right.keys():
@@ -77,24 +74,21 @@ class Comparison:
     def left(self, name: str, documents: bytes) -> None:
         rows = [(name, *_identified(document)) for document in split(documents)]
         self._of(name).left_documents += len(rows)
-        self._database.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
+        self._spill.add("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
 
     def right(self, name: str, documents: bytes) -> None:
         difference = self._of(name)
         for document in split(documents):
             difference.right_documents += 1
             identity, digest = _identified(document)
-            with closing(
-                self._database.execute("DELETE FROM seen WHERE name = ? AND id = ? RETURNING digest", (name, identity))
-            ) as found:
-                row = found.fetchone()
+            row = self._spill.row("DELETE FROM seen WHERE name = ? AND id = ? RETURNING digest", (name, identity))
             if row is None:
                 difference.note("added", identity)
             elif row[0] != digest:
                 difference.note("changed", identity)
 
     def result(self) -> dict[str, Difference]:
-        for name, identity in self._database.execute("SELECT name, id FROM seen ORDER BY name, id"):
+        for name, identity in self._spill.rows("SELECT name, id FROM seen ORDER BY name, id"):
             self._of(name).note("removed", identity)
         return dict(sorted(self._result.items()))
 
@@ -103,19 +97,24 @@ class Comparison:
 
 
 def compare_backups(
-    left: tuple[LocalStore, BackupId], right: tuple[LocalStore, BackupId], codec: Codec
+    left: tuple[LocalStore, BackupId], right: tuple[LocalStore, BackupId], codec: Codec, directory: Path
 ) -> dict[str, Difference]:
-    """Left is the older view of things: what only it has is `removed`. Raises BackupInvalid, StorageError."""
-    with Comparison() as comparison:
+    """Left is the older view of things: what only it has is `removed`. Raises BackupInvalid, StorageError.
+
+    What has to be remembered is kept below `directory`.
+    """
+    with Comparison(directory) as comparison:
         left_definitions = _feed(comparison.left, left, codec)
         right_definitions = _feed(comparison.right, right, codec)
         comparison.definitions(left_definitions, right_definitions)
         return comparison.result()
 
 
-async def compare_live(left: tuple[LocalStore, BackupId], database: Database, codec: Codec) -> dict[str, Difference]:
+async def compare_live(
+    left: tuple[LocalStore, BackupId], database: Database, codec: Codec, directory: Path
+) -> dict[str, Difference]:
     """The same against what the database holds now, collection by collection."""
-    with Comparison() as comparison:
+    with Comparison(directory) as comparison:
         stored = _feed(comparison.left, left, codec)
         there = await database.collections()
         live = {name: await database.with_indexes(there[name]) for name in stored if name in there}
@@ -143,7 +142,11 @@ def _shape(item: Collection | None) -> tuple[object, ...] | None:
 
 def _identified(document: bytes) -> tuple[bytes, bytes]:
     digest = hashlib.sha256(document).digest()
-    return document_id(document) or digest, digest
+    try:
+        identity = document_id(document)
+    except ValueError:  # only its bytes tell it from others
+        identity = None
+    return identity or digest, digest
 
 
 def readable(identity: bytes) -> str:

@@ -80,6 +80,12 @@ def commands(item: Collection, name: str) -> Commands:
     )
 
 
+def count_indexes(item: Collection) -> int:
+    """Besides that on `_id`, which every collection has."""
+    made = commands(item, item.name)
+    return sum(one.index is not None for one in (*made.indexes, *made.expiry))
+
+
 def _create(item: Collection, name: str) -> Making:
     def command(form: Collection) -> dict[str, Any]:
         options = [one for one in elements(form.options) if one.name.decode(errors="replace") not in (_TTL, _OWN_NAME)]

@@ -1,12 +1,19 @@
-"""Which documents of a backup are equal on a unique key, and which would expire at once. In constant memory."""
+"""Which documents of a backup are equal on a unique key, and which would expire at once. In constant memory.
+
+It looks for what a restore would stumble over. Whatever it cannot look at is counted and left to the server: nothing here says
+that a backup is bad.
+"""
 
 import itertools
 import math
-import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -16,6 +23,7 @@ from bson.errors import BSONError
 
 from sidecar.archive.bson import split
 from sidecar.model import Collection
+from sidecar.store.spill import Spill
 
 _PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_MS, unicode_decode_error_handler="replace"
@@ -24,59 +32,104 @@ _NOT_EXAMINED = ("collation", "partialFilterExpression")  # only the server know
 
 
 class Examination:
-    """Feed it every document of one collection, then ask for `findings`."""
+    """Feed it every document of one collection, then ask for `findings`. What it remembers is below `directory`."""
 
-    def __init__(self, item: Collection, now: datetime) -> None:
-        indexes = [bson.decode(raw, _PLAIN) for raw in item.indexes]
-        self._unique = [index for index in indexes if index.get("unique") and index["name"] != "_id_"]
-        self._examined = [index for index in self._unique if not any(key in index for key in _NOT_EXAMINED)]
-        self._expiring = [index for index in indexes if "expireAfterSeconds" in index]
-        self._now_ms = int(now.astimezone(UTC).timestamp() * 1000)
+    def __init__(self, item: Collection, now: datetime, directory: Path) -> None:
+        indexes = [index for raw in item.indexes if (index := _decoded(raw)) is not None]
+        self._unique = [str(index["name"]) for index in indexes if index.get("unique") and index["name"] != "_id_"]
+        examined = [index for index in indexes if not any(key in index for key in _NOT_EXAMINED)]
+        self._examined = [index for index in examined if str(index["name"]) in self._unique]
+        self._expiries = [found for index in indexes if (found := _Expiry.of(index, now)) is not None]
         self._expired = 0
         self._unreadable = 0
-        self._keys = sqlite3.connect("", check_same_thread=False)  # a private temporary file that SQLite removes
-        self._keys.execute("PRAGMA journal_mode = OFF")
-        self._keys.execute("CREATE TABLE keys (name TEXT, key BLOB, document INTEGER, UNIQUE (name, key, document))")
         self._documents = 0
+        self._keys = Spill(directory, "keys (name TEXT, key BLOB, document INTEGER, UNIQUE (name, key, document))")
 
-    def close(self) -> None:
-        self._keys.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._keys.__exit__(kind, error, trace)
 
     def add(self, documents: bytes) -> None:
-        if not (self._examined or self._expiring):
+        if not (self._examined or self._expiries):
             return
         for raw in split(documents):
             self._documents += 1
             try:
-                document = bson.decode(raw, _PLAIN)
-            except BSONError:
+                document: dict[str, Any] = bson.decode(raw, _PLAIN)
+                is_expired, rows = self._looked_at(document)
+            except Exception:  # noqa: BLE001 - a value that this version of Python or PyMongo cannot take is no fault of the backup
                 self._unreadable += 1
                 continue
-            self._expired += any(self._is_expired(index, document) for index in self._expiring)
-            rows = [(index["name"], key, self._documents) for index in self._examined for key in _keys(index, document)]
-            self._keys.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?, ?)", rows)
+            self._expired += is_expired
+            self._keys.add("INSERT OR IGNORE INTO keys VALUES (?, ?, ?)", rows)
 
-    def _is_expired(self, index: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
-        (path, *others) = index["key"]
-        dates = [int(value) for value in _values(document, path.split(".")) if isinstance(value, DatetimeMS)]
-        return not others and bool(dates) and min(dates) + 1000 * index["expireAfterSeconds"] < self._now_ms
+    def _looked_at(self, document: dict[str, Any]) -> tuple[bool, list[tuple[str, bytes, int]]]:
+        is_expired = any(expiry.has_passed(document) for expiry in self._expiries)
+        number = self._documents
+        return is_expired, [
+            (str(index["name"]), key, number) for index in self._examined for key in _keys(index, document)
+        ]
 
     def findings(self) -> list[str]:
         """In words; nothing where all is well."""
-        repeated = "SELECT name, count(*) AS n FROM keys GROUP BY name, key HAVING n > 1"
-        query = f"SELECT name, sum(n - 1) FROM ({repeated}) GROUP BY name"  # noqa: S608 - a constant
+        repeated = self._keys.rows("SELECT name, count(*) AS n FROM keys GROUP BY name, key HAVING n > 1")
+        repeats: Counter[str] = Counter()
+        for name, count in repeated:
+            repeats[name] += count - 1
         found = [
-            f"{repeats:,} documents have a key of the unique index {name} that another one has: it cannot be built"
-            for name, repeats in self._keys.execute(query)
+            f"{count:,} documents have a key of the unique index {name} that another one has: it cannot be built"
+            for name, count in sorted(repeats.items())
         ]
         if self._expired:
             found.append(
                 f"{self._expired:,} documents are past their expiry: the server will delete them within a minute"
             )
         if self._unreadable:
-            found.append(f"{self._unreadable:,} documents could not be examined")
-        unknown = [index["name"] for index in self._unique if index not in self._examined]
+            found.append(f"{self._unreadable:,} documents could not be examined: only the server can tell")
+        examined = {str(index["name"]) for index in self._examined}
+        unknown = [name for name in self._unique if name not in examined]
         return found + [f"the unique index {name} was not examined: only the server can" for name in unknown]
+
+
+@dataclass(frozen=True, slots=True)
+class _Expiry:
+    """An index that deletes documents some time after a date that they hold."""
+
+    path: tuple[str, ...]
+    before_ms: float  # an earlier date has passed
+
+    @classmethod
+    def of(cls, index: Mapping[str, Any], now: datetime) -> Self | None:
+        """None for an index that expires nothing, or in a way that only the server understands."""
+        seconds, fields = _number(index.get("expireAfterSeconds")), list(index["key"])
+        if seconds is None or len(fields) != 1:
+            return None
+        return cls(tuple(fields[0].split(".")), now.astimezone(UTC).timestamp() * 1000 - 1000 * seconds)
+
+    def has_passed(self, document: Mapping[str, Any]) -> bool:
+        dates = [int(value) for value in _values(document, list(self.path)) if isinstance(value, DatetimeMS)]
+        return bool(dates) and min(dates) < self.before_ms
+
+
+def _number(value: Any) -> float | None:
+    """A finite number of whatever type, or nothing."""
+    if isinstance(value, Decimal128):
+        value = value.to_decimal()
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return float(value) if is_number and _is_finite(value) else None
+
+
+def _decoded(raw: bytes) -> dict[str, Any] | None:
+    """An index that has a name and a key; others are for the server to judge."""
+    try:
+        index = bson.decode(raw, _PLAIN)
+    except (BSONError, ValueError):
+        return None
+    return index if "name" in index and isinstance(index.get("key"), Mapping) else None
 
 
 def _keys(index: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[bytes]:
@@ -101,11 +154,17 @@ def _values(value: Any, path: list[str]) -> Iterator[Any]:
 
 
 def _canonical(value: Any) -> bytes:
-    """Equal for what the server takes for equal: numbers of any type are."""
+    """Equal for what the server takes for equal: numbers of any type are, and so is everything that is no number."""
     if isinstance(value, Decimal128):
         value = value.to_decimal()
-    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    if is_number and math.isfinite(value):
-        ratio = value.as_integer_ratio()
-        return b"n%d/%d;" % ratio
-    return bson.encode({"": str(value) if is_number else value})
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return bson.encode({"": value})
+    if _is_finite(value):
+        return b"n%x/%x;" % value.as_integer_ratio()  # hexadecimal, for which no number has too many digits
+    if value.is_nan() if isinstance(value, Decimal) else math.isnan(value):
+        return b"nNaN;"
+    return b"nInfinity;" if value > 0 else b"n-Infinity;"
+
+
+def _is_finite(value: float | Decimal) -> bool:
+    return value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)

@@ -1,26 +1,20 @@
 """What a restore would do, found out without writing anything: documents compared one by one, and what stands in its way."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
-
-from bson.raw_bson import RawBSONDocument
+from pathlib import Path
 
 from sidecar.archive import legacy
-from sidecar.archive.bson import split
 from sidecar.archive.content import Batch
-from sidecar.archive.definition import DOCUMENT, EMPTY, fields, operators, text
-from sidecar.errors import SourceError
 from sidecar.inspect.compare import Comparison, Difference
 from sidecar.model import Collection, CollectionKind
-from sidecar.mongodb.database import Database
+from sidecar.mongodb import definitions
 from sidecar.restore import restore
 from sidecar.restore.examine import Examination
+from sidecar.restore.validator import Validator
 from sidecar.runtime.threads import in_thread
-
-TRIED_BYTES = 8 << 20  # of documents in one command
-_JAVASCRIPT = frozenset({"$where", "$function", "$accumulator"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +25,7 @@ class Planned:
     kind: CollectionKind
     documents: int
     replaces_documents: int | None
+    indexes: int = 0  # besides that on `_id`; whether the server builds them is known only when it does
     inserted: int | None = None  # only in the backup
     replaced: int | None = None  # in both, with other content
     unchanged: int | None = None
@@ -46,51 +41,62 @@ class Plan:
     obstacles: tuple[str, ...]
 
 
-async def plan(order: restore.Order, *, compare: bool = True) -> Plan:
-    """Verify the backup and look at the target. `compare` reads both from end to end. Raises what a restore raises first."""
-    chosen = await restore.choose(order)
+async def plan(order: restore.Order, chosen: restore.Chosen | None = None, *, directory: Path | None = None) -> Plan:
+    """Look at the target and at the whole backup, and compare them. Raises what a restore raises first.
+
+    With `chosen`, what the order comes to, documents are only counted: the restore itself will read them. What a comparison
+    has to remember is kept below `directory`, which is the backups' own unless another is named.
+    """
+    is_compared = chosen is None
+    chosen = chosen or await restore.choose(order, is_read_anyway=True)
     there = await order.database.collections(order.target_db)
     async with order.database.reader(snapshot=False, database=order.target_db) as reader:
         held = {name: await reader.count(there[name]) for name in chosen.items if name in there}
+    looks = await _compared(order, chosen, there, directory or order.store.root) if is_compared else {}
+    obstacles = await restore.obstacles(order, chosen)
     counts = chosen.manifest.collections
-    planned = {n: (item.kind, counts.get(n, 0), held.get(n)) for n, item in chosen.items.items()}
-    obstacles = tuple(await restore.obstacles(order, chosen))
-    if not compare:
-        lines = [Planned(collection=n, kind=k, documents=d, replaces_documents=h) for n, (k, d, h) in planned.items()]
-        return Plan(tuple(lines), obstacles)
-    looks = await _compared(order, chosen, there)
-    return Plan(tuple(_line(name, *planned[name], looks) for name in planned), obstacles)
+    lines = [_line(item, counts.get(name, 0), held.get(name), looks.get(name)) for name, item in chosen.items.items()]
+    return Plan(tuple(lines), tuple(obstacles))
 
 
 @dataclass(frozen=True, slots=True)
-class _Looks:
-    differences: Mapping[str, Difference]
-    warnings: Mapping[str, list[str]]
+class _Look:
+    """What was seen of a collection."""
+
+    difference: Difference
+    warnings: tuple[str, ...]
 
 
-def _line(name: str, kind: CollectionKind, documents: int, held: int | None, looks: _Looks) -> Planned:
-    found = looks.differences.get(name)
-    if found is None:  # a view
-        return Planned(collection=name, kind=kind, documents=documents, replaces_documents=held)
-    return Planned(
-        collection=name,
-        kind=kind,
+def _line(item: Collection, documents: int, held: int | None, look: _Look | None) -> Planned:
+    line = Planned(
+        collection=item.name,
+        kind=item.kind,
         documents=documents,
         replaces_documents=held,
+        indexes=definitions.count_indexes(item),
+    )
+    if look is None:  # a view, or nothing was compared
+        return line
+    found = look.difference
+    return replace(
+        line,
         inserted=found.added,
         replaced=found.changed,
         unchanged=found.right_documents - found.added - found.changed,
         removed=found.removed,
-        warnings=tuple(looks.warnings[name]),
+        warnings=look.warnings,
     )
 
 
-async def _compared(order: restore.Order, chosen: restore.Chosen, there: Mapping[str, Collection]) -> _Looks:
+async def _compared(
+    order: restore.Order, chosen: restore.Chosen, there: Mapping[str, Collection], directory: Path
+) -> dict[str, _Look]:
     items = {name: item for name, item in chosen.items.items() if item.holds_documents}
     now = datetime.now(UTC)
-    examinations = {name: Examination(item, now) for name, item in items.items()}
-    validators = {name: _Validator(order.database, order.target_db, item) for name, item in items.items()}
-    with Comparison() as comparison:
+    with ExitStack() as stack:
+        comparison = stack.enter_context(Comparison(directory))
+        examinations = {name: stack.enter_context(Examination(item, now, directory)) for name, item in items.items()}
+        validators = {name: Validator(order.database, order.target_db, item) for name, item in items.items()}
         for name in items:
             comparison.note(name)
         async with order.database.reader(snapshot=False, database=order.target_db) as reader:
@@ -103,74 +109,15 @@ async def _compared(order: restore.Order, chosen: restore.Chosen, there: Mapping
                     await in_thread(_look, comparison, examinations[batch.collection], batch)
                     await validators[batch.collection].attempt(batch.bson)
         differences = await in_thread(comparison.result)
-    warnings = {
-        name: examinations[name].findings() + validators[name].findings() + legacy.remarks(items[name])
-        for name in items
-    }
-    for examination in examinations.values():
-        examination.close()
-    return _Looks(differences, warnings)
+        return {
+            name: _Look(
+                differences[name],
+                (*examinations[name].findings(), *validators[name].findings(), *legacy.remarks(item)),
+            )
+            for name, item in items.items()
+        }
 
 
 def _look(comparison: Comparison, examination: Examination, batch: Batch) -> None:
     comparison.right(batch.collection, batch.bson)
     examination.add(batch.bson)
-
-
-class _Validator:
-    """Asks the server which documents its validator would refuse, without writing any.
-
-    The validator comes out of a file: one that brings JavaScript along is not tried, and one that computes is said to have been.
-    """
-
-    def __init__(self, database: Database, target_db: str, item: Collection) -> None:
-        options = fields(item.options)
-        found = options.get("validator")
-        is_tried = found is not None and found.kind == DOCUMENT and text(options.get("validationLevel")) != "off"
-        stored = found.value if found is not None and is_tried else EMPTY
-        used = operators(stored)
-        self._code = sorted(used & _JAVASCRIPT)
-        self._computes = "$expr" in used
-        self._validator = None if self._code or stored == EMPTY else RawBSONDocument(stored)
-        self._database = database
-        self._target_db = target_db
-        self._refused = 0
-        self._error: str | None = None
-
-    async def attempt(self, documents: bytes) -> None:
-        if self._validator is None or self._error or not documents:
-            return
-        message: list[RawBSONDocument] = []
-        size = 0
-        for document in split(documents):
-            if message and size + len(document) > TRIED_BYTES:
-                await self._ask(message)
-                message, size = [], 0
-            message.append(RawBSONDocument(document))
-            size += len(document)
-        await self._ask(message)
-
-    async def _ask(self, message: list[RawBSONDocument]) -> None:
-        pipeline: list[dict[str, Any]] = [
-            {"$documents": {"$literal": message}},
-            {"$match": {"$nor": [self._validator]}},
-            {"$count": "refused"},
-        ]
-        try:
-            reply = await self._database.command(
-                {"aggregate": 1, "pipeline": pipeline, "cursor": {}}, database=self._target_db
-            )
-        except SourceError as error:
-            self._error = str(error)
-            return
-        self._refused += sum(row["refused"] for row in reply["cursor"]["firstBatch"])
-
-    def findings(self) -> list[str]:
-        if self._code:
-            return [f"its validator was not tried: it runs JavaScript of the backup ({', '.join(self._code)})"]
-        if self._error:
-            return [f"its validator could not be tried ({self._error})"]
-        found = ["its validator computes ($expr): the server ran it to try it"] if self._computes else []
-        if self._refused:
-            found.append(f"{self._refused:,} documents are not valid by its validator; they are restored all the same")
-        return found

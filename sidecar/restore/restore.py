@@ -25,7 +25,7 @@ from sidecar.restore.staging import Loading, Source
 from sidecar.rules import compatibility
 from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import in_thread
-from sidecar.store.local import LocalStore
+from sidecar.store.local import Identity, LocalStore, identity_of
 from sidecar.store.verify import read_manifest, verify
 
 log = structlog.get_logger(__name__)
@@ -76,12 +76,16 @@ class Restored:
     remarks: tuple[str, ...] = ()  # what old definitions had to be made without, in words
 
 
-async def choose(order: Order) -> Chosen:
-    """Verify the backup and read its definitions. Raises BackupNotFound, BackupInvalid, UsageError."""
-    manifest = await _trusted(order)
+async def choose(order: Order, *, is_read_anyway: bool = False) -> Chosen:
+    """Verify the backup and read its definitions. Raises BackupNotFound, BackupInvalid, UsageError.
+
+    The file is hashed here and then not again, or with `is_read_anyway` while its documents are read.
+    """
+    identity = None if is_read_anyway else await in_thread(_verified, order)
+    manifest = await in_thread(read_manifest, order.store, order.backup_id)
     items = _wanted(order, await _definitions(order, manifest))
-    source = Source(manifest.collections, manifest.collection_details, partial(_contents, order, manifest))
-    return Chosen(manifest, items, source)
+    open_source = partial(_contents, order, manifest, identity)
+    return Chosen(manifest, items, Source(manifest.collections, manifest.collection_details, open_source))
 
 
 async def obstacles(order: Order, chosen: Chosen) -> list[str]:
@@ -104,7 +108,7 @@ async def require_suitable(order: Order, chosen: Chosen) -> None:
 
 
 async def restore(order: Order) -> Restored:
-    """Make the target's collections what the backup holds, and prove it.
+    """Make the target's collections what the backup holds, and prove it. What it replaces is lost: see `safety`.
 
     Raises BackupInvalid and TargetUnsuitable before anything is written, WriteRejected for any document, index or collection that
     the server did not take, RestoreMismatch where it holds something else afterwards.
@@ -169,21 +173,27 @@ async def _announce(target: Target, item: Collection, fingerprint: str | None = 
 
 
 @contextmanager
-def _contents(order: Order, manifest: Manifest) -> Iterator[Content]:
+def _contents(order: Order, manifest: Manifest, verified: Identity | None = None) -> Iterator[Content]:
+    """`verified` is what the file was when it was hashed; another one is refused. None: it is hashed now."""
     try:
-        with order.store.open_data(order.backup_id) as file, reading(file, manifest, order.codec) as content:
-            yield content
+        with order.store.open_data(order.backup_id) as file:
+            if verified is not None and identity_of(file) != verified:
+                raise BackupInvalid(f"{order.backup_id} has changed since it was verified")
+            with reading(file, manifest, order.codec, is_verified=verified is not None) as content:
+                yield content
     except OSError as error:
         raise StorageError.of(error, f"reading {order.backup_id.data_name}") from error
 
 
-async def _trusted(order: Order) -> Manifest:
-    verdict = await in_thread(verify, order.store, order.backup_id)
+def _verified(order: Order) -> Identity:
+    """What the data file was before it was hashed. Raises BackupInvalid."""
+    with order.store.open_data(order.backup_id) as file:
+        identity = identity_of(file)
+    verdict = verify(order.store, order.backup_id)
     if not verdict.is_valid:
         raise BackupInvalid(f"{order.backup_id} is not restored: {verdict.message}")
-    manifest = await in_thread(read_manifest, order.store, order.backup_id)
-    log.info("restore.verified", backup_id=manifest.backup_id, checksum=manifest.checksum)
-    return manifest
+    log.info("restore.verified", backup_id=str(order.backup_id))
+    return identity
 
 
 async def _definitions(order: Order, manifest: Manifest) -> dict[str, Collection]:

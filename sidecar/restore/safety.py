@@ -60,12 +60,13 @@ class Safeguard:
     min_free_bytes: int
     is_wanted: bool = True  # where it is not, what is replaced cannot be put back
 
-    async def restore(self, order: engine.Order) -> Result:
+    async def restore(self, order: engine.Order, chosen: engine.Chosen | None = None) -> Result:
         """Back up what `order` replaces, then restore. After a failure the target holds what it held before.
 
-        Raises Busy while the set is in use, and what a backup and a restore raise; the message says what became of the target.
+        `chosen` is what the order comes to, where somebody has verified that already. Raises Busy while the set is in use,
+        and what a backup and a restore raise; the message says what became of the target.
         """
-        chosen = await engine.choose(order)
+        chosen = chosen or await engine.choose(order)
         await engine.require_suitable(order, chosen)
         kept = Kept()
         loaded = await self.put_in_place(order, chosen.items, chosen.source, kept)

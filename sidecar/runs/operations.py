@@ -50,12 +50,14 @@ class Operations:
         works = {name: Work(claim=_writes(name), do=partial(self._prune, name)) for name in set_names}
         return await self._jobs.start(Kind.PRUNE, Trigger.MANUAL, works)
 
-    async def restore(self, order: engine.Order, trigger: Trigger = Trigger.MANUAL) -> Job:
-        """The target becomes what the backup holds; what is replaced is backed up first."""
+    async def restore(
+        self, order: engine.Order, chosen: engine.Chosen | None = None, trigger: Trigger = Trigger.MANUAL
+    ) -> Job:
+        """The target becomes what the backup holds; what is replaced is backed up first. `chosen` is verified already."""
         name = order.store.set.name
         work = Work(
             claim=_writes(name),
-            do=partial(self._restore, order),
+            do=partial(self._restore, order, chosen),
             backup_id=str(order.backup_id),
             expected_documents=self._overview.newest_documents(name),
         )
@@ -116,8 +118,9 @@ class Operations:
             raise BackupInvalid(f"{len(bad)} of {len(verdicts)} backups are invalid: {words}")
         return Done(f"{len(verdicts)} backups verified deep")
 
-    async def _restore(self, order: engine.Order, listener: Listener) -> Done:
-        result = await self._service.restore(replace(order, listener=listener))
+    async def _restore(self, order: engine.Order, chosen: engine.Chosen | None, listener: Listener) -> Done:
+        await self._service.recover()
+        result = await self._service.restore(replace(order, listener=listener), chosen)
         documents = sum(found.documents for found in result.restored.collections.values())
         before = (
             f"what was there before is in {result.safety.backup_id}" if result.safety else "nothing was there before"

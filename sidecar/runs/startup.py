@@ -118,7 +118,7 @@ class StartUp:
         order = await in_thread(
             self._service.restore_order, str(backup.id), target_db=None, collections=None, checks=checks
         )
-        job = await self._operations.restore(order, Trigger.START_UP)
+        job = await self._operations.restore(order, trigger=Trigger.START_UP)
         await job.wait(None)
         (run,) = job.runs.values()
         log.warning("startup.restored", backup_id=str(backup.id), outcome=str(run.outcome), message=run.message)

@@ -243,6 +243,12 @@ class LocalStore:
             return Pin()
 
 
+def identity_of(file: IO[bytes]) -> Identity:
+    """What a file is as long as nobody changes or replaces it."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
 def _identity(status: os.stat_result | None) -> Identity | None:
     return (status.st_size, status.st_mtime_ns, status.st_ino) if status else None
 

@@ -21,7 +21,14 @@ def lose_everything(served: Served) -> None:
 
 def planned(name: str, documents: int, replaces: int | None, inserted: int, unchanged: int) -> dict[str, Any]:
     figures = {"inserted": inserted, "replaced": 0, "unchanged": unchanged, "removed": 0, "warnings": []}
-    return {"collection": name, "kind": "collection", "documents": documents, "replaces_documents": replaces} | figures
+    line = {
+        "collection": name,
+        "kind": "collection",
+        "documents": documents,
+        "replaces_documents": replaces,
+        "indexes": 0,
+    }
+    return line | figures
 
 
 def test_two_backups_are_compared(served: Served) -> None:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from bson.datetime_ms import DatetimeMS
+from bson.decimal128 import Decimal128
 
-from sidecar.errors import TargetUnsuitable
+from sidecar.errors import BackupInvalid, TargetUnsuitable
 from sidecar.model import CollectionKind, Manifest
 from sidecar.restore.plan import Plan, Planned, plan
 from support.rig import BUSES, DB, PEOPLE, Rig, raw, rig
@@ -75,15 +77,40 @@ async def test_the_server_is_asked_what_its_validator_would_refuse(exact: Server
         assert line.warnings[0].startswith("its validator could not be tried")  # this server has no $documents
 
 
-async def test_no_javascript_of_a_backup_is_run_by_a_plan(exact: ServerProcess, tmp_path: Path) -> None:
+@pytest.mark.parametrize("operator", ["$expr", "$where", "$function", "$accumulator"])
+async def test_code_of_a_validator_is_not_run_and_that_is_said(
+    operator: str, exact: ServerProcess, tmp_path: Path
+) -> None:
+    seed(exact.uri, DB, {"users": [{"_id": 1}]})
     async with rig(exact, tmp_path, ["users"]) as at:
-        at.lab(create="users", validator={"$and": [{"$expr": {"$function": {"body": "", "args": [], "lang": "js"}}}]})
-        seed(exact.uri, DB, {"users": [{"_id": 1}]})
+        at.lab(collMod="users", validator={"$or": [{"a": 1}, {operator: "sleep(1000)"}]})
         manifest = await at.back_up()
         at.lab(labCommands=1)
         (line,) = (await plan(at.restore_order(manifest, "copy"))).collections
-        assert line.warnings == ("its validator was not tried: it runs JavaScript of the backup ($function)",)
-        assert not any("$documents" in one["pipeline"][0] for one in at.commands("aggregate"))
+        sent = at.lab(labCommands=1)["commands"]
+        assert not any(operator in str(one["command"]) for one in sent)
+        assert line.warnings == (f"validator with server-side code ({operator}): not tried",)
+
+
+async def test_a_plan_never_calls_a_good_backup_bad(exact: ServerProcess, tmp_path: Path) -> None:
+    signalling = Decimal128.from_bid((0x7E << 120).to_bytes(16, "little"))
+    odd = [{"_id": 1, "d": signalling}, {"_id": 2, "d": Decimal128("1E+6144")}, {"_id": 3, "d": DatetimeMS(2**62)}]
+    seed(exact.uri, DB, {"users": odd})
+    async with rig(exact, tmp_path, ["users"]) as at:
+        for key, options in (("d", {"unique": True}), ("e", {"expireAfterSeconds": 1.5})):
+            at.lab(createIndexes="users", indexes=[{"name": key, "key": {key: 1}, **options}])
+        (line,) = (await plan(at.restore_order(await at.back_up(), "copy"))).collections
+        assert (line.inserted, line.indexes, line.warnings) == (3, 2, ())
+
+
+async def test_a_damaged_backup_is_found_by_the_one_reading_of_a_plan(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    async with rig(exact, tmp_path) as at:
+        manifest = await at.back_up()
+        path = at.store.directory / manifest.filename
+        path.write_bytes(path.read_bytes().replace(b"pupil 17", b"pupil 71"))
+        with pytest.raises(BackupInvalid, match="SHA-256"):
+            await plan(at.restore_order(manifest, "copy"))
 
 
 async def test_a_backup_of_a_newer_server_is_refused_unless_forced(

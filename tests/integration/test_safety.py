@@ -258,6 +258,9 @@ class BadBlocks:
             raise OSError(errno.EIO, "Input/output error")
         return self._file.read(size)
 
+    def fileno(self) -> int:
+        return self._file.fileno()
+
     def readline(self, size: int) -> bytes:
         self._is_read_by_lines = True
         return self._file.readline(size)

@@ -1,8 +1,11 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import bson
+import pytest
 from bson.decimal128 import Decimal128
 
 from sidecar.model import Collection, CollectionKind
@@ -13,11 +16,10 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 def findings(index: Mapping[str, Any], documents: Iterable[Mapping[str, Any]]) -> list[str]:
     raw = (bson.encode({"v": 2, "name": "i", **index}),)
-    examination = Examination(Collection("c", CollectionKind.COLLECTION, None, bson.encode({}), raw), NOW)
-    examination.add(b"".join(map(bson.encode, documents)))
-    found = examination.findings()
-    examination.close()
-    return found
+    item = Collection("c", CollectionKind.COLLECTION, None, bson.encode({}), raw)
+    with TemporaryDirectory() as directory, Examination(item, NOW, Path(directory)) as examination:
+        examination.add(b"".join(map(bson.encode, documents)))
+        return examination.findings()
 
 
 def repeats(key: Mapping[str, int], *documents: Mapping[str, Any], **options: Any) -> int:
@@ -55,3 +57,48 @@ def test_documents_past_their_expiry_are_counted() -> None:
     assert findings({"key": {"t": 1}, "expireAfterSeconds": 60}, documents) == [
         "2 documents are past their expiry: the server will delete them within a minute"
     ]
+
+
+SIGNALLING = Decimal128.from_bid((0x7E << 120).to_bytes(16, "little"))
+NAN = Decimal128("NaN")
+
+
+def test_every_not_a_number_is_equal_and_the_infinities_are_not() -> None:
+    assert repeats({"a": 1}, {"a": SIGNALLING}, {"a": NAN}, {"a": float("nan")}) == 2
+    infinities: list[Any] = [float("inf"), Decimal128("Infinity"), float("-inf"), Decimal128("-Infinity")]
+    assert repeats({"a": 1}, *({"a": value} for value in infinities)) == 2
+
+
+def test_a_number_of_thousands_of_digits_is_compared_as_well() -> None:
+    assert (
+        repeats({"a": 1}, {"a": Decimal128("1E+6144")}, {"a": Decimal128("10E+6143")}, {"a": Decimal128("1E-6144")})
+        == 1
+    )
+
+
+@pytest.mark.parametrize("seconds", ["60", None, float("nan"), float("inf"), True, SIGNALLING, {"a": 1}, b"x"])
+def test_an_expiry_that_is_no_number_of_seconds_expires_nothing(seconds: Any) -> None:
+    assert findings({"key": {"t": 1}, "expireAfterSeconds": seconds}, [{"t": NOW - timedelta(days=1)}]) == []
+
+
+@pytest.mark.parametrize("seconds", [60, 60.0, bson.Int64(60), Decimal128("60")])
+def test_an_expiry_may_be_a_number_of_any_type(seconds: Any) -> None:
+    found = findings({"key": {"t": 1}, "expireAfterSeconds": seconds}, [{"t": NOW - timedelta(days=1)}])
+    assert found == ["1 documents are past their expiry: the server will delete them within a minute"]
+
+
+@pytest.mark.parametrize("index", [{"key": 1, "unique": True}, {"key": {"a": 1, "t": 1}, "expireAfterSeconds": 1}])
+def test_an_index_that_only_an_old_server_understands_is_left_to_the_server(index: Mapping[str, Any]) -> None:
+    assert findings(index, [{"a": 1, "t": NOW - timedelta(days=1)}] * 2) == []
+
+
+def test_dates_that_python_does_not_know_and_bytes_that_are_no_text_are_examined_too() -> None:
+    far = bson.encode({"a": bson.DatetimeMS(2**62)})
+    bad_text = bson.encode({"a": "xx"}).replace(b"xx", b"\xff\xfe")
+    raw = (bson.encode({"v": 2, "name": "i", "key": {"a": 1}, "unique": True}),)
+    item = Collection("c", CollectionKind.COLLECTION, None, bson.encode({}), raw)
+    with TemporaryDirectory() as directory, Examination(item, NOW, Path(directory)) as examination:
+        examination.add(far + far + bad_text)
+        assert [one.split(":")[0] for one in examination.findings()] == [
+            "1 documents have a key of the unique index i that another one has"
+        ]

@@ -1,0 +1,66 @@
+"""Which documents of a backup the server's own validator would refuse, asked without writing any."""
+
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+
+from sidecar.archive.bson import split
+from sidecar.archive.definition import DOCUMENT, EMPTY, fields, operators, text
+from sidecar.errors import SourceError
+from sidecar.model import Collection
+from sidecar.mongodb.database import Database
+
+TRIED_BYTES = 8 << 20  # of documents in one command
+
+_CODE = frozenset({"$where", "$function", "$accumulator", "$expr"})  # what a hostile file could make the server run
+
+
+class Validator:
+    """The validator of a collection as a question: a look at a backup writes nothing and runs none of its code."""
+
+    def __init__(self, database: Database, target_db: str, item: Collection) -> None:
+        self._database = database
+        self._target_db = target_db
+        self._refused = 0
+        options = fields(item.options)
+        found = options.get("validator")
+        is_tried = found is not None and found.kind == DOCUMENT and text(options.get("validationLevel")) != "off"
+        stored = found.value if found is not None and is_tried else EMPTY
+        code = sorted(operators(stored) & _CODE)
+        self._untried = f"validator with server-side code ({', '.join(code)}): not tried" if code else None
+        self._validator = None if code or stored == EMPTY else RawBSONDocument(stored)
+
+    async def attempt(self, documents: bytes) -> None:
+        if self._validator is None or self._untried or not documents:
+            return
+        message: list[RawBSONDocument] = []
+        size = 0
+        for document in split(documents):
+            if message and size + len(document) > TRIED_BYTES:
+                await self._ask(message)
+                message, size = [], 0
+            message.append(RawBSONDocument(document))
+            size += len(document)
+        await self._ask(message)
+
+    async def _ask(self, message: list[RawBSONDocument]) -> None:
+        pipeline: list[dict[str, Any]] = [
+            {"$documents": {"$literal": message}},
+            {"$match": {"$nor": [self._validator]}},
+            {"$count": "refused"},
+        ]
+        try:
+            reply = await self._database.command(
+                {"aggregate": 1, "pipeline": pipeline, "cursor": {}}, database=self._target_db
+            )
+        except SourceError as error:
+            self._untried = f"its validator could not be tried ({error})"
+            return
+        self._refused += sum(row["refused"] for row in reply["cursor"]["firstBatch"])
+
+    def findings(self) -> list[str]:
+        if self._untried:
+            return [self._untried]
+        if self._refused:
+            return [f"{self._refused:,} documents are not valid by its validator; they are restored all the same"]
+        return []
