@@ -8,6 +8,7 @@ from typing import Any
 from pymongo import MongoClient
 
 from sidecar.restore.drill import PREFIX
+from support.patience import PATIENCE_SECONDS
 from support.served import BACKUPS, Served
 
 DRILL = f"{BACKUPS}/drill"
@@ -81,7 +82,7 @@ def test_the_command_line_proves_every_set_and_fails_if_one_fails(served: Served
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     bodies = json.loads(ended.stdout)
     assert (ended.returncode, bodies["attendance"]["code"]) == (1, "backup_not_found")

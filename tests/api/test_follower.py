@@ -1,7 +1,6 @@
 """A sidecar whose schedules another one of its group runs: it serves, does what it is asked for, and says who leads."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from pymongo import MongoClient
 
 from sidecar.rules.names import LEASES
+from support.patience import wait_for
 from support.rig import BUSES, DB, PEOPLE
 from support.served import BACKUPS, Served
 from support.servers import ServerProcess, seed
@@ -26,13 +26,6 @@ def follower(exact: ServerProcess, tmp_path: Path) -> Iterator[Served]:
     with Served(exact, tmp_path / "backups", IN_GROUP | EVERY_SECOND) as served:
         wait_for(lambda: leadership(served)["leader"] is not None)
         yield served
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def leadership(served: Served) -> dict[str, object]:

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from support.rig import DB, PEOPLE
 from support.served import ADMIN, Served
 from support.servers import seed
@@ -28,7 +26,6 @@ parameters = {{ "path.backup_id" = "{backup_id}" }}
 """
 
 
-@pytest.mark.timeout(600)
 def test_generated_requests_find_nothing_that_is_not_documented(served: Served, tmp_path: Path) -> None:
     """No 5xx that is not documented, no status, body or header that is not as it says, no way around the token."""
     seed(served.mongodb.uri, DB, {"attendance": PEOPLE})

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+from support.patience import PATIENCE_SECONDS
 from support.rig import DB, PEOPLE
 from support.served import ADMIN, BACKUPS, Served
 from support.servers import seed
@@ -37,7 +38,7 @@ def test_a_job_shows_how_far_it_is(served: Served) -> None:
 
 def events(served: Served, job: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Server-sent events as they come (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
-    with closing(http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE_SECONDS)) as connection:
         connection.request("GET", f"{job}/events", headers={"Authorization": f"Bearer {ADMIN}"})
         answer = connection.getresponse()
         assert (answer.status, answer.headers["Content-Type"]) == (200, "text/event-stream")

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sidecar.metrics import CATALOGUE
 from support.command import files
-from support.monitoring import wait_for
+from support.patience import PATIENCE_SECONDS, wait_for
 from support.rig import DB, PEOPLE
 from support.served import ADMIN, BACKUPS, Served
 from support.servers import ServerProcess, seed
@@ -95,7 +95,7 @@ def test_a_second_server_on_the_same_directory_is_refused_and_says_who_is_there(
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
     )
     assert (second.returncode, served.process and str(served.process.pid) in second.stderr) == (4, True)
 
@@ -117,7 +117,7 @@ def test_a_port_that_is_taken_is_named(served: Served, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
     )
     assert second.returncode == 1
     assert f"127.0.0.1:{served.port}" in second.stderr
@@ -139,7 +139,7 @@ def test_a_token_is_made_and_shown_once_where_none_is_set(exact: ServerProcess, 
         assert process.stdout is not None
         line = process.stdout.readline()
         process.terminate()
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
     url, _, token = line.strip().rpartition(" ")[2].partition("/#token=")
     assert url.startswith("http://127.0.0.1:")
     assert len(token) >= 32
@@ -180,12 +180,12 @@ def test_the_command_line_beside_a_server_is_seen_by_it(served: Served) -> None:
         env=served.environment,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert ended.returncode == 0
     assert served.get(f"{BACKUPS}/status").json["attendance"]["health"] == "healthy"
     checked = subprocess.run(
-        [sys.executable, "-m", "sidecar", "healthcheck"], env=served.environment, check=False, timeout=60
+        [sys.executable, "-m", "sidecar", "healthcheck"], env=served.environment, check=False, timeout=PATIENCE_SECONDS
     )
     assert checked.returncode == 0
 
@@ -197,13 +197,18 @@ def test_https_is_served_where_a_certificate_is_set(exact: ServerProcess, tmp_pa
     context = ssl.create_default_context()
     authority.configure_trust(context)
     with Served(exact, tmp_path / "backups", variables) as served:
-        with closing(http.client.HTTPSConnection("localhost", served.port, timeout=10, context=context)) as connection:
+        with closing(
+            http.client.HTTPSConnection("localhost", served.port, timeout=PATIENCE_SECONDS, context=context)
+        ) as connection:
             body = json.dumps({"token": ADMIN})
             connection.request("POST", "/api/admin/session", body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             assert (answer.status, "; Secure" in str(answer.headers["Set-Cookie"])) == (200, True)
         checked = subprocess.run(
-            [sys.executable, "-m", "sidecar", "healthcheck"], env=served.environment, check=False, timeout=60
+            [sys.executable, "-m", "sidecar", "healthcheck"],
+            env=served.environment,
+            check=False,
+            timeout=PATIENCE_SECONDS,
         )
         assert checked.returncode == 0
 
@@ -240,7 +245,9 @@ def test_a_directory_that_is_gone_is_not_taken_for_an_empty_one(served: Served) 
 def test_promtool_finds_nothing_in_the_metrics(served: Served) -> None:
     served.back_up()
     text = served.get("/metrics", token=None).body
-    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False, timeout=60)
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, check=False, timeout=PATIENCE_SECONDS
+    )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 

@@ -4,7 +4,6 @@ The reader has a school's database, a sidecar that serves beside it, backups of 
 """
 
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pymongo import MongoClient
 
 from sidecar.model import StoredBackup
 from support.command import Command
+from support.patience import wait_for
 from support.reader import Reader
 from support.rig import DB
 from support.served import ADMIN, Served
@@ -98,11 +98,8 @@ class Night:
         self.served.lab(labFault="create", collection="stops", action="stall", times=-1)
         self._commands()  # what came before is of no interest
         with self.command.start("restore", self._good(), "--yes") as process:
-            deadline = time.monotonic() + 60
-            while "stops" not in [one.get("create") for one in self._commands()]:
-                assert process.poll() is None, process.communicate()
-                assert time.monotonic() < deadline, "it never came to the view"
-                time.sleep(0.02)
+            wait_for(lambda: process.poll() is not None or "stops" in [one.get("create") for one in self._commands()])
+            assert process.poll() is None, process.communicate()
             process.kill()
         self.served.lab(labReset=1)
 

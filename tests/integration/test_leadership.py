@@ -26,6 +26,7 @@ from sidecar.service import Service
 from sidecar.store.durable import temporary_of
 from support.clock import FakeClock
 from support.command import files
+from support.patience import PATIENCE_SECONDS
 from support.rig import BUSES, DB, PEOPLE
 from support.servers import ServerProcess, seed
 from support.services import open_on
@@ -241,13 +242,13 @@ async def go_on_until_led(group: Group, *replicas: Replica) -> bool:
 
 
 async def until_async(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not await holds():
             pass
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():  # noqa: ASYNC110 - only lets the others go on
             await asyncio.sleep(0.001)
 

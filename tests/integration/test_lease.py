@@ -15,7 +15,7 @@ from sidecar.rules.names import LEASES
 from support.rig import DB
 from support.servers import ServerProcess
 
-QUICK = Timing(beat_seconds=0.02, silence_seconds=0.2)
+QUICK = Timing(beat_seconds=0.02, silence_seconds=1.0)
 SLOW = Timing.of(20)
 
 
@@ -87,7 +87,7 @@ async def test_one_whose_owner_died_is_taken_over_and_the_dead_one_learns_of_it(
 async def test_one_whose_owner_lives_is_not_taken_over(database: Database) -> None:
     async with Lease(database, "work", QUICK).hold():
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1.0), Lease(database, "work", QUICK).hold():
+            async with asyncio.timeout(2.0), Lease(database, "work", QUICK).hold():
                 pass
 
 

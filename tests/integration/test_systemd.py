@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sidecar.runtime.systemd import announced
+from support.patience import PATIENCE_SECONDS
 from support.served import Served
 from support.servers import ServerProcess, accepts_connections
 
-PATIENCE_SECONDS = 20
 QUIET_SECONDS = 0.5  # ten times as long as the watchdog's half below
 
 

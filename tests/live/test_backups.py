@@ -3,7 +3,7 @@
 import pytest
 
 from support.damage import flip_a_bit
-from support.monitoring import wait_for
+from support.patience import wait_for
 from support.patients import EVERY_SIX_SECONDS, MAIN, NewPatient, Patient, fill
 from support.rig import DB
 from support.served import BACKUPS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.monitoring import wait_for
+from support.patience import wait_for
 from support.patients import NewPatient
 from support.rig import DB
 from support.served import BACKUPS

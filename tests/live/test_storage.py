@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.monitoring import wait_for
+from support.patience import wait_for
 from support.patients import EVERY_SIX_SECONDS, NewPatient, Patient
 
 pytestmark = [pytest.mark.alerts, pytest.mark.timeout(600)]

@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +11,9 @@ from typing import Final, Self
 
 from support.containers import ROOT, run
 from support.documents import blocks
+from support.patience import wait_for
 
 _PACKAGES: Final = "systemd,dbus,python3,python3-venv,ca-certificates"
-_SECONDS: Final = 60
-_POLL_SECONDS: Final = 0.05
 _BOOT: Final = r"""
 set -e
 mount --make-rprivate /
@@ -95,10 +93,7 @@ class Machine:
         assert self.run("systemctl", "daemon-reload").returncode == 0
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _SECONDS
-        while not holds():
-            assert time.monotonic() < deadline, self.run("journalctl", "--no-pager", "--lines=50").stdout
-            time.sleep(_POLL_SECONDS)
+        wait_for(holds, lambda: self.run("journalctl", "--no-pager", "--lines=50").stdout)
 
     def _first_process(self) -> str:
         assert self._unshare is not None

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 
+from support.patience import PATIENCE_SECONDS
 from support.served import ADMIN, Served
 
-PATIENCE_MS: Final = 20_000
+PATIENCE_MS: Final = 1000 * PATIENCE_SECONDS
 _CHROMIUM: Final = "/usr/bin/chromium"
 _FLAGS: Final = (
     "--no-sandbox",

@@ -14,6 +14,7 @@ from sidecar.model import VERIFIED, BackupSet, StoredBackup
 from sidecar.store.catalog import Catalog
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import verify_deep
+from support.patience import PATIENCE_SECONDS
 from support.rig import CODEC, DB
 from support.servers import ServerProcess
 
@@ -52,7 +53,7 @@ class Command:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=PATIENCE_SECONDS)
             return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def json(self, *arguments: str) -> Any:

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from support.patience import wait_for
 from support.served import Served
 from support.servers import accepts_connections, free_port
 
@@ -19,8 +19,6 @@ UID: Final = 10001  # of the Dockerfile
 
 _LOCAL_BASE: Final = "localhost/python:3.11-slim"
 _PODMAN: Final = ("podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs")  # crun wants more of a machine
-_START_SECONDS: Final = 60
-_POLL_SECONDS: Final = 0.05
 _RESTRICTED: Final = (  # deploy/kubernetes/*/: read-only root, no capability, no way to gain one, and no temporary directory
     *("--network", "host", "--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL"),
     *("--security-opt", "no-new-privileges", "--user", f"{UID}:{UID}"),
@@ -104,11 +102,9 @@ class Container(Served):
         command = [*_PODMAN, "run", "--rm", "--name", self.name, *_RESTRICTED, *self.run_options, self.image]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + _START_SECONDS
-        while not accepts_connections(self.port):
-            assert self.process.poll() is None, self.log_path.read_text()
-            assert time.monotonic() < deadline, self.log_path.read_text()
-            time.sleep(_POLL_SECONDS)
+        process = self.process
+        wait_for(lambda: process.poll() is not None or accepts_connections(self.port), self.log_path.read_text)
+        assert process.poll() is None, self.log_path.read_text()
         return self
 
     def stop(self) -> int:

@@ -4,34 +4,22 @@ import json
 import os
 import subprocess
 import threading
-import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
 from support.alert_rules import ALERTMANAGER
+from support.patience import wait_for
 from support.servers import accepts_connections, free_port
 
-WAIT_SECONDS: Final = 120
-_START_SECONDS: Final = 60
-_POLL_SECONDS: Final = 0.2
-
 Labels = dict[str, str]
-
-
-def wait_for(claim: Callable[[], object], what: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
-    """Poll until the claim holds; `what` is said where it never does."""
-    deadline = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < deadline, what()
-        time.sleep(_POLL_SECONDS)
 
 
 # -- who is told -------------------------------------------------------------------------------------------------------
@@ -227,7 +215,7 @@ def _running(command: list[str], port: int, log: Path) -> Iterator[None]:
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={"PATH": os.environ["PATH"]}
         )
         try:
-            wait_for(lambda: process.poll() is not None or accepts_connections(port), log.read_text, _START_SECONDS)
+            wait_for(lambda: process.poll() is not None or accepts_connections(port), log.read_text)
             assert process.poll() is None, log.read_text()
             yield
         finally:

@@ -11,7 +11,8 @@ from typing import Any, Final, Protocol
 from pymongo import MongoClient
 
 from support.command import small_disk
-from support.monitoring import Monitoring, wait_for
+from support.monitoring import Monitoring
+from support.patience import PATIENCE_SECONDS, wait_for
 from support.rig import DB
 from support.served import BACKUPS, Served
 from support.servers import ServerProcess, exact_server, seed
@@ -86,7 +87,7 @@ class Patient:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
         )
         assert ended.returncode == 0, ended.stderr
         return ended.stdout

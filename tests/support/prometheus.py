@@ -2,21 +2,18 @@
 
 import json
 import subprocess
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import yaml
 
+from support.patience import wait_for
 from support.servers import free_port
-
-_PATIENCE_SECONDS: Final = 60
-_POLL_SECONDS: Final = 0.1
 
 
 @dataclass
@@ -89,11 +86,11 @@ class Prometheus:
 
     def wait_until(self, asked: Callable[[], Sequence[Any]], count: int = 1) -> None:
         """Ask again until there are at least `count` results; a Prometheus that is not listening yet has none."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while len(self._results(asked)) < count:
-            assert self.process is None or self.process.poll() is None, self.log_path.read_text()
-            assert time.monotonic() < deadline, self.log_path.read_text()
-            time.sleep(_POLL_SECONDS)
+        wait_for(lambda: self._has_ended() or len(self._results(asked)) >= count, self.log_path.read_text)
+        assert not self._has_ended(), self.log_path.read_text()
+
+    def _has_ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
 
     @staticmethod
     def _results(asked: Callable[[], Sequence[Any]]) -> Sequence[Any]:

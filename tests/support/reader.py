@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,10 @@ from types import TracebackType
 from typing import Final, Self
 
 from support import pages
+from support.patience import PATIENCE_SECONDS, wait_for
 from support.servers import accepts_connections
 
 _TESTS: Final = Path(__file__).parents[1]
-_SECONDS: Final = 120  # for one command
-_POLL_SECONDS: Final = 0.05
 _FOR_EVER: Final = "sidecar serve"
 _CURLRC: Final = "fail-with-body\nno-progress-meter\n"  # else curl ends well whatever the server answers
 
@@ -128,14 +126,13 @@ class Reader:
             return ""
         with selectors.DefaultSelector() as selector:
             selector.register(bash.stdout, selectors.EVENT_READ)
-            assert selector.select(_SECONDS), f"still running after {_SECONDS} s: {self._script.read_text()}"
+            assert selector.select(PATIENCE_SECONDS), (
+                f"still running after {PATIENCE_SECONDS} s: {self._script.read_text()}"
+            )
         return bash.stdout.readline()
 
     def _wait_for_the_listener(self) -> None:
-        deadline = time.monotonic() + _SECONDS
-        while not accepts_connections(self._port):
-            assert time.monotonic() < deadline, self._output.read_text(errors="replace")
-            time.sleep(_POLL_SECONDS)
+        wait_for(lambda: accepts_connections(self._port), lambda: self._output.read_text(errors="replace"))
 
 
 def _replaced(text: str, here: Mapping[str, str]) -> str:

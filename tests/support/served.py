@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +14,13 @@ from typing import Any, Final, Self
 
 from pymongo import MongoClient
 
+from support.patience import PATIENCE_SECONDS, wait_for
 from support.rig import DB
 from support.servers import ServerProcess, accepts_connections, free_port
 
 BACKUPS: Final = "/api/admin/backups"
 ADMIN: Final = "an-admin-token-of-the-tests"
 READER: Final = "a-reading-token-of-the-tests"
-_START_SECONDS: Final = 30
-_POLL_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -86,18 +84,16 @@ class Served:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + _START_SECONDS
-        while not accepts_connections(self.port):
-            assert self.process.poll() is None, self.log_path.read_text()
-            assert time.monotonic() < deadline, self.log_path.read_text()
-            time.sleep(_POLL_SECONDS)
+        process = self.process
+        wait_for(lambda: process.poll() is not None or accepts_connections(self.port), self.log_path.read_text)
+        assert process.poll() is None, self.log_path.read_text()
         return self
 
     def stop(self) -> int:
-        """SIGTERM; the exit code. It has ten seconds."""
+        """SIGTERM; the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(10)
+        code = self.process.wait(PATIENCE_SECONDS)
         self.process = None
         return code
 
@@ -123,7 +119,7 @@ class Served:
         token: str | None = ADMIN,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         sent = dict(headers or {})
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
@@ -161,11 +157,12 @@ class Served:
 
     def wait_until(self, path: str, holds: str, value: Any) -> Any:
         """Poll a route until a key of its answer has a value; the answer."""
-        deadline = time.monotonic() + _START_SECONDS
-        while (answer := self.get(path).json)[holds] != value:
-            assert time.monotonic() < deadline, answer
-            time.sleep(_POLL_SECONDS)
-        return answer
+
+        def answer_that_holds() -> Any:
+            answer = self.get(path).json
+            return answer if answer[holds] == value else None
+
+        return wait_for(answer_that_holds, lambda: self.get(path).json)
 
     def log(self) -> list[dict[str, Any]]:
         lines = self.log_path.read_text().splitlines()

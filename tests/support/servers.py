@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,10 +17,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
+from support.patience import wait_for
+
 _TESTS: Final = Path(__file__).parents[1]
 _SECANTUSD: Final = Path(sys.executable).with_name("secantusd-py")
-_START_SECONDS: Final = 30
-_POLL_SECONDS: Final = 0.01
 _SEED_BATCH_BYTES: Final = 8 * 1024 * 1024
 _SEED_BATCH_DOCUMENTS: Final = 100_000
 
@@ -131,11 +130,9 @@ class _Secantus(ServerProcess):
         log = self._path.with_suffix(".log")
         with log.open("ab") as output:
             self._spawn(*self._command(), stdout=output, stderr=output)
-        deadline = time.monotonic() + _START_SECONDS
-        while not accepts_connections(self.port):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"secantusd-py did not start:\n{log.read_text()}")
-            time.sleep(_POLL_SECONDS)
+        wait_for(lambda: self.process.poll() is not None or accepts_connections(self.port), log.read_text)
+        if self.process.poll() is not None:
+            raise RuntimeError(f"secantusd-py did not start:\n{log.read_text()}")
 
     def _command(self) -> list[str]:
         where = ["--host", "127.0.0.1", "--port", str(self.port), "--storage-path", str(self._path)]

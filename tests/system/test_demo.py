@@ -8,6 +8,8 @@ import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from support.patience import PATIENCE_SECONDS
+
 
 def test_the_demo_does_the_whole_job_and_leaves_the_page_open(tmp_path: Path) -> None:
     with (
@@ -28,7 +30,7 @@ def test_the_demo_does_the_whole_job_and_leaves_the_page_open(tmp_path: Path) ->
                 follow_the_link("".join(said))
                 demo.terminate()  # not SIGINT, which a shell's background jobs ignore
         complaints = demo.stderr.read() if demo.stderr else ""
-        demo.wait(timeout=30)
+        demo.wait(timeout=PATIENCE_SECONDS)
     assert demo.returncode == 0, "".join(said) + complaints
     for words in (
         "The configuration is good.",
@@ -48,7 +50,7 @@ def follow_the_link(said: str) -> None:
     """It leads to the page, and its token opens it."""
     found = re.search(r"http://([\d.:]+)/#token=(\S+)", said)
     assert found, said
-    with closing(http.client.HTTPConnection(found[1], timeout=30)) as sidecar:
+    with closing(http.client.HTTPConnection(found[1], timeout=PATIENCE_SECONDS)) as sidecar:
         sidecar.request("GET", "/")
         assert b'<script type="module"' in sidecar.getresponse().read()
         sidecar.request("GET", "/api/admin/session", headers={"Authorization": f"Bearer {found[2]}"})

@@ -3,7 +3,7 @@
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from pymongo import MongoClient
 
 from support.command import Command, assert_promise_kept, files
+from support.patience import PATIENCE_SECONDS, wait_for
 from support.rig import BUSES, DB
 from support.servers import ServerProcess, seed
 
@@ -20,12 +21,6 @@ SHORT, LONG = 10, 200
 def lab(command: Command, **document: Any) -> Mapping[str, Any]:
     with MongoClient[dict[str, Any]](command.server.uri) as client:
         return client[DB].command(document)
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it never happened"
 
 
 @pytest.fixture
@@ -87,7 +82,7 @@ def test_sigterm_ends_a_run_cleanly_and_leaves_nothing(command: Command) -> None
     with command.start("backup", "main") as process:
         wait_for(lambda: any(".tmp" in name for name in files(command.directory)))
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 1
         assert "interrupted" in err
     assert files(command.directory) == before

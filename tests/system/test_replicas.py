@@ -20,14 +20,16 @@ from sidecar.rules.names import LEASES
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest, verify_deep
 from support.command import files
+from support.patience import PATIENCE_SECONDS, lateness
 from support.reigns import Reigns
 from support.rig import BUSES, CODEC, DB
 from support.served import Served
 from support.servers import ServerProcess, seed
 
 LEASE_SECONDS = 4.0
-SLACK_SECONDS = 2.0  # a heartbeat, an answer, and a machine that is busy with other tests
+SLACK_SECONDS = 2.0  # a heartbeat and an answer
 STRAY_SECONDS = 1.0  # within which one that wakes up has noticed
+TURNS = 10  # of the processor that both need; a busy machine makes each wait
 SECOND = "0.0002777777778"  # hours
 VARIABLES = {
     "SIDECAR_LEADER_GROUP": "school",
@@ -103,6 +105,7 @@ class Campaign:
     random: Random
     reigns: Reigns = field(default_factory=lambda: Reigns(dict(FREE)))
     faults: Counter[str] = field(default_factory=Counter)
+    late: Callable[[], float] = lambda: 0.0
 
     def run(self, faults: Iterable[Fault]) -> None:
         for replica in self.replicas:
@@ -132,7 +135,7 @@ class Campaign:
             self.reigns.hear(client[DB].command({"labCommands": 1})["commands"])
 
     def until(self, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not holds():
             assert time.monotonic() < deadline, "it never happened"
             time.sleep(0.1)
@@ -160,7 +163,7 @@ def campaign(exact: ServerProcess, tmp_path: Path) -> Iterator[Campaign]:
             served = Served(exact, tmp_path / name, VARIABLES | {"MONGO_URL": f"{exact.uri}&appName={name}"})
             stack.callback(served.kill)
             replicas.append(Replica(served, name))
-        yield Campaign(exact, replicas, Random(20261125))
+        yield Campaign(exact, replicas, Random(20261125), late=stack.enter_context(lateness()))
 
 
 def assert_one_at_a_time(campaign: Campaign) -> None:
@@ -168,9 +171,8 @@ def assert_one_at_a_time(campaign: Campaign) -> None:
     # As the server saw it: who reads for a backup holds the lease, but for what is on its way when one wakes up.
     woken = {one.name: one.woken for one in campaign.replicas}
     strangers = [read for read in reigns.reads if read.application != read.holder]
-    assert [
-        read for read in strangers if not any(0 <= read.at - at < STRAY_SECONDS for at in woken[read.application])
-    ] == []
+    stray = STRAY_SECONDS + TURNS * campaign.late()
+    assert [read for read in strangers if not any(0 <= read.at - at < stray for at in woken[read.application])] == []
     assert reigns.shortest_silence() >= LEASE_SECONDS
     # As the directories show it: no two backups overlap, and each appeared while its maker held the lease.
     published = sorted((begun, at, one.name) for one in campaign.replicas for begun, at in one.published())
@@ -187,7 +189,7 @@ def assert_one_at_a_time(campaign: Campaign) -> None:
 
 
 def assert_soon_one_again(campaign: Campaign) -> None:
-    assert campaign.longest_without_a_leader < LEASE_SECONDS + SLACK_SECONDS
+    assert campaign.longest_without_a_leader < LEASE_SECONDS + SLACK_SECONDS + TURNS * campaign.late()
 
 
 def assert_they_agree_in_the_end(campaign: Campaign) -> None:
@@ -225,7 +227,6 @@ def assert_all(campaign: Campaign) -> None:
     assert_soon_one_again(campaign)
 
 
-@pytest.mark.timeout(180)
 def test_a_few_faults(campaign: Campaign) -> None:
     campaign.run(Fault(strikes_leader=True, kills=kills) for kills in (False, True, False))
     assert_all(campaign)

@@ -4,7 +4,7 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from bson import encode
 from pymongo import MongoClient
 
 from support.command import Command
+from support.patience import wait_for
 from support.rig import BUSES, DB
 from support.served import Served
 from support.servers import ServerProcess, seed
@@ -126,13 +127,6 @@ def test_three_hundred_restores_killed_at_random_moments_leave_the_old_or_the_ne
 
 
 # -- at chosen moments -------------------------------------------------------------------------------------------------
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def lab(server: ServerProcess, **document: Any) -> Mapping[str, Any]:

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,19 +10,13 @@ import pytest
 from pymongo import MongoClient
 
 from sidecar.rules.names import LEASES
+from support.patience import wait_for
 from support.rig import BUSES, DB, PEOPLE
 from support.served import Served
 from support.servers import ServerProcess, seed
 
 RESTORING = {"SIDECAR_RESTORE_ON_EMPTY": "true"}
 CONTENT: dict[str, list[dict[str, Any]]] = {"users": PEOPLE, "buses": BUSES}
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def held(exact: ServerProcess) -> dict[str, list[Any]]:
@@ -62,7 +54,6 @@ def backed_up(exact: ServerProcess, tmp_path: Path) -> tuple[Path, list[str]]:
 
 
 @pytest.mark.parametrize("sidecars", [1, 2, 5])
-@pytest.mark.timeout(180)
 def test_however_many_start_at_once_an_empty_database_is_restored_once(
     sidecars: int, exact: ServerProcess, tmp_path: Path, backed_up: tuple[Path, list[str]]
 ) -> None:

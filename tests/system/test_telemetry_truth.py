@@ -16,7 +16,7 @@ from sidecar.metrics import CATALOGUE
 from support import truth
 from support.command import small_disk
 from support.damage import flip_a_bit
-from support.monitoring import wait_for
+from support.patience import PATIENCE_SECONDS, wait_for
 from support.rig import BUSES, DB, PEOPLE
 from support.served import BACKUPS, Served
 from support.servers import ServerProcess, seed
@@ -157,7 +157,7 @@ class Truth:
             env=self.served.environment,
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
         )
         assert ended.returncode == 0, ended.stderr
 

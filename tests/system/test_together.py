@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from pymongo import MongoClient
 from sidecar.archive.manifest import to_bytes
 from sidecar.model import BackupId
 from support.command import Command, assert_promise_kept, files
+from support.patience import PATIENCE_SECONDS, wait_for
 from support.rig import BUSES, DB, PEOPLE
 from support.servers import ServerProcess, seed
 
@@ -33,10 +33,8 @@ def reset(command: Command) -> None:
 
 
 def wait_for_temporary_file(command: Command, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 30
-    while not any(name.endswith(".tmp") for name in files(command.directory)):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
+    wait_for(lambda: process.poll() is not None or any(name.endswith(".tmp") for name in files(command.directory)))
+    assert process.poll() is None
 
 
 def test_the_second_on_a_set_is_told_who_the_first_is(command: Command) -> None:
@@ -75,7 +73,7 @@ def test_two_runs_in_one_second_get_two_seconds(command: Command) -> None:
     codes = []
     for process in processes:
         with process:
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_SECONDS)
             codes.append(process.returncode)
     assert set(codes) <= {0, 4}
     assert len(command.valid()) == codes.count(0)
