@@ -65,6 +65,9 @@ SAMPLE ?= 100
 mutation: $(READY)  ## changes SAMPLE places of sidecar/ROOM, one at a time, and names those that TESTS do not notice
 	$(BIN)/python benchmarks/mutation.py sidecar/$(ROOM) $(TESTS) --sample $(SAMPLE)
 
+alerts-mutants: $(READY)  ## each rule with another threshold, patience or label: its unit tests notice; two minutes
+	$(BIN)/python -m pytest --quiet -m alerts tests/unit/alerts
+
 lock: $(READY)  ## renew the pinned versions
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements.lock

@@ -5,6 +5,7 @@ python alerts/build.py --runbooks URL OUT    writes all rules into the directory
 """
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,17 @@ def table(files: list[str]) -> str:
     found = [rule for text in files for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
     alerts = [rule for rule in found if "alert" in rule]
     rows = [
-        f"| [{one['alert']}](runbooks/{one['alert']}.md) | {severity} | {one['annotations']['summary']} |"
+        f"| [{one['alert']}](runbooks/{one['alert']}.md) | {severity} | {bare(one['annotations']['summary'])} |"
         for severity in GRAVEST_FIRST
         for one in alerts
         if one["labels"]["severity"] == severity
     ]
     return "\n".join(["| alert | severity | says |", "|---|---|---|", *rows]) + "\n"
+
+
+def bare(summary: str) -> str:
+    """What an alert says, without of whom."""
+    return re.sub(r" \(\{\{.*?\}\}\)(?=\.$)", "", summary)
 
 
 def page(text: str, files: list[str]) -> str:

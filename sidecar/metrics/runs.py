@@ -28,6 +28,9 @@ RUNS = (
     of_set("last_run_success", "1 if the last run ended well.", lambda s: is_good(s.view.last_run)),
     of_set("last_run_duration_seconds", "How long the last run took.", lambda s: duration(s.view.last_run)),
     of_set(
+        "last_success_duration_seconds", "How long the last good run took.", lambda s: duration(s.view.last_success)
+    ),
+    of_set(
         "consecutive_run_failures",
         "Runs that failed or were aborted since the last good one.",
         lambda s: s.view.consecutive_failures,

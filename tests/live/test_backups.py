@@ -120,3 +120,27 @@ def test_a_collection_that_is_missing(new_patient: NewPatient) -> None:
     seed(one.served.mongodb.uri, DB, {"holidays": [{"_id": number} for number in range(20)]})
     one.served.back_up()
     one.resolves("MissingCollections")
+
+
+def test_backups_that_vanish(new_patient: NewPatient) -> None:
+    one = new_patient(EVERY_SIX_SECONDS)
+    wait_for_backups(one, 4)
+    one.pause()
+    remove_backups(one, keep=1)
+    one.look()
+    one.arrives("BackupsLost", set="main", severity="critical")
+    one.resume()
+    one.resolves("BackupsLost")
+
+
+def test_a_set_that_holds_no_document(new_patient: NewPatient) -> None:
+    one = new_patient()
+    for name in MAIN:
+        one.command(delete=name, deletes=[{"q": {}, "limit": 0}])
+    suspect = one.served.back_up()["backup_id"]
+    one.run("confirm", suspect)
+    one.look()
+    one.arrives("NoDocuments", set="main")
+    one.refill()
+    one.served.back_up()
+    one.resolves("NoDocuments")

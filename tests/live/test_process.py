@@ -1,10 +1,13 @@
 """The process itself, and what is around it."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.monitoring import Monitoring
 from support.patients import EVERY_SIX_SECONDS, NewPatient
+from support.servers import free_port
 
 pytestmark = [pytest.mark.alerts, pytest.mark.timeout(600)]
 
@@ -81,3 +84,24 @@ def test_a_clock_that_is_wrong(seconds: int, new_patient: NewPatient) -> None:
     one.arrives("ClockSkew")
     (one.faults / "clock").unlink()
     one.resolves("ClockSkew")
+
+
+def test_a_sidecar_that_never_answered(watching: Monitoring) -> None:
+    job = "mongodb-backup-never-up"
+    watching.watch(job, free_port())
+    watching.arrives(job, "MongoBackupTargetNeverUp", severity="critical")
+    watching.forget(job)
+    watching.resolves(job, "MongoBackupTargetNeverUp")
+
+
+def test_a_record_that_is_lost(new_patient: NewPatient) -> None:
+    one = new_patient()
+    assert one.served.stop() == 0
+    shutil.rmtree(one.served.directory / ".history")
+    for path in one.served.directory.glob("seed_backup_*"):
+        path.unlink()
+    one.served.start()
+    one.served.back_up()
+    one.look()
+    one.arrives("RecordLost", set="main")
+    one.resolves("RecordLost")

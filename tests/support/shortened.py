@@ -26,12 +26,14 @@ SUBSTITUTIONS = {
     "mongobackup_max_age_seconds": "(mongobackup_max_age_seconds - 1200)",
     "last_over_time((mongobackup_max_age_seconds - 1200)[60s])": "(last_over_time(mongobackup_max_age_seconds[60s]) - 1200)",
     "duration_seconds, 900)": "duration_seconds, 5)",
+    "keep_firing_for: 3m": "keep_firing_for: 1s",
+    ") > 300": ") > 3",
     "_timestamp_seconds > 900": "_timestamp_seconds > 40",  # they are refreshed every 15 s
     "(mongobackup_backups_checked_timestamp_seconds) > 900": "(mongobackup_backups_checked_timestamp_seconds) > 40",
-    "> 300": "> 3",
+    "_seconds > 0) > 300": "_seconds > 0) > 3",
     "> 2 * (": "> 1.5 * (",
 }
-PATIENT = {"MongoBackupTargetDown": "20s", "MongoBackupMetricsMissing": "20s"}
+PATIENT = {"MongoBackupTargetDown": "20s", "MongoBackupMetricsMissing": "20s", "MongoBackupTargetNeverUp": "20s"}
 
 
 def write_rules(directory: Path) -> list[Path]:

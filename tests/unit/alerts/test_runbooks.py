@@ -15,7 +15,15 @@ from sidecar.cli.program import app
 from support.alert_rules import ROOT, RUNBOOKS, alerts
 
 PAGES = sorted(RUNBOOKS.glob("*.md"))
-HEADINGS = ["## What it means", "## What to look at", "## What to do"]
+HEADINGS = [
+    "## What is at stake",
+    "## What it means",
+    "## What to look at",
+    "## What to do",
+    "## If data has to come back",
+]
+LAST = "[Restore in an emergency](../restore-in-an-emergency.md): every step, also without the sidecar."
+READS_EVERYTHING = re.compile(r"sidecar (?:verify --all|checksums)")
 METHODS = re.compile(r"-X (\w+)")
 
 
@@ -31,7 +39,26 @@ def test_a_runbook_says_what_it_means_what_to_look_at_and_what_to_do(page: Path)
     assert lines[2] == f"Severity: {severity if '{' not in severity else 'as asked for'}."
     assert [line for line in lines if line.startswith("## ")] == HEADINGS
     sections = re.split(r"^## .*$", page.read_text(), flags=re.MULTILINE)[1:]
-    assert all(len(section.split()) > 5 for section in sections)
+    assert all(len(section.split()) > 4 for section in sections)
+    assert lines[-1] == LAST
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_runbook_reads_each_stored_byte_once(page: Path) -> None:
+    assert len(READS_EVERYTHING.findall(page.read_text())) <= 1
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_runbook_that_ends_a_pod_says_that_mongod_may_be_in_it(page: Path) -> None:
+    text = page.read_text()
+    assert "rollout restart" not in text
+    for found in re.finditer(r"kubectl delete\s+pod", text):
+        assert "**mongod too**" in text[found.start() : found.end() + 120]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_runbook_asks_for_aborted_jobs_where_it_asks_for_failed_ones(page: Path) -> None:
+    assert "outcome=failed" not in page.read_text()
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "docs" / "monitoring.md"], ids=lambda page: page.stem)
@@ -54,7 +81,9 @@ def commands_in(page: Path) -> Iterator[str]:
         for line in block.replace("\\\n", " ").splitlines():
             yield from (command.strip() for command in re.split(r" \| | && ", line.partition("  #")[0]))
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    yield from (found for found in re.findall(r"`([^`]+)`", text) if re.match(r"(sidecar|curl) ", found))
+    yield from (
+        " ".join(found.split()) for found in re.findall(r"`([^`]+)`", text) if re.match(r"(sidecar|curl) ", found)
+    )
 
 
 def words_of(command: str) -> list[str]:
