@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NATIVE := $(VENV)/.native
+NATIVE_SOURCES := $(wildcard native/*.toml native/Cargo.lock native/*.pyi native/src/*.rs native/src/*/*.rs native/tests/*.rs native/examples/*.rs)
+export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
+CARGO := $(shell cargo clippy --version >/dev/null 2>&1 && echo cargo)
 
-.PHONY: demo test check format docs reference dashboards dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock clean
+.PHONY: demo test native instructions wheels check format docs reference dashboards dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -12,13 +16,26 @@ $(READY): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
+$(NATIVE): $(READY) $(NATIVE_SOURCES)
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall ./native
+	touch $@
+
+native: $(NATIVE)  ## the codec in Rust, into the environment; cargo 1.88 or newer has to be there
+
 demo: $(READY)  ## an embedded server with school data; makes, lists, verifies and restores backups
+	@test -z "$(CARGO)" || $(MAKE) --no-print-directory native || echo "The native codec was not built: the demo runs with the one in Python."
 	$(BIN)/sidecar demo
 
-test: $(READY) check  ## all tests
+test: $(NATIVE) check  ## all tests
+	cargo test --quiet --locked --manifest-path native/Cargo.toml
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --quiet
 
-check: $(READY)  ## format, lint, types, floors of the house: seconds
+$(VENV)/.native-checked: $(READY) $(NATIVE_SOURCES)
+	cargo fmt --check --manifest-path native/Cargo.toml
+	cargo clippy --quiet --locked --all-targets --manifest-path native/Cargo.toml -- --deny warnings
+	touch $@
+
+check: $(READY) $(if $(CARGO),$(VENV)/.native-checked)  ## format, lint, types, floors of the house: seconds
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -43,6 +60,16 @@ dashboards-preview: dashboards  ## pictures of the dashboards in docs/images, fr
 
 bench: $(READY)  ## figures of docs/performance.md
 	$(BIN)/python benchmarks/pipeline.py
+
+instructions: $(READY)  ## instructions per byte of the native codec against native/instructions.json; with valgrind
+	$(BIN)/python benchmarks/instructions.py
+
+wheels: $(READY)  ## dist/: wheels of the native codec for x86-64 and aarch64 Linux
+	$(BIN)/python -m pip install --quiet maturin==1.16.0 ziglang==0.15.2
+	for machine in x86_64 aarch64; do \
+	  $(BIN)/maturin build --quiet --release --locked --zig --compatibility manylinux2014 --target $$machine-unknown-linux-gnu \
+	    --manifest-path native/Cargo.toml --out dist || exit 1; \
+	done
 
 page-figures: $(READY)  ## weight and speed of the admin page, figures of docs/performance.md
 	$(BIN)/python benchmarks/page.py
@@ -92,4 +119,4 @@ host-test: $(READY)  ## the systemd unit on a small Debian that systemd runs, in
 	$(BIN)/python -m pytest --quiet -m host tests/system/test_systemd_unit.py
 
 clean:
-	rm -rf $(VENV) .demo site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) native/target .demo site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -25,7 +25,7 @@ from pymongo import MongoClient
 
 from sidecar.archive import framing
 from sidecar.archive.bson import split
-from sidecar.archive.codec import CheckedBsonjs
+from sidecar.archive.choose import choose_codec
 from sidecar.archive.fingerprint import fingerprint
 from sidecar.backup import make as backup
 from sidecar.model import BackupId, BackupSet
@@ -34,7 +34,7 @@ from sidecar.restore import restore
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest, verify
 
-CODEC = CheckedBsonjs()
+CODEC = choose_codec(os.environ.get("SIDECAR_CODEC", "auto"))
 DB, COLLECTION = "bench", "attendance"  # what the replay server holds
 SET = BackupSet(name=COLLECTION, collections=(COLLECTION,), prefix="bench")
 STALL_SECONDS = 120.0

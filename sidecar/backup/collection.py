@@ -6,7 +6,6 @@ from contextlib import aclosing, contextmanager
 
 import structlog
 
-from sidecar.archive.bson import document_id, split
 from sidecar.archive.codec import Codec
 from sidecar.archive.tally import Tally
 from sidecar.backup.seen_ids import SeenIds
@@ -108,7 +107,7 @@ class _Section:
         self._draft.write(encoded.text)
         self.tally.add(encoded.documents, len(batch), encoded.fingerprint, encoded.escaped)
         if self._seen is not None:
-            self._seen.add(found for document in split(batch) if (found := document_id(document)) is not None)
+            self._seen.add(self._codec.id_hashes(batch))
         if self.tally.documents > self._suspicious_above:
             self._check_runaway()
 

@@ -8,7 +8,7 @@ read of the collection, never a wrong backup.
 import heapq
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -35,8 +35,8 @@ class SeenIds:
     ) -> None:
         self._file.close()
 
-    def add(self, ids: Iterable[bytes]) -> None:
-        self._current.extend(map(hash, ids))
+    def add(self, hashes: "array[int]") -> None:
+        self._current.extend(hashes)
         while len(self._current) >= self._run_length:
             run, self._current = self._current[: self._run_length], self._current[self._run_length :]
             self._file.seek(0, 2)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sidecar.archive.codec import CheckedBsonjs
+from sidecar.archive.choose import choose_codec
 from sidecar.config import Settings
 from sidecar.mongodb.database import Database
 from sidecar.service import Service
@@ -19,4 +19,4 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         max_read_mb_s=settings.max_read_mb_s,
     )
     async with database:
-        yield Service(settings, database, CheckedBsonjs())
+        yield Service(settings, database, choose_codec(settings.codec))

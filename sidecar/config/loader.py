@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from sidecar.archive.choose import codec_in_use
 from sidecar.config import sets
 from sidecar.config.settings import Secret, Settings, hosts_of, without_credentials
 from sidecar.config.table import CONFIG_VARIABLE, PREFIX, SETTINGS, Setting
@@ -31,10 +32,14 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 
 def describe(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Name, value with secrets masked, and where it comes from, for every setting that is in force. Raises ConfigError."""
+    """Name, value with secrets masked, and where it comes from, for every setting that is in force. Raises ConfigError.
+
+    `codec` is what `SIDECAR_CODEC` comes to on this machine.
+    """
     settings = load(environ)
     reading = _Reading(environ)
     rows = [(s.variable, _shown(s, getattr(settings, s.key)), reading.source(s)) for s in SETTINGS]
+    rows.append(("codec", codec_in_use(settings.codec), "in use"))
     for one in settings.sets.values():
         source = "file" if one.name in reading.tables else "built in"
         facts = [f for f in dataclasses.fields(one) if f.name != "name"]

@@ -73,6 +73,7 @@ class Settings:
     stall_timeout_seconds: float
     max_read_mb_s: float | None
     verify_slice: Share
+    codec: str
     leader_group: str | None
     lease_seconds: float
     log_format: str | None

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pymongo import uri_parser
 from pymongo.errors import PyMongoError
 
+from sidecar.archive.choose import CHOICES, NATIVE_DISTRIBUTION, has_native
 from sidecar.config.settings import Secret, Share
 from sidecar.rules.names import SYSTEM_DATABASES
 from sidecar.rules.schedule import Schedule
@@ -90,6 +91,13 @@ def _one_of(*choices: str) -> Callable[[str], str]:
         return value
 
     return parse
+
+
+def _codec(value: str) -> str:
+    choice = _one_of(*CHOICES)(value)
+    if choice == "native" and not has_native():
+        raise ValueError(f"auto or python, because {NATIVE_DISTRIBUTION} is not installed")
+    return choice
 
 
 def _timezone(value: str) -> ZoneInfo:
@@ -203,6 +211,12 @@ SETTINGS = (
         "Read MongoDB, and stored backups in scheduled verifications, no faster than this.",
     ),
     Setting("SIDECAR_VERIFY_SLICE", _share, "1/1", "Share of the backups that one scheduled verification covers."),
+    Setting(
+        "SIDECAR_CODEC",
+        _codec,
+        "auto",
+        "What turns BSON into Extended JSON and back: `native` (Rust), `python`, or `auto`: native where it is installed.",
+    ),
     Setting(
         "SIDECAR_LEADER_GROUP",
         _group,

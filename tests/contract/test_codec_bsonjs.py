@@ -2,14 +2,14 @@
 
 import pytest
 
-from sidecar.archive import codec
-from sidecar.archive.codec import CheckedBsonjs
+from sidecar.archive import checked_bsonjs
+from sidecar.archive.checked_bsonjs import CheckedBsonjs
 from support.hostile_documents import CARRIED, ESCAPED
 
 
 def test_hostile_documents_come_back_without_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     hostile = ESCAPED | CARRIED
-    monkeypatch.setattr(codec, "escape_reason", lambda _document: None)
+    monkeypatch.setattr(checked_bsonjs, "escape_reason", lambda _document: None)
 
     texts = {name: CheckedBsonjs().encode(raw).text for name, raw in hostile.items()}
 

@@ -60,7 +60,7 @@ async def test_what_only_a_deep_look_finds_is_found(exact: ServerProcess, tmp_pa
 
 def forge(directory: Path, backup_id: BackupId) -> None:
     data, metadata = directory / backup_id.data_name, directory / backup_id.metadata_name
-    changed = data.read_bytes().replace(b'"$numberInt" : "289"', b'"$numberInt" : "982"')
+    changed = data.read_bytes().replace(b'"$numberInt":"289"', b'"$numberInt":"982"')
     assert changed != data.read_bytes()
     data.write_bytes(changed)
     manifest = from_bytes(metadata.read_bytes(), backup_id, "main")

@@ -2,8 +2,9 @@
 
 import pytest
 
-from sidecar.archive.codec import CheckedBsonjs, Codec
+from sidecar.archive.choose import choose_codec
+from sidecar.archive.codec import Codec
 
-CODECS: tuple[Codec, ...] = (CheckedBsonjs(),)
+CODECS: tuple[Codec, ...] = (choose_codec("python"), choose_codec("native"))
 
 each_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)

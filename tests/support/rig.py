@@ -10,7 +10,7 @@ import bson
 from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
 from pymongo import MongoClient
 
-from sidecar.archive.codec import CheckedBsonjs
+from sidecar.archive.choose import choose_codec
 from sidecar.backup import make as backup
 from sidecar.model import BackupId, BackupSet, Manifest
 from sidecar.mongodb.database import Database
@@ -20,7 +20,7 @@ from sidecar.store.verify import read_manifest
 from support.servers import ServerProcess
 
 DB = "bus_tracker"
-CODEC = CheckedBsonjs()
+CODEC = choose_codec("auto")
 PEOPLE = [{"_id": number, "name": f"pupil {number}"} for number in range(3000)]
 BUSES = [{"_id": number, "seats": 40 + number} for number in range(250)]
 

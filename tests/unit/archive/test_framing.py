@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.archive import framing
-from sidecar.archive.codec import CheckedBsonjs
+from sidecar.archive.choose import choose_codec
 from sidecar.model import BackupId, Collection, CollectionKind
 
-CODEC = CheckedBsonjs()
+CODEC = choose_codec("auto")
 ID = BackupId.parse("seed_backup_20261124_021837")
 EMPTY = bson.encode({})
 

@@ -1,0 +1,68 @@
+use super::{Totals, decode, encode, encode_with, id_hashes};
+use crate::encode::Encoder;
+use std::hash::RandomState;
+
+/// `{"a": <int32 of the value>}`
+fn small(value: i32) -> Vec<u8> {
+    [b"\x0c\0\0\0\x10a\0".as_slice(), &value.to_le_bytes(), b"\0"].concat()
+}
+
+fn text_of(batch: &[u8]) -> (String, Totals) {
+    let mut text = Vec::new();
+    let totals = encode(batch, &mut text, &mut Vec::new()).unwrap();
+    (String::from_utf8(text).unwrap(), totals)
+}
+
+#[test]
+fn writes_one_document_per_line() {
+    let (text, totals) = text_of(&[small(1), small(-2)].concat());
+    assert_eq!(text, "{\"a\":{\"$numberInt\":\"1\"}},\n{\"a\":{\"$numberInt\":\"-2\"}}");
+    assert_eq!((totals.documents, totals.escaped), (2, 0));
+}
+
+#[test]
+fn says_where_a_batch_is_cut() {
+    let batch = [small(1), small(2)[..7].to_vec()].concat();
+    let error = encode(&batch, &mut Vec::new(), &mut Vec::new()).unwrap_err();
+    assert_eq!(error.to_string(), "no BSON document at byte 12 of 19");
+}
+
+#[test]
+fn says_which_line_is_no_document() {
+    let error = decode(b"{\"a\": 1},\n{\"a\": }\n", &mut Vec::new()).unwrap_err();
+    assert_eq!(error.to_string(), "line 2 is not one document in Extended JSON");
+}
+
+/// An encoder that writes a wrong byte, at each place of the text in turn, is found out by what reads it back.
+#[test]
+fn a_wrong_byte_of_the_encoder_is_never_kept() {
+    let document = small(123_456);
+    let right = text_of(&document).0.into_bytes();
+    for place in 0..right.len() {
+        for wrong in [0x01, 0x04, 0x40] {
+            let mut text = Vec::new();
+            let totals = encode_with(&document, &mut text, &mut Vec::new(), |document, text| {
+                Encoder::default().write(document, text).unwrap();
+                text[place] ^= wrong;
+                true
+            })
+            .unwrap();
+            assert_eq!(totals.escaped, 1, "byte {place}");
+            let mut back = Vec::new();
+            decode(&text, &mut back).unwrap();
+            assert_eq!(back, document);
+        }
+    }
+}
+
+#[test]
+fn equal_ids_have_equal_hashes() {
+    let with_id = |value: u8| vec![0x0e, 0, 0, 0, 0x10, b'_', b'i', b'd', 0, value, 0, 0, 0, 0];
+    let mut hashes = Vec::new();
+    let batch = [with_id(1), with_id(2), small(3), with_id(1)].concat();
+    id_hashes(&batch, &RandomState::new(), &mut hashes).unwrap();
+    let hashes = hashes.as_chunks::<8>().0;
+    assert_eq!(hashes.len(), 3);
+    assert_eq!(hashes[0], hashes[2]);
+    assert_ne!(hashes[0], hashes[1]);
+}
