@@ -3,6 +3,15 @@
 # Builds the same layers again from the same sources: locked versions with hashes, no cache, SOURCE_DATE_EPOCH (`make image`
 # passes it). The base is the one thing that its tag does not fix: give PYTHON_IMAGE as NAME@sha256:… where that matters.
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-bookworm
+ARG RUST_IMAGE=docker.io/library/rust:1.95-slim-bookworm
+
+# The codec in Rust: one library for every Python from 3.11 on, so that no Python is needed to build it.
+FROM ${RUST_IMAGE} AS native
+ARG SOURCE_DATE_EPOCH=0
+ENV SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} PYO3_NO_PYTHON=1
+WORKDIR /src
+COPY native .
+RUN cargo build --quiet --release --locked --features python
 
 FROM ${PYTHON_IMAGE} AS build
 ARG SOURCE_DATE_EPOCH=0
@@ -15,8 +24,10 @@ RUN python3 -m venv /build \
  && /build/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements-build.lock \
  && /build/bin/pip --python /opt/sidecar/bin/python install --quiet --require-hashes --only-binary :all: -r requirements.lock
 COPY . .
+COPY --from=native /src/target/release/libsidecar_native.so /dist/sidecar_native.abi3.so
 RUN /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /dist . \
  && /build/bin/pip --python /opt/sidecar/bin/python install --quiet --no-deps --no-index /dist/*.whl \
+ && mv /dist/sidecar_native.abi3.so "$(/opt/sidecar/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" \
  && /opt/sidecar/bin/python -m compileall -q -j 1 --invalidation-mode unchecked-hash /opt/sidecar/lib \
  && find /opt/sidecar -exec touch --no-dereference --date "@${SOURCE_DATE_EPOCH}" {} +
 

@@ -44,5 +44,8 @@ def test_the_context_is_what_the_image_is_made_of_and_nothing_else() -> None:
         "requirements.lock",
         "requirements-build.lock",
         "sidecar",
+        "native/Cargo.toml",
+        "native/Cargo.lock",
+        "native/src",
     }
     assert all((ROOT / one).exists() for one in taken)

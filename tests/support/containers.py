@@ -18,6 +18,7 @@ ROOT: Final = Path(__file__).parents[2]
 UID: Final = 10001  # of the Dockerfile
 
 _LOCAL_BASE: Final = "localhost/python:3.11-slim"
+_LOCAL_RUST: Final = "localhost/rust:bookworm"
 _PODMAN: Final = ("podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs")  # crun wants more of a machine
 _RESTRICTED: Final = (  # deploy/kubernetes/*/: read-only root, no capability, no way to gain one, and no temporary directory
     *("--network", "host", "--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL"),
@@ -45,11 +46,34 @@ def base_image(folder: Path) -> str:
     return _LOCAL_BASE
 
 
-def build(base: str) -> str:
+def rust_image(folder: Path) -> str:
+    """RUST_IMAGE, or a Debian with this machine's own toolchain."""
+    if "RUST_IMAGE" in os.environ:
+        return os.environ["RUST_IMAGE"]
+    if run("podman", "image", "exists", _LOCAL_RUST, check=False).returncode:
+        archive = folder / "rust.tar"
+        packages, toolchain = (
+            "--include=gcc,libc6-dev,ca-certificates",
+            run("rustc", "--print", "sysroot").stdout.strip(),
+        )
+        hook = f"--customize-hook=sync-in {toolchain} /usr/local"
+        run("mmdebstrap", "--variant=minbase", packages, hook, "bookworm", str(archive))
+        run("podman", "import", str(archive), _LOCAL_RUST)
+        archive.unlink()
+    return _LOCAL_RUST
+
+
+def build(base: str, rust: str) -> str:
     """Build the image from the work tree without any cache; its name."""
     name = f"localhost/mongodb-backup-sidecar:{uuid.uuid4().hex[:8]}"
     epoch = run("git", "log", "-1", "--format=%ct", cwd=ROOT).stdout.strip()
-    arguments = {"PYTHON_IMAGE": base, "SOURCE_DATE_EPOCH": epoch, "VERSION": "0.0.0", "REVISION": "test"}
+    arguments = {
+        "PYTHON_IMAGE": base,
+        "RUST_IMAGE": rust,
+        "SOURCE_DATE_EPOCH": epoch,
+        "VERSION": "0.0.0",
+        "REVISION": "test",
+    }
     shared = [
         Path("/etc/pip.conf"),
         Path("/etc/ssl/certs/ca-certificates.crt"),

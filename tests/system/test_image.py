@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.cli import exits
-from support.containers import UID, Container, base_image, build, inspected, once, run
+from support.containers import UID, Container, base_image, build, inspected, once, run, rust_image
 from support.rig import BUSES, DB, PEOPLE
 from support.served import BACKUPS, Served
 from support.servers import ServerProcess, secantus, seed
@@ -28,9 +28,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def image(base: str) -> Iterator[str]:
+def rust(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return rust_image(tmp_path_factory.mktemp("rust"))
+
+
+@pytest.fixture(scope="module")
+def image(base: str, rust: str) -> Iterator[str]:
     began = time.monotonic()
-    name = build(base)
+    name = build(base, rust)
     size, below = (inspected(one)["Size"] for one in (name, base))
     report(f"built in {time.monotonic() - began:.0f} s, {size / 1e6:.0f} MB, of which the base {below / 1e6:.0f} MB")
     yield name
@@ -60,8 +65,13 @@ def flip_one_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_the_same_sources_make_the_same_layers(base: str, image: str) -> None:
-    again = build(base)
+def test_the_codec_in_rust_runs(image: str) -> None:
+    shown = json.loads(once(image, "config", "show", "--json").stdout)
+    assert shown["codec"] == {"value": "native", "source": "in use"}
+
+
+def test_the_same_sources_make_the_same_layers(base: str, rust: str, image: str) -> None:
+    again = build(base, rust)
     try:
         assert inspected(again)["RootFS"]["Layers"] == inspected(image)["RootFS"]["Layers"]
     finally:
