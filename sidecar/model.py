@@ -107,6 +107,10 @@ class BackupSet:
     def takes_all(self) -> bool:
         return self.collections == ("*",)
 
+    def wants(self, collection: str) -> bool:
+        """Whether a collection of this name belongs to the set."""
+        return collection not in self.exclude and (self.takes_all or collection in self.collections)
+
 
 @dataclass(frozen=True, slots=True)
 class Collection:

@@ -33,8 +33,7 @@ from sidecar.restore import drill, seed
 from sidecar.restore import restore as engine
 from sidecar.restore.safety import Result, Safeguard
 from sidecar.restore.undo import recover
-from sidecar.rules import counting, retention, room, suspicion
-from sidecar.rules.names import SYSTEM_DATABASES
+from sidecar.rules import counting, names, retention, room, suspicion
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import in_thread
 from sidecar.store import spill, timekeeping, verify
@@ -115,7 +114,9 @@ class Service:
                 recent.append(one.manifest)
                 if one.is_confirmed or len(recent) == suspicion.RECENT:
                     break
-        return suspicion.baseline(manifest.collections for manifest in recent)
+        chosen = self.settings.sets[set_name]  # what was taken out of the set on purpose is not lost
+        most = suspicion.baseline(manifest.collections for manifest in recent)
+        return {name: documents for name, documents in most.items() if chosen.wants(name)}
 
     def _text_per_bson(self, set_name: str) -> float:
         store = self.stores[set_name]
@@ -274,16 +275,18 @@ class Service:
         force: bool = False,
     ) -> engine.Order:
         """What to restore: a backup by its id, or a data file anywhere. Raises BackupNotFound, BackupInvalid, UsageError."""
-        if target_db in SYSTEM_DATABASES:
-            raise UsageError(f"{target_db} is MongoDB's own: expected a database of the application")
+        if target_db is not None and (expected := names.database_expected(target_db)):
+            raise UsageError(f"the target database {target_db[:80]!r}: expected {expected}")
+        if collections is not None and (not collections or any(names.collection_expected(one) for one in collections)):
+            raise UsageError("collections: expected names of collections, none of them empty")
         store, backup_id = self.locate(chosen)
         return engine.Order(
             database=self.database,
             store=store,
             backup_id=backup_id,
             codec=self.codec,
-            target_db=target_db or self.settings.db_name,
-            collections=tuple(collections) if collections else None,
+            target_db=self.settings.db_name if target_db is None else target_db,
+            collections=None if collections is None else tuple(collections),
             checks=checks,
             force=force,
         )

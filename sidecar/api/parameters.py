@@ -6,9 +6,10 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from sidecar.model import BackupState, Kind, Outcome, Trigger
+from sidecar.rules.names import DATABASE_PATTERN
 
 PAGE = 50
-DATABASE = r"""^[^/\\. "$*<>:|?\x00]{1,63}$"""
+DATABASE = f"^{DATABASE_PATTERN}$"
 
 SetName = Annotated[
     str,
@@ -134,7 +135,10 @@ class RestoreBody(Parameters):
     target_db: (
         Annotated[str, Field(pattern=DATABASE, description="Another database than the configured one.")] | None
     ) = None
-    collections: Annotated[list[str], Field(min_length=1, max_length=1000)] | None = None
+    collections: (
+        Annotated[list[Annotated[str, Field(min_length=1, max_length=255)]], Field(min_length=1, max_length=1000)]
+        | None
+    ) = None
     dry_run: bool = False
     force: Annotated[bool, Field(description="Also into an older server than the backup is of.")] = False
     confirm: str | None = None

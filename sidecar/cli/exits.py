@@ -3,6 +3,7 @@
 from sidecar import errors
 
 OK, FAILED, USAGE, INVALID, BUSY = 0, 1, 2, 3, 4
+INTERRUPTED = 130  # Ctrl-C, as shells have it
 
 _CODES: dict[type[BaseException], int] = {
     errors.SidecarError: FAILED,

@@ -1,12 +1,16 @@
 """`extract`: one collection of a backup for other programs."""
 
+import os
+import secrets
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO, cast
 
 import typer
 
+from sidecar import errors
 from sidecar.cli import commands
 from sidecar.cli.running import run
 from sidecar.cli.terminal import console
@@ -17,7 +21,7 @@ app = commands.app()
 
 
 @app.command()
-def extract(
+def extract(  # noqa: PLR0913 - one parameter per documented option
     backup_id: Annotated[str, typer.Argument(metavar="ID")],
     collection: Annotated[str, typer.Option("--collection", "-c")],
     *,
@@ -25,19 +29,57 @@ def extract(
         bool, typer.Option(help="Relaxed Extended JSON: for reading; the width of integers is lost.")
     ] = False,
     lines: Annotated[bool, typer.Option(help="One document per line instead of an array.")] = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file instead of standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A new file, for you alone, instead of standard output.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --output.")] = False,
 ) -> None:
     """Write one collection of a backup for mongoimport, jq or pandas."""
 
     async def use(service: Service) -> None:
         store, found = service.locate(backup_id)
-        with output.open("wb") if output else nullcontext(sys.stdout.buffer) as out:
+        with _file(output, overwrite=overwrite) if output else _stdout() as out:
             escaped = extracting.extract(store, found, service.codec, collection, out, relaxed=relaxed, as_lines=lines)
         if escaped:
-            console.err.print(
-                f"{escaped} documents are written as $bson: only `sidecar restore` reads them",
-                style="yellow",
-                markup=False,
-            )
+            console.remark(f"{escaped} documents are written as $bson: only `sidecar restore` reads them", "yellow")
 
     run(use)
+
+
+@contextmanager
+def _stdout() -> Iterator[BinaryIO]:
+    try:
+        yield sys.stdout.buffer
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise errors.SidecarError(f"standard output: {error.strerror}") from None
+
+
+@contextmanager
+def _file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """Written beside it and renamed when it is whole. A pipe or a device is written to as it is."""
+    if path.exists() and not path.is_file():
+        with _opened(path, "wb") as file:
+            yield file
+        return
+    if path.exists() and not overwrite:
+        raise errors.UsageError(f"{path} exists: expected another name, or --overwrite")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with _opened(draft, "xb") as file:
+            yield file
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _opened(path: Path, mode: str) -> BinaryIO:
+    try:
+        return cast("BinaryIO", open(path, mode, opener=_for_us_alone))
+    except OSError as error:
+        raise errors.UsageError(f"--output: {path}: {error.strerror}") from None
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

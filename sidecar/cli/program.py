@@ -1,20 +1,49 @@
 """The program: its commands, and how each ends."""
 
+import logging
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from sidecar import __version__, errors
-from sidecar.cli import exits
+from sidecar.cli import exits, streams
 from sidecar.cli.commands import SETTINGS, CommandGroup
 from sidecar.cli.terminal import console
 
+ABOUT = "Checksummed, verified, restorable backups of MongoDB collections."
+EXIT_CODES = "Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 a backup is invalid, 4 busy, 130 Ctrl-C."
+
+
+class Program(CommandGroup):
+    """Refuses empty values, and ends with 130 where somebody presses Ctrl-C."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _require_values(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(exits.INTERRUPTED) from None
+
+
+def _require_values(arguments: list[str]) -> None:
+    """An unset variable of a shell is an empty argument: it never means what is done without it."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        name, _, value = argument.partition("=")
+        if not argument.strip() or (name.startswith("--") and name != argument and not value.strip()):
+            named = before if before.startswith("-") else name.strip()
+            raise errors.UsageError(f"{named or 'an argument'}: expected a value, not an empty one")
+
+
 app = typer.Typer(
     name="sidecar",
-    cls=CommandGroup,
-    help="Checksummed, verified, restorable backups of MongoDB collections.",
+    cls=Program,
+    help=ABOUT,
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a traceback with local variables could show a connection string
     add_completion=False,
@@ -40,11 +69,34 @@ def sidecar(
 
 def run() -> None:
     """Run the command line and end the process with its exit code."""
+    stdout = streams.prepare()
+    code = _code()
+    stdout.flush()
+    _end(_reported(stdout.failure) if stdout.failure and code == exits.OK else code)
+
+
+def _code() -> int:
     try:
         app()
     except errors.SidecarError as error:
         console.complain(error)
-        sys.exit(exits.exit_code(error))
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(exits.FAILED)
+        return exits.exit_code(error)
+    except BrokenPipeError:  # the reader of an extract has seen enough
+        return exits.FAILED
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else exits.FAILED if ended.code else exits.OK
+    return exits.OK
+
+
+def _reported(failure: OSError) -> int:
+    """What was done is done, but nobody was told. A reader that has seen enough (`| head`) needs no words."""
+    if not isinstance(failure, BrokenPipeError):
+        console.remark(f"error: standard output: {failure.strerror}; what the command did is done", "red")
+    return exits.FAILED
+
+
+def _end(code: int) -> NoReturn:
+    """At once. Nothing of ours is under way any more, but a thread of the driver may wait for a server for minutes."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)

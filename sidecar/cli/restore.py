@@ -42,7 +42,7 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
         raise errors.UsageError("expected either a backup id or --backup-file")
 
     async def use(service: Service) -> int:
-        names = [name.strip() for name in collections.split(",")] if collections else None
+        names = None if collections is None else [name.strip() for name in collections.split(",")]
         order = service.restore_order(chosen, target_db=target_db, collections=names, force=force)
         verified = None if dry_run else await choose(order)
         planned = await planning.plan(order, verified, directory=service.settings.backup_dir)

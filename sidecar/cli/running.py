@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -25,23 +26,39 @@ def run(use: Callable[[Service], Awaitable[int | None]], *, writes: bool = False
     SIGTERM and SIGINT end a command that `writes` only after it has cleaned up; a reading one they end at once.
     """
     settings = config.load(os.environ)
-    logs.configure(settings.log_format, settings.log_level, settings.secrets())
+    logs.configure(settings.log_format, _log_level(settings), settings.secrets())
+    heard: list[int] = []
 
     async def opened() -> int:
         if writes:
-            _cancel_on_signals(asyncio.current_task())
+            _cancel_on_signals(asyncio.current_task(), heard)
         async with open_service(settings) as service:
             return await use(service) or exits.OK
 
+    if not writes:
+        signal.signal(signal.SIGINT, _interrupt)  # asyncio's own would wait for what blocks
     try:
         code = asyncio.run(opened())
     except asyncio.CancelledError:
-        console.err.print("interrupted: what was not finished is gone", style="red")
-        code = exits.FAILED
+        console.remark("interrupted: what was not finished is gone", "red")
+        code = exits.INTERRUPTED if signal.SIGINT in heard else exits.FAILED
     raise typer.Exit(code)
 
 
-def _cancel_on_signals(task: "asyncio.Task[int] | None") -> None:
-    if task is not None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _log_level(settings: config.Settings) -> str:
+    """On a terminal somebody reads what the command itself says: of the log only what is no everyday event."""
+    return "warning" if settings.log_level == "info" and sys.stderr.isatty() else settings.log_level
+
+
+def _cancel_on_signals(task: "asyncio.Task[int] | None", heard: list[int]) -> None:
+    def hear(number: int) -> None:
+        heard.append(number)
+        if task is not None:
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, hear, number)

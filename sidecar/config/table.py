@@ -13,14 +13,13 @@ from pymongo.errors import PyMongoError
 
 from sidecar.archive.choose import CHOICES, NATIVE_DISTRIBUTION, has_native
 from sidecar.config.settings import Secret, Share
-from sidecar.rules.names import SYSTEM_DATABASES
+from sidecar.rules.names import database_expected
 from sidecar.rules.schedule import Schedule
 
 PREFIX = "SIDECAR_"
 LARGEST = 1_000_000  # of any number: far above all use and far below where dates and timers overflow
 SHORTEST_INTERVAL_HOURS = 0.0002  # a little less than a second
 SHORTEST_LEASE_SECONDS = 3  # a slow moment of MongoDB or of the process is no reason to change
-_DB_NAME = re.compile(r"""[^/\\. "$*<>:|?\0]{1,63}""")
 _URL = re.compile(  # no @ after the hosts: it would be the end of a password with a raw slash, and its start a "host"
     r"mongodb(?:(?P<srv>\+srv)://(?:[^\s/?@]*@)?[^\s/?@:,]+|://(?:[^\s/?@]*@)?[^\s/?@]+)(?:/[^\s?@]*)?(?:\?\S*)?"
 )
@@ -108,8 +107,8 @@ def _timezone(value: str) -> ZoneInfo:
 
 
 def _db_name(value: str) -> str:
-    if not _DB_NAME.fullmatch(value) or len(value.encode()) > 63 or value in SYSTEM_DATABASES:  # noqa: PLR2004 - MongoDB's limit
-        raise ValueError('the name of a database of the application, without any of / \\ . " $ * < > : | ? and spaces')
+    if expected := database_expected(value):
+        raise ValueError(expected)
     return value
 
 

@@ -4,6 +4,7 @@ from typing import BinaryIO
 
 import bson
 from bson import json_util
+from bson.errors import BSONError
 
 from sidecar.archive.bson import split
 from sidecar.archive.codec import Codec
@@ -38,7 +39,7 @@ def extract(  # noqa: PLR0913 - a backup, a collection of it, and where and how 
     with store.open_data(backup_id) as file, reading(file, manifest, codec) as content:
         for batch in content.batches:
             if batch.collection == collection and batch.documents:
-                text, only_ours = _relaxed(batch.bson) if relaxed else _canonical(batch.bson, codec)
+                text, only_ours = _relaxed(batch.bson, codec) if relaxed else _canonical(batch.bson, codec)
                 out.write(separator if written else b"")
                 out.write(text.replace(b",\n", separator) if as_lines else text)
                 written += batch.documents
@@ -52,12 +53,25 @@ def _canonical(documents: bytes, codec: Codec) -> tuple[bytes, int]:
     return encoded.text, encoded.escaped
 
 
-def _relaxed(documents: bytes) -> tuple[bytes, int]:
-    lines = [
-        json_util.dumps(bson.decode(one, _OPTIONS), json_options=json_util.RELAXED_JSON_OPTIONS)
-        for one in split(documents)
-    ]
-    return ",\n".join(lines).encode(), 0
+def _relaxed(documents: bytes, codec: Codec) -> tuple[bytes, int]:
+    """What has no relaxed form is written as it is stored."""
+    lines = []
+    escaped = 0
+    for one in split(documents):
+        text = _relaxed_text(one)
+        if text is None:
+            encoded = codec.encode(one)
+            text, escaped = encoded.text, escaped + encoded.escaped
+        lines.append(text)
+    return b",\n".join(lines), escaped
+
+
+def _relaxed_text(document: bytes) -> bytes | None:
+    try:
+        values = bson.decode(document, _OPTIONS)
+        return json_util.dumps(values, json_options=json_util.RELAXED_JSON_OPTIONS).encode()
+    except (BSONError, ValueError, TypeError, ArithmeticError, RecursionError):  # bytes that the driver reads otherwise
+        return None
 
 
 _OPTIONS: "bson.CodecOptions[dict[str, object]]" = bson.CodecOptions(

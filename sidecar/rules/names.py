@@ -1,4 +1,4 @@
-"""Which names are MongoDB's own, and which are the sidecar's. Pure."""
+"""Which names MongoDB takes, which are its own, and which are the sidecar's. Pure; every place that is given one asks here."""
 
 import re
 
@@ -7,6 +7,9 @@ LEASES = "sidecar_leases"  # where sidecars agree who does what
 # A collection on its way to its target; versions before this one put the target's name first.
 STAGED = re.compile(r"(?:sidecar_restoring_|.+\.restoring_)(?P<run>[0-9a-f]{8})(?:_\d+)?")
 
+DATABASE_BYTES = 63
+DATABASE_PATTERN = r"""[^/\\. "$*<>:|?\x00]{1,63}"""
+_DATABASE = re.compile(DATABASE_PATTERN)
 _SYSTEM_COLLECTIONS = "system."
 
 
@@ -18,3 +21,29 @@ def is_system(collection: str) -> bool:
 def is_ours(collection: str) -> bool:
     """Whether a collection is the sidecar's own and no part of the application's data."""
     return collection == LEASES or STAGED.fullmatch(collection) is not None
+
+
+def database_expected(name: str) -> str | None:
+    """What was expected instead of this name of a database; None for a good one."""
+    if not name.strip():
+        return "the name of a database, not an empty one"
+    if name in SYSTEM_DATABASES:
+        return f"a database of the application: {name} is MongoDB's own"
+    if not _is_utf8(name) or len(name.encode()) > DATABASE_BYTES:
+        return f"the name of a database: {DATABASE_BYTES} bytes of UTF-8 at most"
+    if not _DATABASE.fullmatch(name):
+        return 'the name of a database, without any of / \\ . " $ * < > : | ? and spaces'
+    return None
+
+
+def collection_expected(name: str) -> str | None:
+    """What was expected instead of this name of a collection; None for a good one."""
+    if not name.strip():
+        return "the name of a collection, not an empty one"
+    if not _is_utf8(name) or "$" in name or "\0" in name:
+        return "the name of a collection, without $ and NUL"
+    return None
+
+
+def _is_utf8(name: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)

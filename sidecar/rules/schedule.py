@@ -1,5 +1,9 @@
 """When something is due: the one place that knows croniter and time zones. Pure: `now` is passed in.
 
+Day of month and day of week are read as crontab(5) of Debian reads them: where neither field begins with `*`, a day that fits
+either is due; where one does, a day that fits both. `L` and `#` beside another restricted field are refused, for croniter drops
+one of the two.
+
 A cron expression speaks of local times. One that a clock change repeats is due the first time, one that it skips is due
 when the clock has jumped: each exactly once.
 """
@@ -23,6 +27,8 @@ _FIELDS = 5
 _ANY_MOMENT = 0.0  # whether a date ever comes does not depend on when one asks
 _RANDOM = re.compile(r"(^| )r")  # croniter draws R afresh at each reading: no due time would stay the same
 _RANGE = re.compile(r"(\w+)-(\w+)")
+_NTH = re.compile(r"#|(^|,)l|l(,|$)")  # the second Sunday, the last Friday
+_ANY_DAY = frozenset({"*", "?"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +45,11 @@ class Schedule:
             raise ValueError(f"expected a cron expression of five fields or one of {', '.join(ALIASES)}")
         if _RANDOM.search(expression):
             raise ValueError("expected a cron expression of five fields without R, which is random")
+        if _mixes_days(expression):
+            raise ValueError("expected L or # in one of the two fields of days and * in the other")
         try:
             croniter.expand(expression, strict=True)
-            croniter(expression, _ANY_MOMENT).get_next()  # dates such as a fifth Sunday the 7th are only found out so
+            _due_times(expression, _ANY_MOMENT).get_next()  # dates such as a fifth Sunday the 7th are only found out so
         except CroniterBadDateError:
             raise ValueError("expected a date that comes, this one never does") from None
         except (CroniterError, ValueError) as error:
@@ -52,6 +60,19 @@ class Schedule:
 
     def __str__(self) -> str:
         return self.expression
+
+
+def _due_times(expression: str, start: datetime | float) -> croniter:
+    return croniter(expression, start, implement_cron_bug=True)  # what croniter calls the rule of crontab(5)
+
+
+def _mixes_days(expression: str) -> bool:
+    """Whether one of two restricted fields of days holds an L or a #."""
+    if expression in ALIASES:
+        return False
+    _, _, day_of_month, _, day_of_week = expression.split()
+    are_both_restricted = not (day_of_month in _ANY_DAY or day_of_week in _ANY_DAY)
+    return are_both_restricted and ("l" in day_of_month or bool(_NTH.search(day_of_week)))
 
 
 def _is_one_value(position: int, field: str) -> bool:
@@ -117,7 +138,7 @@ class Cron:
     zone: ZoneInfo
 
     def next_after(self, moment: datetime) -> datetime:
-        found = croniter(self.schedule.expression, _local(moment, self.zone))
+        found = _due_times(self.schedule.expression, _local(moment, self.zone))
         while (due := _instant(found.get_next(datetime), self.zone)) <= moment:
             pass  # repeated local times, which were due before the clock was put back
         return due
@@ -126,7 +147,7 @@ class Cron:
         local = until.astimezone(self.zone)
         repeated = _offset(local, fold=0) - _offset(local, fold=1) if local.fold else timedelta()
         last_minute = (_local(until, self.zone) + repeated).replace(second=0, microsecond=0)
-        found = croniter(self.schedule.expression, last_minute + MINUTE)
+        found = _due_times(self.schedule.expression, last_minute + MINUTE)
         previous: datetime | None = None
         while True:
             due = _instant(found.get_prev(datetime), self.zone)

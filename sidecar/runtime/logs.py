@@ -11,6 +11,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from sidecar.config.settings import without_credentials
+from sidecar.runtime.printable import printable
 
 MASK = "***"
 _SECRET_KEYS = re.compile(r"password|passwd|token|secret|authorization|cookie|mongo_url|private_key", re.IGNORECASE)
@@ -34,8 +35,10 @@ def configure(log_format: str | None, level: str, secrets: Iterable[str] = (), t
         _Redaction(secrets),
         *[_tapped(tap) for tap in taps],
     ]
-    render: Processor = (
-        structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer(default=str)
+    render: list[Processor] = (
+        [_printable, structlog.dev.ConsoleRenderer()]
+        if is_console
+        else [structlog.processors.JSONRenderer(default=str)]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -46,12 +49,18 @@ def configure(log_format: str | None, level: str, secrets: Iterable[str] = (), t
     handler = logging.StreamHandler(sys.stderr)
     remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove_meta, render])
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove_meta, *render])
     )
     least = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)
     logging.getLogger("sidecar").setLevel(least)
     logging.captureWarnings(capture=True)
+
+
+def _printable(_: object, __: str, event: EventDict) -> EventDict:
+    """Names that others chose must not move a terminal's cursor, nor begin a line that looks like another event."""
+    keep = {"exception": "\n\t", "stack": "\n\t"}
+    return {key: printable(one, keep.get(key, "")) if isinstance(one, str) else one for key, one in event.items()}
 
 
 def _tapped(tap: Tap) -> Processor:

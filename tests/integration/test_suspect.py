@@ -88,3 +88,16 @@ async def test_a_collection_that_is_gone_altogether_is_suspect_too(exact: Server
             client[DB]["users"].drop()
         bad = await back_up(service)
         assert suspect(service) == [bad]
+
+
+async def test_a_collection_taken_out_of_the_set_s_configuration_is_no_loss(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    chosen = tmp_path / "sidecar.toml"
+    for collections in ('["users", "buses"]', '["users"]', '["*"]\nexclude = ["buses"]'):
+        chosen.write_text(f"[sets.main]\ncollections = {collections}\n")
+        async with open_on(exact, tmp_path, SIDECAR_CONFIG=str(chosen), BACKUP_LIMIT="2") as service:
+            for _ in range(2):
+                await back_up(service)
+            assert (suspect(service), len(ids(service))) == ([], 2)

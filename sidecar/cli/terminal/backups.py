@@ -1,32 +1,33 @@
 """What is stored, how well each set is protected, and what the retention rules say."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from rich.table import Table
+from rich.text import Text
 
-from sidecar.cli.terminal.console import err, out, say
+from sidecar.cli.terminal.console import remark, say, shown
+from sidecar.cli.terminal.tables import Column, Table, number
+from sidecar.cli.terminal.units import size
 from sidecar.model import BackupState, Manifest, StoredBackup
 from sidecar.rules.health import age_in_words
 from sidecar.rules.retention import Decision
 from sidecar.status import reports
 
 _STATE = {
-    BackupState.VALID: "[green]✔ valid[/]",
-    BackupState.INVALID: "[red]✘ invalid[/]",
-    BackupState.MISSING: "[red]✘ data missing[/]",
-    BackupState.ORPHAN: "[yellow]? orphan[/]",
+    BackupState.VALID: ("✔ valid", "green"),
+    BackupState.INVALID: ("✘ invalid", "red"),
+    BackupState.MISSING: ("✘ data missing", "red"),
+    BackupState.ORPHAN: ("? orphan", "yellow"),
 }
 _HEALTH = {"healthy": "green", "caution": "yellow", "warning": "dark_orange", "critical": "red"}
 
 
 def made(manifest: Manifest) -> None:
     documents = f"{sum(manifest.collections.values()):,} documents"
-    say(
-        f"{manifest.filename}: {documents}, {manifest.file_size_mb} MB, {manifest.consistency}, SHA-256 {manifest.checksum}"
-    )
+    stored = size(manifest.file_size_bytes)
+    say(f"{manifest.filename}: {documents}, {stored}, {manifest.consistency}, SHA-256 {manifest.checksum}")
     for lost in manifest.suspicions:
-        err.print(f"  suspect: {lost}; nothing is deleted until it is confirmed", style="yellow", markup=False)
+        remark(f"  suspect: {lost}; nothing is deleted until it is confirmed", "yellow")
     for missing in manifest.missing_collections:
         say(f"  missing: {missing}")
     for note in manifest.notes:
@@ -34,64 +35,61 @@ def made(manifest: Manifest) -> None:
 
 
 def backups(stored: Iterable[StoredBackup], now: datetime) -> None:
-    table = Table(title="Backups", title_justify="left")
-    for heading in ("Backup", "Set", "Taken (UTC)", "Age"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("Documents", justify="right")
-    table.add_column("MB", justify="right")
-    table.add_column("State", no_wrap=True)
-    table.add_column("Why", overflow="fold")
-    for one in stored:
+    """The newest last, where the terminal ends."""
+    table = Table(
+        "Backups",
+        Column("Backup", is_lead=True),
+        Column("Set", may_go=True),
+        Column("Taken (UTC)", may_go=True),
+        "Age",
+        number("Documents"),
+        number("Size"),
+        Column("State", is_lead=True),
+    )
+    for one in sorted(stored, key=lambda one: (one.taken_at, one.set_name)):
         row = reports.entry(one, now)
-        age = age_in_words(max(now - one.taken_at, now - now))
-        table.add_row(
+        reasons = row.suspicions if one.is_suspect else ()
+        table.row(
             row.backup_id,
             one.set_name,
             f"{one.taken_at:%Y-%m-%d %H:%M:%S}",
-            age,
+            age_in_words(max(now - one.taken_at, timedelta())),
             f"{sum(row.collections.values()):,}",
-            f"{row.size_mb:.2f}",
-            _state(one, is_ahead=row.is_ahead),
-            "; ".join(row.suspicions if one.is_suspect else ()) if one.verdict.is_valid else one.verdict.message,
+            size(row.size_bytes),
+            _state(one),
+            remarks=reasons if one.verdict.is_valid else [one.verdict.message],
         )
-    out.print(table)
+    table.show()
 
 
-def _state(one: StoredBackup, *, is_ahead: bool) -> str:
-    words = [_STATE[one.verdict.state]]
+def _state(one: StoredBackup) -> Text:
+    text = shown(*_STATE[one.verdict.state])
     if one.is_suspect:
-        words.append("[yellow]suspect[/]")
-    if is_ahead:
-        words.append("[yellow]dated ahead[/]")
+        text.append(" suspect", "yellow")
     if one.is_safety:  # perhaps of a part of the set only
-        words.append("(before a restore)")
+        text.append(" (before a restore)")
     elif one.is_pinned:
-        words.append("(pinned)")
-    return " ".join(words)
+        text.append(" (pinned)")
+    return text
 
 
 def status(body: Mapping[str, reports.SetStatus]) -> None:
-    table = Table(title="Status", title_justify="left")
-    for heading in ("Set", "Health", "Message", "Newest backup", "Valid backups"):
-        table.add_column(heading)
+    table = Table(
+        "Status", Column("Set", is_lead=True), Column("Health", is_lead=True), "Newest backup", "Valid backups"
+    )
     for name, one in body.items():
-        colour = _HEALTH[one.health]
         newest = one.last_backup.backup_id if one.last_backup else "–"
-        table.add_row(
-            name,
-            f"[{colour}]{one.health}[/]",
-            one.message,
-            newest,
-            f"{one.backup_count} of {one.retention_limit}",
-        )
-    out.print(table)
+        held = f"{one.backup_count} of {one.retention_limit}"
+        table.row(name, shown(one.health, _HEALTH[one.health]), newest, held, remarks=[one.message])
+    table.show()
 
 
 def decisions(judged: Iterable[Decision]) -> None:
-    table = Table(title="Retention", title_justify="left")
-    for heading in ("Backup", "Verdict", "Reason", "Expires (UTC)"):
-        table.add_column(heading)
+    table = Table(
+        "Retention", Column("Backup", is_lead=True), Column("Verdict", is_lead=True), "Expires (UTC)", "Reason"
+    )
     for one in judged:
         expires = f"{one.expires_at:%Y-%m-%d %H:%M}" if one.expires_at else "–"
-        table.add_row(str(one.id), "[green]keep[/]" if one.keep else "[red]delete[/]", one.reason, expires)
-    out.print(table)
+        verdict = shown("keep", "green") if one.keep else shown("delete", "red")
+        table.row(str(one.id), verdict, expires, one.reason)
+    table.show()

@@ -15,6 +15,9 @@ from rich.progress import (
 
 from sidecar.cli.terminal.console import err
 from sidecar.events import Listener, Progressed, nobody
+from sidecar.runtime.printable import printable
+
+_DOCUMENTS = "{task.fields[documents]:,} documents"
 
 
 @contextmanager
@@ -23,14 +26,14 @@ def progress() -> Iterator[Listener]:
     if not err.is_terminal:
         yield nobody
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[documents]:,} documents"))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn(_DOCUMENTS, markup=False))
     with Progress(*columns, DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn(), console=err) as bars:
         tasks: dict[tuple[str, str], TaskID] = {}
 
         def draw(event: Progressed) -> None:
             key = (event.action, event.collection)
             if key not in tasks:
-                tasks[key] = bars.add_task(f"{event.action} {event.collection}", documents=0)
+                tasks[key] = bars.add_task(printable(f"{event.action} {event.collection}"), documents=0)
             share = event.documents / event.expected_documents if event.expected_documents else 1.0
             total = event.bson_bytes / share if share else None
             bars.update(tasks[key], completed=event.bson_bytes, total=total, documents=event.documents)

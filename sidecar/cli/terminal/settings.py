@@ -2,16 +2,11 @@
 
 from collections.abc import Iterable
 
-from rich.table import Table
-from rich.text import Text
-
-from sidecar.cli.terminal.console import out
+from sidecar.cli.terminal.tables import Column, Table
 
 
 def settings(rows: Iterable[tuple[str, str, str]]) -> None:
-    table = Table(title="Configuration", title_justify="left")
-    for heading in ("Setting", "Value", "From"):
-        table.add_column(heading, overflow="fold")
-    for name, value, source in rows:
-        table.add_row(name, Text(value), source)
-    out.print(table)
+    table = Table("Configuration", Column("Setting", is_lead=True), "Value", "From")
+    for row in rows:
+        table.row(*row)
+    table.show()

@@ -1,6 +1,6 @@
 """When schedules are due, above all when the clocks change."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
@@ -242,3 +242,27 @@ def test_a_backup_from_before_the_last_due_time_but_one_is_too_old(
 def test_the_usual_distance_does_not_depend_on_when_one_asks(expression: str, longest: int, hours: int) -> None:
     asked = datetime(2026, 11, 27, tzinfo=UTC) + timedelta(hours=hours)
     assert interval_seconds(Cron(Schedule.parse(expression), ZoneInfo("UTC")), asked) == longest
+
+
+@pytest.mark.parametrize(
+    ("days", "is_due"),
+    [
+        ("13 * 5", lambda day: day.day == 13 or day.isoweekday() == 5),
+        ("1-31 * 1", lambda _: True),
+        ("*/2 * 1", lambda day: day.day % 2 == 1 and day.isoweekday() == 1),
+        ("13 * */2", lambda day: day.day == 13 and day.isoweekday() % 7 in (0, 2, 4, 6)),
+        ("13 * *", lambda day: day.day == 13),
+        ("* * 1-5", lambda day: day.isoweekday() <= 5),
+        ("? * 7", lambda day: day.isoweekday() == 7),
+    ],
+)
+def test_days_are_read_as_crontab_reads_them(days: str, is_due: Callable[[datetime], bool]) -> None:
+    timetable = Cron(Schedule.parse(f"0 0 {days}"), ZoneInfo("UTC"))
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    expected = [day for n in range(1, 800) if is_due(day := start + timedelta(days=n))]
+    found = [start]
+    for _ in expected:
+        found.append(timetable.next_after(found[-1]))
+    assert found[1:] == expected
+    back = list(islice(timetable.latest_first(expected[-1]), len(expected)))
+    assert back == expected[::-1]

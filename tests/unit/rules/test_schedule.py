@@ -70,3 +70,16 @@ def test_any_text_is_a_schedule_that_reads_the_same_again_or_is_refused_with_wha
         assert str(error).startswith("expected ")  # noqa: PT017 - both outcomes are right
     else:
         assert Schedule.parse(str(schedule)) == schedule
+
+
+@pytest.mark.parametrize(
+    "text", ["0 0 8-9 * 0#2", "0 0 1 * l5", "0 0 l * 1", "0 0 l,1 * mon", "0 0 1-7 * 1#1", "0 0 */2 * 1#1"]
+)
+def test_l_and_nth_weekdays_beside_another_restricted_day_are_refused_because_croniter_drops_one(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^expected L or # in one of the two fields of days"):
+        Schedule.parse(text)
+
+
+@pytest.mark.parametrize("text", ["0 0 ? * 1#2", "0 0 l * ?", "0 0 * * l5", "0 0 1 jul 1"])
+def test_they_are_taken_where_the_other_field_takes_any_day(text: str) -> None:
+    assert Schedule.parse(text) == Schedule(text)

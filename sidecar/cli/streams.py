@@ -1,0 +1,60 @@
+"""Standard output that ends nothing: a command does its work although nobody can read its report."""
+
+import os
+import sys
+from typing import Any, TextIO
+
+CLOSED = os.devnull
+
+
+class Sheltered:
+    """A text stream that remembers its first failure instead of raising it. All the rest is the stream's own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.failure: OSError | None = None
+
+    def write(self, text: str) -> int:
+        if self.failure is None:
+            try:
+                self._stream.write(text)
+            except OSError as error:
+                self.failure = error
+        return len(text)
+
+    def flush(self) -> None:
+        if self.failure is None:
+            try:
+                self._stream.flush()
+            except OSError as error:
+                self.failure = error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def prepare() -> Sheltered:
+    """Make the standard streams safe to write to, and return what stands for stdout from now on.
+
+    What was closed before we began leads nowhere: a file of ours that got its number would else receive our words.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            _occupy(number)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - as long as we live
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr] # a character the terminal lacks is shown as ?
+    sheltered = Sheltered(sys.stdout)
+    sys.stdout = sheltered
+    return sheltered
+
+
+def _occupy(number: int) -> None:
+    """Open the null device under a number that may be free."""
+    try:
+        os.fstat(number)
+    except OSError:
+        found = os.open(CLOSED, os.O_RDWR)
+        if found != number:
+            os.dup2(found, number)
+            os.close(found)
