@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
 
@@ -140,11 +141,12 @@ def test_backwards_are_the_same_due_times_as_forwards(timetable: Timetable, mome
     assert backwards == forwards[::-1]
 
 
-def change_of_clocks(zone: ZoneInfo, year: int, which: int) -> datetime:
-    """A moment within an hour after a change of the zone's offset; of a zone without changes, any moment."""
+@cache
+def moments_after_changes(zone: ZoneInfo, year: int) -> list[datetime]:
+    """Within an hour after each change of the zone's offset; of a zone without changes, every hour."""
     hours = [datetime(year, 1, 1, tzinfo=UTC) + number * HOUR for number in range(365 * 24)]
-    changes = [b for a, b in pairwise(hours) if a.astimezone(zone).utcoffset() != b.astimezone(zone).utcoffset()]
-    return changes[which % len(changes)] if changes else hours[which]
+    offsets = [hour.astimezone(zone).utcoffset() for hour in hours]
+    return [hour for hour, (a, b) in zip(hours[1:], pairwise(offsets), strict=True) if a != b] or hours
 
 
 @given(st.sampled_from(EXPRESSIONS), st.sampled_from(ZONES), st.integers(2010, 2028), st.integers(0, 10))
@@ -153,7 +155,8 @@ def test_every_local_time_around_a_change_of_the_clocks_is_due_exactly_once(
 ) -> None:
     """Compared with a walk over every minute of the wall clock, in a schedule of UTC that knows no changes."""
     zone = ZoneInfo(name)
-    middle = change_of_clocks(zone, year, which)
+    moments = moments_after_changes(zone, year)
+    middle = moments[which % len(moments)]
     begin, end = middle - 2 * DAY, middle + 2 * DAY
     first_seen: dict[datetime, datetime] = {}
     minutes = [begin + number * MINUTE for number in range(int((end - begin) / MINUTE) + 1)]

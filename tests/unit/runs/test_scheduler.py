@@ -239,24 +239,31 @@ async def test_a_scheduler_that_hangs_is_seen(process: Process, clock: FakeClock
 Looks = list[tuple[timedelta, bool]]
 
 
-@given(
-    st.lists(
-        st.tuples(st.timedeltas(timedelta(seconds=1), timedelta(days=20)), st.booleans()), min_size=20, max_size=120
-    )
+LOOKS = st.lists(
+    st.tuples(st.timedeltas(timedelta(seconds=1), timedelta(days=20)), st.booleans()), min_size=20, max_size=120
 )
-@settings(max_examples=20)
+
+
+@given(LOOKS)
+@settings(max_examples=2)
 def test_a_year_of_an_hourly_schedule_with_any_downtime_has_one_outcome_per_due_time(
     tmp_path_factory: pytest.TempPathFactory, looks: Looks
 ) -> None:
-    asyncio.run(_year(tmp_path_factory.mktemp("year"), looks))
+    asyncio.run(_hourly(timedelta(days=365), tmp_path_factory.mktemp("year"), looks))
 
 
-async def _year(directory: Path, looks: Looks) -> None:
+@given(LOOKS)
+@settings(max_examples=20)
+def test_a_month_of_it_with_many_kinds_of_downtime_too(tmp_path_factory: pytest.TempPathFactory, looks: Looks) -> None:
+    asyncio.run(_hourly(timedelta(days=31), tmp_path_factory.mktemp("month"), looks))
+
+
+async def _hourly(length: timedelta, directory: Path, looks: Looks) -> None:
     clock = FakeClock(START)
     process = await started(directory, clock)
     runs = 0
-    end = clock.now() + timedelta(days=365)
-    for away, restarts in [*looks, (timedelta(days=365), True)]:
+    end = clock.now() + length
+    for away, restarts in [*looks, (length, True)]:
         before = clock.now()
         clock.set_to(min(before + away, end))
         if restarts:
