@@ -137,6 +137,13 @@ class WriteRejected(SourceError):
     cure = "The message says what was refused and why; the target was left as it was unless it says otherwise."
 
 
+class IndexRejected(WriteRejected):
+    """The server did not build an index that a restore asked for."""
+
+    code = "index_rejected"
+    cure = "Mend what the message names, or restore with --force (without that index) or --no-indexes (without any)."
+
+
 class LeaseLost(SourceError):
     """Another sidecar took over what this one was about to do, or may do so by now."""
 

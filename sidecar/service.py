@@ -32,6 +32,7 @@ from sidecar.mongodb.database import Database
 from sidecar.restore import drill, seed
 from sidecar.restore import restore as engine
 from sidecar.restore.safety import Result, Safeguard
+from sidecar.restore.target import Check, Target
 from sidecar.restore.undo import recover
 from sidecar.rules import counting, names, retention, room, suspicion
 from sidecar.runtime.pace import Pace, paced
@@ -271,7 +272,7 @@ class Service:
         *,
         target_db: str | None,
         collections: Sequence[str] | None,
-        checks: tuple[engine.Check, ...] = (),
+        checks: tuple[Check, ...] = (),
         force: bool = False,
     ) -> engine.Order:
         """What to restore: a backup by its id, or a data file anywhere. Raises BackupNotFound, BackupInvalid, UsageError."""
@@ -345,7 +346,7 @@ class Service:
             await in_thread(self._note_measure, newest.manifest, time.monotonic() - began)
         return proven
 
-    async def sow(self, target: engine.Target, path: Path) -> None:
+    async def sow(self, target: Target, path: Path) -> None:
         """Fill an empty database from a seed file. Raises what a restore raises, StorageError, BackupInvalid."""
         store = next(iter(self.stores.values()))
         await seed.sow(target, seed.Seed(path, self.codec), self._safeguard(store))

@@ -140,7 +140,11 @@ class RestoreBody(Parameters):
         | None
     ) = None
     dry_run: bool = False
-    force: Annotated[bool, Field(description="Also into an older server than the backup is of.")] = False
+    force: Annotated[
+        bool,
+        Field(description="Also in spite of the plan's obstacles, and without the indexes that the server refuses."),
+    ] = False
+    no_indexes: Annotated[bool, Field(description="Restore the documents without any index but that on `_id`.")] = False
     confirm: str | None = None
 
 

@@ -1,6 +1,6 @@
 """The way back over HTTP: what differs between two backups, the plan of a restore, and the restore as a job."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from aiohttp import web
 
@@ -41,6 +41,7 @@ async def restore_backup(
         collections=body.collections,
         force=body.force,
     )
+    order = replace(order, with_indexes=not body.no_indexes)
     if not body.dry_run and body.confirm != order.target_db:
         raise UsageError(f"confirm: expected the database's name, {order.target_db}")
     chosen = None if body.dry_run else await choose(order)

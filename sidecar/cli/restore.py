@@ -33,7 +33,11 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
         str | None,
         typer.Option(metavar="DATABASE", help="Do not back up what is replaced; repeat the database's name."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Also into an older server than the backup is of.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also in spite of the plan's red lines, and without indexes that are refused."),
+    ] = False,
+    no_indexes: Annotated[bool, typer.Option("--no-indexes", help="Without any index but that on _id.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make collections what a backup holds, and prove it by reading them back."""
@@ -44,6 +48,7 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
     async def use(service: Service) -> int:
         names = None if collections is None else [name.strip() for name in collections.split(",")]
         order = service.restore_order(chosen, target_db=target_db, collections=names, force=force)
+        order = replace(order, with_indexes=not no_indexes)
         verified = None if dry_run else await choose(order)
         planned = await planning.plan(order, verified, directory=service.settings.backup_dir)
         estimate = service.estimated_seconds(order)

@@ -80,6 +80,17 @@ def commands(item: Collection, name: str) -> Commands:
     )
 
 
+def without_indexes(item: Collection, names: AnyCollection[str] | None = None) -> Collection:
+    """The same collection without these indexes, or without all that it can be made without."""
+
+    def goes(index: bytes) -> bool:
+        if names is not None:
+            return index_name(index) in names
+        return index_name(index) != ID_INDEX and not _is_clustered(index)
+
+    return replace(item, indexes=tuple(index for index in item.indexes if not goes(index)))
+
+
 def count_indexes(item: Collection) -> int:
     """Besides that on `_id`, which every collection has."""
     made = commands(item, item.name)

@@ -5,9 +5,9 @@ then takes its target's place in one `renameCollection`. Until the first rename 
 rename, views and time series, is made in place at the end.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -16,12 +16,11 @@ from sidecar.archive.codec import Codec
 from sidecar.archive.content import Content, reading
 from sidecar.archive.definition import plain
 from sidecar.errors import BackupInvalid, StorageError, TargetUnsuitable, UsageError
-from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, Collection, CollectionDetails, CollectionKind, Manifest
 from sidecar.mongodb import definitions
 from sidecar.mongodb.database import Database
-from sidecar.restore.journal import Journal
 from sidecar.restore.staging import Loading, Source
+from sidecar.restore.target import Target
 from sidecar.rules import compatibility
 from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import in_thread
@@ -29,20 +28,6 @@ from sidecar.store.local import Identity, LocalStore, identity_of
 from sidecar.store.verify import read_manifest, verify
 
 log = structlog.get_logger(__name__)
-
-
-Check = Callable[[Collection], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where collections are put in place, and who is asked and told."""
-
-    database: Database
-    target_db: str
-    listener: Listener = nobody
-    checks: tuple[Check, ...] = ()  # awaited just before a collection is replaced, which does not happen if one raises
-    journal: Journal = field(default_factory=Journal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +38,7 @@ class Order(Target):
     backup_id: BackupId
     codec: Codec
     collections: tuple[str, ...] | None = None  # None: all that the backup holds
-    force: bool = False  # try it in spite of all obstacles
+    with_indexes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +58,7 @@ class Restored:
     target_db: str
     collections: Mapping[str, CollectionDetails]
     views: tuple[str, ...]
-    remarks: tuple[str, ...] = ()  # what old definitions had to be made without, in words
+    remarks: tuple[str, ...] = ()  # what definitions had to be made without, in words
 
 
 async def choose(order: Order, *, is_read_anyway: bool = False) -> Chosen:
@@ -83,7 +68,7 @@ async def choose(order: Order, *, is_read_anyway: bool = False) -> Chosen:
     """
     identity = None if is_read_anyway else await in_thread(_verified, order)
     manifest = await in_thread(read_manifest, order.store, order.backup_id)
-    items = _wanted(order, await _definitions(order, manifest))
+    items = _as_asked(order, await _definitions(order, manifest))
     open_source = partial(_contents, order, manifest, identity)
     return Chosen(manifest, items, Source(manifest.collections, manifest.collection_details, open_source))
 
@@ -123,16 +108,24 @@ def described(order: Order, chosen: Chosen, loaded: Loading) -> Restored:
     backup_id = chosen.manifest.backup_id
     log.info("restore.completed", backup_id=backup_id, target_db=order.target_db, collections=len(chosen.items))
     views = tuple(view.name for view in definitions.sources_first(_views(chosen.items)))
-    return Restored(backup_id, order.target_db, loaded.restored, views, tuple(loaded.remarks))
+    remarks = tuple(loaded.remarks) if order.with_indexes else ("without indexes, as asked for", *loaded.remarks)
+    return Restored(backup_id, order.target_db, loaded.restored, views, remarks)
 
 
 def _views(items: Mapping[str, Collection]) -> dict[str, Collection]:
     return {item.name: item for item in items.values() if not item.holds_documents}
 
 
-async def put_in_place(target: Target, items: Mapping[str, Collection], source: Source) -> Loading:
-    """Make these collections of the target what `source` holds; return what was read back of them, with remarks."""
-    loading = Loading(target.database, target.target_db, source, target.journal, target.listener)
+async def put_in_place(
+    target: Target, items: Mapping[str, Collection], source: Source, there: Mapping[str, Collection] | None = None
+) -> Loading:
+    """Make these collections of the target what `source` holds; return what was read back of them, with remarks.
+
+    `there` is what the target has, where somebody has looked already.
+    """
+    if there is None:
+        there = await target.database.collections(target.target_db)
+    loading = Loading(target, source, there)
     by_rename = await _renamable(loading, items)
     in_place = {name: item for name, item in items.items() if item.holds_documents and name not in by_rename}
     try:
@@ -222,3 +215,9 @@ def _wanted(order: Order, items: Mapping[str, Collection]) -> dict[str, Collecti
     if unknown:
         raise UsageError(f"{order.backup_id} does not hold {', '.join(unknown)}; it holds {', '.join(items)}")
     return {name: item for name, item in items.items() if name in order.collections}
+
+
+def _as_asked(order: Order, items: Mapping[str, Collection]) -> dict[str, Collection]:
+    """The collections that are wanted, with or without their indexes."""
+    wanted = _wanted(order, items)
+    return wanted if order.with_indexes else {n: definitions.without_indexes(item) for n, item in wanted.items()}

@@ -17,6 +17,7 @@ from sidecar.restore import journal as journals
 from sidecar.restore import restore as engine
 from sidecar.restore.journal import Note
 from sidecar.restore.staging import Loading, Source, read_back
+from sidecar.restore.target import Target
 from sidecar.restore.undo import undo
 from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import in_thread
@@ -73,7 +74,7 @@ class Safeguard:
         return Result(engine.described(order, chosen, loaded), kept.safety, kept.late)
 
     async def put_in_place(
-        self, target: engine.Target, items: Mapping[str, Collection], source: Source, kept: Kept
+        self, target: Target, items: Mapping[str, Collection], source: Source, kept: Kept
     ) -> Loading:
         """As the engine's, but all or nothing. `kept` is told which backups hold what was there before."""
         there = await target.database.collections(target.target_db)
@@ -87,16 +88,14 @@ class Safeguard:
                     target = await self._protected(target, {name: there[name] for name in existing}, kept, lock)
                 else:
                     await in_thread(journal.protect, existing, None)
-                loaded = await engine.put_in_place(target, items, source)
+                loaded = await engine.put_in_place(target, items, source, there)
                 await in_thread(journal.end)
             except (Exception, asyncio.CancelledError) as error:  # also a defect of ours leaves the old or the new
                 raise await completed(self._undone(target, error)) from error
         await self._forget_replaced(journal.note)
         return loaded
 
-    async def _protected(
-        self, target: engine.Target, there: Mapping[str, Collection], kept: Kept, lock: SetLock
-    ) -> engine.Target:
+    async def _protected(self, target: Target, there: Mapping[str, Collection], kept: Kept, lock: SetLock) -> Target:
         """The same target once what it holds is backed up, and with a look at each collection before it is replaced."""
         kept.safety = await self._back_up(target, tuple(there), lock)
         await in_thread(target.journal.protect, there, kept.safety.backup_id)
@@ -107,7 +106,7 @@ class Safeguard:
 
         return replace(target, checks=(*target.checks, keep_late_writes))
 
-    async def _keep_late_writes(self, target: engine.Target, held: Collection, kept: Kept, lock: SetLock) -> None:
+    async def _keep_late_writes(self, target: Target, held: Collection, kept: Kept, lock: SetLock) -> None:
         """Just before a collection is replaced: what was written to it since its backup is backed up as well."""
         backed_up = kept.safety.collection_details.get(held.name) if kept.safety else None
         if backed_up is None:  # a view
@@ -122,7 +121,7 @@ class Safeguard:
         await in_thread(target.journal.keep, held.name, late.backup_id)
         log.warning("restore.target_in_use", collection=held.name, backup_id=late.backup_id)
 
-    async def _back_up(self, target: engine.Target, existing: tuple[str, ...], lock: SetLock) -> Manifest:
+    async def _back_up(self, target: Target, existing: tuple[str, ...], lock: SetLock) -> Manifest:
         only = replace(self.store.set, collections=existing, exclude=())
         return await backup.make_backup(
             backup.BackupOrder(
@@ -138,16 +137,16 @@ class Safeguard:
             lock,
         )
 
-    async def _undone(self, target: engine.Target, error: BaseException) -> SidecarError:
+    async def _undone(self, target: Target, error: BaseException) -> SidecarError:
         """Put back what was replaced; the error that says so. Where that fails too the note stays, and the next start tries."""
         journal = target.journal
         try:
-            put_back = await undo(journal, target.database, self.store, self.codec)
+            put_back, remarks = await undo(journal, target.database, self.store, self.codec)
             await in_thread(journal.end)
         except Exception as again:  # noqa: BLE001 - whatever it is, what matters is where the old data is
             outcome = _not_undone(journal.note, _as_ours(again))
         else:
-            outcome = _outcome(journal.note, put_back)
+            outcome = "; ".join([_outcome(journal.note, put_back), *remarks])
         log.warning("restore.undone", collections=list(journal.note.replaced), outcome=outcome)
         return _as_ours(error).with_more(outcome)
 

@@ -15,6 +15,7 @@ from sidecar.model import FORMAT, CollectionDetails
 from sidecar.restore import restore
 from sidecar.restore.safety import Kept, Safeguard
 from sidecar.restore.staging import Source
+from sidecar.restore.target import Target
 from sidecar.runtime.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,7 @@ class Seed:
         return {name: tally.details() for name, tally in tallies.items()}
 
 
-async def sow(target: restore.Target, seed: Seed, safeguard: Safeguard) -> Mapping[str, CollectionDetails]:
+async def sow(target: Target, seed: Seed, safeguard: Safeguard) -> Mapping[str, CollectionDetails]:
     """Load the file into the target, as a restore would. Raises what a restore raises, and for an unusable file."""
     details = await in_thread(seed.measure)
     items = await restore.as_there(target.database, target.target_db, details)

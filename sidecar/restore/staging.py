@@ -12,13 +12,13 @@ from sidecar.archive.bson import split
 from sidecar.archive.content import Batch, Content
 from sidecar.archive.fingerprint import fingerprint
 from sidecar.archive.tally import Tally
-from sidecar.errors import BackupInvalid, RestoreMismatch, SourceError, WriteRejected
-from sidecar.events import Listener, Progressed
+from sidecar.errors import BackupInvalid, IndexRejected, RestoreMismatch, SourceError, WriteRejected
+from sidecar.events import Progressed
 from sidecar.model import Collection, CollectionDetails, CollectionKind
 from sidecar.mongodb import definitions
 from sidecar.mongodb.database import Database
 from sidecar.restore.inserting import AtOnce, insert, replacing_empty_timestamps
-from sidecar.restore.journal import Journal
+from sidecar.restore.target import Target
 from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import in_thread, read_ahead
 
@@ -40,28 +40,25 @@ class Source:
 class Loading:
     """Collections on their way into the target database. `restored` is what was read back from there."""
 
-    def __init__(
-        self, database: Database, target_db: str, source: Source, journal: Journal, listener: Listener
-    ) -> None:
+    def __init__(self, target: Target, source: Source, there: Mapping[str, Collection]) -> None:
         self.restored: dict[str, CollectionDetails] = {}
-        self.remarks: list[str] = []  # what had to be left out of old definitions, in words
-        self._database = database
-        self._target_db = target_db
+        self.remarks: list[str] = []  # what had to be left out of definitions, in words
+        self._target = target
         self._source = source
-        self._journal = journal
-        self._listener = listener
+        self._there = there  # what the target had when it began
         self._stages: dict[str, str] = {}  # what is on the server under a name of its own, by collection
         self._options: Mapping[str, Any] | None = None
         self._converted: dict[str, set[str | None]] = {}
+        self._left_out: dict[str, set[str]] = {}
 
     async def run(
         self, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False
     ) -> dict[str, Any]:
         """Run a command that writes. Raises WriteRejected for what the server refused or could not make durable."""
-        target = database or self._target_db
+        target = database or self._target.target_db
         durable = dict(command) | {"writeConcern": {"w": "majority"}}
         reply = await _settled(
-            self._database.command(durable, database=target, is_slow=is_slow, otherwise=WriteRejected)
+            self._target.database.command(durable, database=target, is_slow=is_slow, otherwise=WriteRejected)
         )
         if "writeConcernError" in reply:
             raise WriteRejected(f"{next(iter(command))} is not durable: {reply['writeConcernError'].get('errmsg')}")
@@ -85,12 +82,12 @@ class Loading:
         model = next((item for item in items if item.options != definitions.EMPTY), None)
         if model is None:
             return True
-        target = self._target_db
+        target = self._target.target_db
         first, second = (await self._stage(["a probe", "a probe renamed"])).values()
         try:
             await self.make(model, definitions.commands(replace(model, indexes=()), first).create)
             await self.run({"renameCollection": f"{target}.{first}", "to": f"{target}.{second}"}, database="admin")
-            there = (await self._database.collections(target)).get(second)
+            there = (await self._target.database.collections(target)).get(second)
         finally:
             await self.sweep()
         converted = self._converted.get(model.name, ())
@@ -98,12 +95,13 @@ class Loading:
 
     async def compare_definitions(self, items: Mapping[str, Collection]) -> None:
         """What the server says its collections are like, against what the backup says."""
-        there = await self._database.collections(self._target_db)
+        there = await self._target.database.collections(self._target.target_db)
         for name, item in items.items():
             if name not in there:
                 raise RestoreMismatch(f"{name}: restored, but the server does not list it")
-            held = await self._database.with_indexes(there[name], self._target_db)
-            if lost := definitions.differences(item, held, self._converted.get(name, ())):
+            held = await self._target.database.with_indexes(there[name], self._target.target_db)
+            wanted = definitions.without_indexes(item, self._left_out.get(name, ()))
+            if lost := definitions.differences(wanted, held, self._converted.get(name, ())):
                 raise RestoreMismatch(
                     f"{name}: its documents are restored, but the server did not keep {', '.join(lost)}"
                 )
@@ -119,13 +117,27 @@ class Loading:
         for name, item in items.items():
             prepared = definitions.commands(item, names[name])
             for making in prepared.indexes:
-                await self.make(item, making, is_slow=True)
+                await self._index(item, making)
             await self._compare(item, names[name], sent[name])
             for making in prepared.expiry:
-                await self.make(item, making, is_slow=True)
+                await self._index(item, making)
+
+    async def _index(self, item: Collection, making: definitions.Making) -> None:
+        """Build an index, or where the restore is forced go on without it and say so. Raises IndexRejected."""
+        try:
+            await self.make(item, making, is_slow=True)
+        except WriteRejected as error:
+            if making.index is None or error.details.get("server_code") is None:  # no index, or no word of the server
+                raise
+            said = f"{item.name}: the server does not build the index {making.index}: {error}"
+            if not self._target.force:
+                raise IndexRejected(said, collection=item.name, index=making.index, **error.details) from error
+            log.warning("restore.index_left_out", collection=item.name, index=making.index, error=str(error))
+            self._left_out.setdefault(item.name, set()).add(making.index)
+            self.remarks.append(f"{said}; restored without it")
 
     async def _stage(self, names: Iterable[str]) -> dict[str, str]:
-        stages = await in_thread(self._journal.stage, names)
+        stages = await in_thread(self._target.journal.stage, names)
         self._stages |= stages
         return stages
 
@@ -146,7 +158,9 @@ class Loading:
                     tally = sent[batch.collection]
                     tally.add(batch.documents, len(batch.bson), batch.fingerprint, batch.escaped)
                     expected = self._source.documents[batch.collection]
-                    self._listener(Progressed("restore", batch.collection, tally.documents, tally.bson_bytes, expected))
+                    self._target.listener(
+                        Progressed("restore", batch.collection, tally.documents, tally.bson_bytes, expected)
+                    )
         self._require_as_described(sent)
         return sent
 
@@ -158,12 +172,12 @@ class Loading:
 
     async def _insert(self, item: Collection, name: str, documents: bytes) -> None:
         if self._options is None:
-            version = (await self._database.command({"buildInfo": 1}))["versionArray"]
+            version = (await self._target.database.command({"buildInfo": 1}))["versionArray"]
             self._options = replacing_empty_timestamps(version)
         await insert(self.run, item, name, documents, self._options)
 
     async def _compare(self, item: Collection, name: str, sent: Tally) -> None:
-        held = await read_back(self._database, self._target_db, replace(item, name=name))
+        held = await read_back(self._target.database, self._target.target_db, replace(item, name=name))
         if (held.documents, held.fingerprint) != (sent.documents, sent.fingerprint):
             raise RestoreMismatch(
                 f"{item.name}: the server holds {held.documents} documents with fingerprint {held.details().fingerprint}, "
@@ -173,8 +187,8 @@ class Loading:
 
     async def publish(self, item: Collection) -> None:
         """Let the finished collection take its target's place."""
-        stage, target = self._stages[item.name], self._target_db
-        there = (await self._database.collections(target)).get(item.name)
+        stage, target = self._stages[item.name], self._target.target_db
+        there = self._there.get(item.name)
         if there is not None and there.kind is not CollectionKind.COLLECTION:
             await self.make_room(item.name)
         await self.run(
@@ -185,13 +199,13 @@ class Loading:
 
     async def make_room(self, name: str) -> None:
         """Drop what cannot be replaced by a rename."""
-        if name in await self._database.collections(self._target_db):
+        if name in self._there:
             await self.run({"drop": name})
 
     async def sweep(self) -> None:
         """Remove what was loaded but not published. A server that is gone keeps it: the names say what they are."""
         try:
-            there = await self._database.collections(self._target_db) if self._stages else {}
+            there = await self._target.database.collections(self._target.target_db) if self._stages else {}
             for stage in there.keys() & set(self._stages.values()):
                 await self.run({"drop": stage})
         except SourceError as error:

@@ -20,20 +20,20 @@ from sidecar.store.verify import read_manifest
 log = structlog.get_logger(__name__)
 
 
-async def undo(journal: Journal, database: Database, store: LocalStore, codec: Codec) -> list[str]:
-    """Make the target what it was, but for what has no backup, and leave nothing staged; return what was put back.
+async def undo(journal: Journal, database: Database, store: LocalStore, codec: Codec) -> tuple[list[str], list[str]]:
+    """Make the target what it was, but for what has no backup, and leave nothing staged.
 
+    Returns the names of what was put back, and in words what the server refused of its indexes.
     It may be begun again after a failure. Raises what a restore raises.
     """
     await journals.drop_staged(database.of(journal.note.target_db), journal.run_id)
     names = [name for name in journal.note.replaced if name not in journal.note.unprotected]
-    await _put_back(names, journal, database, store, codec)
-    return names
+    return names, await _put_back(names, journal, database, store, codec)
 
 
 async def _put_back(
     names: Iterable[str], journal: Journal, database: Database, store: LocalStore, codec: Codec
-) -> None:
+) -> list[str]:
     note = journal.note
     by_backup: dict[str, list[str]] = {}
     new: list[str] = []
@@ -44,6 +44,7 @@ async def _put_back(
     for name in there.keys() & set(new):
         await database.command({"drop": name}, database=note.target_db)
     of_the_undo = journal.of_the_undo()
+    remarks: list[str] = []
     for backup_id, held in by_backup.items():
         order = engine.Order(
             database=database,
@@ -55,7 +56,8 @@ async def _put_back(
             collections=tuple(held),
             force=True,
         )
-        await engine.restore(order)
+        remarks += (await engine.restore(order)).remarks
+    return remarks
 
 
 async def recover(root: Path, database: Database, stores: Mapping[str, LocalStore], codec: Codec) -> list[str]:
@@ -90,8 +92,8 @@ async def _undo_dead(
             store = stores[note.set_name]
             names, touched = await _still_as_restored(journal, database, store)
             if not touched:
-                await _put_back(names, journal, database, store, codec)
-                log.warning("restore.undone", target_db=note.target_db, collections=names)
+                remarks = await _put_back(names, journal, database, store, codec)
+                log.warning("restore.undone", target_db=note.target_db, collections=names, remarks=remarks)
                 return None
         except (BackupNotFound, BackupInvalid, KeyError) as error:
             problem = f"{what}; it could not be undone: {error}"

@@ -10,7 +10,7 @@ import structlog
 from sidecar.errors import Busy, Cancelled, LeaseLost, SidecarError, SourceStalled, SourceUnavailable, TargetInUse
 from sidecar.model import BackupId, BackupSet, Collection, Outcome, StoredBackup, Trigger
 from sidecar.mongodb.lease import Lease
-from sidecar.restore.restore import Target
+from sidecar.restore.target import Target
 from sidecar.rules import counting
 from sidecar.rules.names import is_ours
 from sidecar.runs.operations import Operations

@@ -98,6 +98,22 @@ def test_a_restore_into_another_database_of_some_collections(served: Served) -> 
     assert (unknown.status, unknown.json["code"]) == (422, "usage")
 
 
+def test_an_index_that_the_server_refuses_is_named_and_the_documents_can_be_had_without_it(served: Served) -> None:
+    served.lab(createIndexes="buses", indexes=[{"name": "seats", "key": {"seats": 1}}])
+    backup_id = served.back_up()["backup_id"]
+    where = {"target_db": "copy", "collections": ["buses"], "confirm": "copy"}
+    refusal = {"labFault": "createIndexes", "action": "error", "times": 1, "code": 67, "message": "not here"}
+    served.lab(**refusal)
+    refused = served.post(f"{BACKUPS}/{backup_id}/restore", where)
+    assert (refused.status, refused.json["code"], refused.json["plan"][0]["indexes"]) == (502, "index_rejected", 1)
+    assert "buses: the server does not build the index seats: " in refused.json["message"]
+    assert served.post(f"{BACKUPS}/{backup_id}/restore", where | {"no_indexes": True}).json["success"] is True
+    served.lab(**refusal)
+    forced = served.post(f"{BACKUPS}/{backup_id}/restore", where | {"force": True}).json
+    assert (forced["success"], forced["message"].endswith("; restored without it")) == (True, True)
+    assert held(served, "buses", "copy") == BUSES
+
+
 def test_a_restore_that_fails_says_why_and_what_became_of_the_target(served: Served) -> None:
     backup_id = served.back_up()["backup_id"]
     served.lab(labFault="renameCollection", action="error", skip=1, times=1, code=6, message="no more renames")

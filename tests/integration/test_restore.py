@@ -1,5 +1,6 @@
 """What a restore brings back and what it leaves alone, over a real socket."""
 
+import re
 import struct
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,7 +11,8 @@ import bson
 import pytest
 from pymongo import MongoClient
 
-from sidecar.errors import BackupInvalid, RestoreMismatch, SourceError, UsageError, WriteRejected
+from sidecar.errors import BackupInvalid, IndexRejected, RestoreMismatch, SourceError, UsageError, WriteRejected
+from sidecar.model import Manifest
 from support.rig import BUSES, DB, PEOPLE, Rig, raw, rig
 from support.servers import ServerProcess, seed
 
@@ -222,3 +224,78 @@ async def test_a_time_series_is_made_again_in_place_and_replaced(exact: ServerPr
         sent = [one["command"] for one in at.lab(labCommands=1)["commands"]]
         assert not any("bypassDocumentValidation" in one for one in sent if one.get("insert") == "speeds")
         assert [one["expireAfterSeconds"] for one in sent if "collMod" in one] == [10**9, 10**9]
+
+
+REFUSED = {"labFault": "createIndexes", "action": "error", "times": 1, "code": 67, "message": "no such index here"}
+SAID = r"users: the server does not build the index compound: .*no such index here"
+
+
+async def indexed(at: Rig) -> Manifest:
+    seed(at.server.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    at.lab(createIndexes="users", indexes=[INDEXES[1], INDEXES[3]])
+    return await at.back_up()
+
+
+def index_names(at: Rig, db: str) -> list[str]:
+    with MongoClient[dict[str, Any]](at.server.uri) as client:
+        return [one["name"] for one in client[db]["users"].list_indexes()]
+
+
+async def test_an_index_that_the_server_refuses_is_named_with_its_collection_and_the_reason(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    async with rig(exact, tmp_path) as at:
+        manifest = await indexed(at)
+        at.lab(**REFUSED)
+        with pytest.raises(IndexRejected, match=SAID) as refused:
+            await at.restore(manifest, "copy")
+        assert refused.value.details == {"collection": "users", "index": "compound", "server_code": 67}
+        assert at.names("copy") == []
+
+
+async def test_a_forced_restore_goes_on_without_an_index_that_the_server_refuses_and_says_so(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    async with rig(exact, tmp_path) as at:
+        manifest = await indexed(at)
+        at.lab(**REFUSED)
+        (remark,) = (await at.restore(manifest, "copy", force=True)).remarks
+        assert re.fullmatch(SAID + r".*; restored without it", remark)
+        assert (at.documents("users", "copy"), index_names(at, "copy")) == (raw(PEOPLE), ["_id_", "expiring"])
+
+
+@pytest.mark.parametrize("action", ["close", "stall"])
+async def test_a_server_that_goes_away_while_it_builds_an_index_is_no_refusal(
+    action: str, exact: ServerProcess, tmp_path: Path
+) -> None:
+    async with rig(exact, tmp_path, stall_seconds=0.1) as at:
+        manifest = await indexed(at)
+        at.lab(labFault="createIndexes", action=action, times=-1)
+        with pytest.raises(SourceError) as gone:
+            await at.restore(manifest, "copy", force=True)
+        assert not isinstance(gone.value, IndexRejected)
+
+
+async def test_documents_come_back_without_any_index_where_none_is_wanted(exact: ServerProcess, tmp_path: Path) -> None:
+    async with rig(exact, tmp_path) as at:
+        manifest = await indexed(at)
+        at.lab(labCommands=1)
+        restored = await at.restore(manifest, "copy", with_indexes=False)
+        assert restored.remarks == ("without indexes, as asked for",)
+        assert (at.commands("createIndexes"), index_names(at, "copy")) == ([], ["_id_"])
+        assert at.documents("users", "copy") == raw(PEOPLE)
+
+
+async def test_the_number_of_listings_and_of_readings_does_not_grow_with_the_collections(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    names = [f"c{number}" for number in range(12)]
+    seed(exact.uri, DB, dict.fromkeys(names, BUSES[:2]))
+    async with rig(exact, tmp_path, ["*"]) as at:
+        manifest = await at.back_up()
+        listings = []
+        for wanted in (names[:1], names):
+            at.lab(labCommands=1)
+            await at.restore(manifest, collections=tuple(wanted))
+            listings.append(len(at.commands("listCollections")))
+        assert listings[0] == listings[1] <= 2

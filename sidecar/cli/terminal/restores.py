@@ -30,6 +30,8 @@ def plan(planned: Plan, target_db: str, estimated_seconds: float | None) -> None
             remark(f"{one.collection}: {warning}", "yellow")
     for obstacle in planned.obstacles:
         remark(f"refused without --force: {obstacle}", "red")
+    if indexes := sum(one.indexes for one in planned.collections):
+        say(f"{indexes} indexes are tried when they are built: one that the server refuses fails it unless --force.")
     if estimated_seconds is not None:
         say(f"It will take about {estimated_seconds:g} s, by the measure of the last drill.")
 
