@@ -8,6 +8,8 @@ import errno
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
+DIED = "process_died"  # the code of a run whose process ended without a word
+
 
 class SidecarError(Exception):
     """Root of the tree. `str(error)` is one sentence that names what was wrong; it never holds a secret."""
@@ -198,9 +200,16 @@ class Busy(SidecarError):
 
 
 class Cancelled(SidecarError):
-    """The work was called off, by somebody or because the process is stopping."""
+    """The work was called off by somebody."""
 
     code = "cancelled"
+
+
+class Stopped(Cancelled):
+    """The work ended because the sidecar was stopped."""
+
+    code = "stopped"
+    cure = "Nothing is lost; what was begun by schedule is begun again at the next start."
 
 
 class JobNotFound(SidecarError):
@@ -241,10 +250,12 @@ class RestoreMismatch(SidecarError):
     cure = "The message says which collection differs; the target was left as it was unless it says otherwise."
 
 
+def codes_below(*kinds: type[SidecarError]) -> set[str]:
+    """The codes of these errors and of their kinds."""
+    below = [one for kind in kinds for one in kind.__subclasses__() if one.__module__ == __name__]
+    return {kind.code for kind in kinds} | (codes_below(*below) if below else set())
+
+
 def every_code() -> tuple[str, ...]:
     """The codes of this tree in alphabetical order, and that of a run whose process died."""
-
-    def below(kind: type[SidecarError]) -> set[str]:
-        return {kind.code}.union(*(below(one) for one in kind.__subclasses__() if one.__module__ == __name__))
-
-    return tuple(sorted(below(SidecarError) | {"process_died"}))
+    return tuple(sorted(codes_below(SidecarError) | {DIED}))

@@ -280,6 +280,7 @@ class Outcome(StrEnum):
 
 WENT_WRONG = frozenset({Outcome.FAILED, Outcome.ABORTED})
 TOOK_PLACE = WENT_WRONG | {Outcome.SUCCEEDED}  # somebody or a schedule began it
+CALLED_OFF = "cancelled"  # the code of a run that somebody ended on purpose: it went wrong for nobody
 PASSED_BY = frozenset({Outcome.SKIPPED, Outcome.MISSED})  # a due time without a run
 
 

@@ -11,7 +11,7 @@ from sidecar.errors import BackupInvalid, BackupNotFound, BackupProtected, Busy,
 from sidecar.history import Retry
 from sidecar.model import Outcome, StoredBackup
 from sidecar.runtime.threads import in_thread
-from sidecar.status.reports import entry, set_status
+from sidecar.status.reports import entry
 
 routes = RouteTable(tag="Backups")
 BASE = "/api/admin/backups"
@@ -26,14 +26,14 @@ async def backup_status(request: web.Request, query: parameters.WhichSets) -> Re
     chosen = sidecar.service.sets(query.backup_type)
     await sidecar.overview.look(one.name for one in chosen)
     now = sidecar.clock.now()
-    return Reply({one.name: set_status(one, sidecar.overview.sets[one.name].backups, now) for one in chosen})
+    return Reply({one.name: sidecar.overview.status(one, now) for one in chosen})
 
 
 @routes.get(
     f"{BASE}/list",
     access=Access.READ,
     query=parameters.ListQuery,
-    response=schemas.Listing,
+    response=schemas.BackupList,
     headers={"X-Total-Count": "How many such backups the chosen sets have altogether."},
     errors=(SetNotFound,),
 )

@@ -9,7 +9,6 @@ from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.model import MB, Outcome
 from sidecar.rules import health as rules
-from sidecar.status.reports import set_status
 
 routes = RouteTable(tag="Process")
 
@@ -47,7 +46,9 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     """Everything for Prometheus, in its text format or in OpenMetrics as the request prefers."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     body = encode(sidecar_of(request).telemetry.registry)
-    return web.Response(body=body, headers={"Content-Type": content_type})
+    response = web.Response(body=body, headers={"Content-Type": content_type})
+    response.enable_compression()  # where the request asks for it
+    return response
 
 
 @routes.get("/api/admin/backups/health", access=Access.READ, response=schemas.HealthBody)
@@ -60,9 +61,9 @@ async def health(request: web.Request) -> Reply:
 
 def _health(sidecar: Sidecar) -> schemas.HealthBody:
     now, overview, settings = sidecar.clock.now(), sidecar.overview, sidecar.settings
-    statuses = {one.name: set_status(one, overview.sets[one.name].backups, now) for one in settings.sets.values()}
+    statuses = {one.name: overview.status(one, now) for one in settings.sets.values()}
     failing = [
-        n for n, view in overview.sets.items() if view.last_run and view.last_run.outcome is not Outcome.SUCCEEDED
+        n for n, view in overview.sets.items() if view.last_judged and view.last_judged.outcome is not Outcome.SUCCEEDED
     ]
     overall = rules.overall(
         (status.health for status in statuses.values()),
@@ -79,6 +80,7 @@ def _health(sidecar: Sidecar) -> schemas.HealthBody:
             minimum_required_mb=settings.min_storage_mb,
             required_mb=_mb(overview.required_bytes),
             error=overview.storage.error,
+            unconfigured_backups=len(overview.strangers),
         ),
         configuration=schemas.ConfigurationBody(
             backup_limit=settings.backup_limit,

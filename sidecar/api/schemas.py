@@ -16,7 +16,7 @@ class Statuses(RootModel[dict[str, SetStatus]]):
     """The state of each set, by its name."""
 
 
-class Listing(RootModel[dict[str, list[Entry]]]):
+class BackupList(RootModel[dict[str, list[Entry]]]):
     """The backups of each set, newest first."""
 
 
@@ -29,6 +29,7 @@ class StorageBody(Body):
     minimum_required_mb: float
     required_mb: float  # the minimum and room for one more backup of the largest set
     error: str | None
+    unconfigured_backups: int  # that belong to no configured set: nobody verifies or deletes them
 
 
 class ConfigurationBody(Body):

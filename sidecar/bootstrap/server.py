@@ -20,7 +20,7 @@ from sidecar.api.sessions import Tokens
 from sidecar.bootstrap.service import open_service
 from sidecar.config import Secret, Settings
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError, StorageError
-from sidecar.history import History
+from sidecar.history import DIRECTORY, History
 from sidecar.metrics import State, Telemetry
 from sidecar.model import BackupSet, Kind, Manifest
 from sidecar.mongodb.lease import Lease, Timing
@@ -38,7 +38,6 @@ from sidecar.store.lock import SetLock
 from sidecar.store.verify import read_manifest
 
 THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
-HISTORY = ".history"
 SWEEP_SECONDS = 15.0  # between two attempts
 ROUTES = (backups, download, restores, retention, jobs, schedule, session, process)
 
@@ -60,7 +59,7 @@ async def serving(
         stack.enter_context(_only_server(settings))
         await in_thread(service.sweep)
         history = stack.enter_context(
-            await in_thread(History, settings.backup_dir / HISTORY, lambda: _stored(service), datetime.now(UTC))
+            await in_thread(History, settings.backup_dir / DIRECTORY, lambda: _stored(service), datetime.now(UTC))
         )
         gate = Gate(Tokens(admin_token, settings.read_token))
         sidecar = _assembled(settings, gate, telemetry, service, history)

@@ -3,4 +3,6 @@
 from sidecar.history.record import History
 from sidecar.history.rows import Accounted, JobFilter, Pause, Retry, Total
 
-__all__ = ["Accounted", "History", "JobFilter", "Pause", "Retry", "Total"]
+DIRECTORY = ".history"  # below the backup directory
+
+__all__ = ["DIRECTORY", "Accounted", "History", "JobFilter", "Pause", "Retry", "Total"]

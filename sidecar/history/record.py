@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from sidecar.errors import Busy, UsageError
+from sidecar.errors import DIED, Busy, UsageError
 from sidecar.history.database import RecordFile
 from sidecar.history.rows import (
     BAD,
+    CUT_OFF,
     ENDED,
     GOOD,
+    MEANT,
     PASSED,
     REAL,
     RUN,
@@ -42,7 +44,6 @@ T = TypeVar("T")
 
 KEPT: Final = 10_000  # ended runs of each kind and set, and as many due times without a run
 KEY_HOURS: Final = 24  # how long a repeated request is recognised
-DIED: Final = "process_died"
 
 
 class History:
@@ -104,6 +105,25 @@ class History:
         """Record due times that nothing ran for; those that have an outcome keep it."""
         self._db.change(lambda connection: _account(connection, accounted))
 
+    def reopen(self, kind: Kind, set_name: str) -> None:
+        """Let the last due time be due again, once, if what ran for it ended with its process."""
+        name = schedule_name(kind, set_name)
+
+        def work(connection: sqlite3.Connection) -> None:
+            last = "SELECT accounted_until FROM schedules WHERE name = ?"
+            cut_off = f"kind = ? AND set_name = ? AND trigger = 'scheduled' AND {CUT_OFF}"
+            where = f"{cut_off} AND due_at = ({last})"
+            found = connection.execute(f"SELECT due_at FROM runs WHERE {where}", (kind, set_name, name)).fetchone()  # noqa: S608 - constants
+            if found is None:
+                return
+            before = f"SELECT count(*) FROM runs WHERE {cut_off} AND due_at IS NULL AND started_at >= ?"  # noqa: S608 - constants
+            if connection.execute(before, (kind, set_name, *found)).fetchone()[0]:
+                return
+            connection.execute(f"UPDATE runs SET due_at = NULL WHERE {where}", (kind, set_name, name))  # noqa: S608 - constants
+            connection.execute("UPDATE schedules SET accounted_until = ? WHERE name = ?", (found[0] - 1, name))
+
+        self._db.change(work)
+
     def turned_back(self, kind: Kind, set_name: str, now: datetime) -> None:
         """The clock was set back: what has not been due yet has no outcome; runs that took place lose their due time."""
         future = (kind, set_name, stored(now))
@@ -151,11 +171,17 @@ class History:
         values = [kind, set_name, *([trigger] if trigger else [])]
         return self._first(f"WHERE kind = ? AND set_name = ? AND {REAL} {only} ORDER BY rowid DESC", *values)
 
+    def last_judged(self, kind: Kind, set_name: str) -> Run | None:
+        """The last run that says how things go: not one that somebody called off."""
+        return self._first(
+            f"WHERE kind = ? AND set_name = ? AND {REAL} AND {MEANT} ORDER BY rowid DESC", kind, set_name
+        )
+
     def last_success(self, kind: Kind, set_name: str) -> Run | None:
         return self._first(f"WHERE kind = ? AND set_name = ? AND {GOOD} ORDER BY rowid DESC", kind, set_name)
 
     def consecutive_failures(self, kind: Kind, set_name: str) -> int:
-        """Runs that failed or were aborted since the last one that succeeded."""
+        """Runs that went wrong since the last one that succeeded; one that somebody called off did not."""
         success = f"SELECT max(rowid) FROM runs WHERE kind = ? AND set_name = ? AND {GOOD}"  # noqa: S608 - constants
         where = f"kind = ? AND set_name = ? AND {BAD} AND rowid > coalesce(({success}), -1)"
         return self._number(f"SELECT count(*) FROM runs WHERE {where}", kind, set_name, kind, set_name)  # noqa: S608 - constants

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from sidecar.errors import DIED, Stopped
 from sidecar.model import (
+    CALLED_OFF,
     PASSED_BY,
     TOOK_PLACE,
     WENT_WRONG,
@@ -59,8 +61,10 @@ def _ended(outcomes: Iterable[Outcome]) -> str:
     return f"outcome IN ({listed})"
 
 
-GOOD, BAD = _ended({Outcome.SUCCEEDED}), _ended(WENT_WRONG)
-REAL, PASSED = _ended(TOOK_PLACE), _ended(PASSED_BY)
+GOOD, REAL, PASSED = _ended({Outcome.SUCCEEDED}), _ended(TOOK_PLACE), _ended(PASSED_BY)
+MEANT = f"coalesce(code, '') != '{CALLED_OFF}'"  # nobody ended it on purpose
+CUT_OFF = f"{_ended({Outcome.ABORTED})} AND code IN ('{DIED}', '{Stopped.code}')"  # by the end of its process
+BAD = f"{_ended(WENT_WRONG)} AND {MEANT}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,19 @@
 """What ran on each set and how it ended, and what its schedule says."""
 
-from sidecar.errors import every_code
+from sidecar import errors
+from sidecar.errors import DIED, SidecarError
 from sidecar.history import Pause
 from sidecar.metrics.family import by, duration, ended, is_good, of_set, seconds
 from sidecar.metrics.state import One
-from sidecar.model import WENT_WRONG, Kind, Outcome, Trigger
+from sidecar.model import CALLED_OFF, WENT_WRONG, Kind, Outcome, Trigger
 
-REASONS = every_code()
+_NO_BACKUP = (  # what a backup never fails with
+    errors.WriteRejected,
+    errors.TargetInUse,
+    errors.TargetUnsuitable,
+)
+_ANY_BACKUP = (errors.SourceError, errors.StorageError, errors.Busy, errors.Stopped)
+REASONS = errors.codes_below(*_ANY_BACKUP) - {one.code for one in _NO_BACKUP} | {SidecarError.code, DIED}
 
 
 def _triggers(one: One) -> dict[str, float]:
@@ -14,8 +21,19 @@ def _triggers(one: One) -> dict[str, float]:
 
 
 def _failures(one: One) -> dict[str, float]:
-    codes = {total.code for total in one.state.overview.totals}.union(REASONS) - {""}
-    return {code: one.runs(Kind.BACKUP, WENT_WRONG, code=code) for code in sorted(codes)}
+    return {code: one.failures(Kind.BACKUP, code=code) for code in _reasons(one)}
+
+
+def _reasons(one: One) -> list[str]:
+    """The codes that a backup can fail with, and those that one ever did."""
+    of_backups = (total for total in one.state.overview.totals if total.kind is Kind.BACKUP)
+    happened = {total.code for total in of_backups if total.outcome in WENT_WRONG}
+    return sorted(happened.union(REASONS) - {"", CALLED_OFF})
+
+
+def _last_failure(one: One) -> dict[str, float]:
+    last = one.view.last_judged
+    return {code: last is not None and last.outcome in WENT_WRONG and last.code == code for code in _reasons(one)}
 
 
 def _pause(one: One) -> Pause | None:
@@ -25,14 +43,18 @@ def _pause(one: One) -> Pause | None:
 RUNS = (
     of_set("last_success_timestamp_seconds", "When a run last ended well.", lambda s: ended(s.view.last_success)),
     of_set("last_run_timestamp_seconds", "When the last run ended.", lambda s: ended(s.view.last_run)),
-    of_set("last_run_success", "1 if the last run ended well.", lambda s: is_good(s.view.last_run)),
+    of_set(
+        "last_run_success",
+        "1 if the last run that nobody called off ended well.",
+        lambda s: is_good(s.view.last_judged),
+    ),
     of_set("last_run_duration_seconds", "How long the last run took.", lambda s: duration(s.view.last_run)),
     of_set(
         "last_success_duration_seconds", "How long the last good run took.", lambda s: duration(s.view.last_success)
     ),
     of_set(
         "consecutive_run_failures",
-        "Runs that failed or were aborted since the last good one.",
+        "Runs that failed or were aborted since the last good one, but for those that somebody called off.",
         lambda s: s.view.consecutive_failures,
     ),
     of_set("running", "1 while a backup is being made.", lambda s: s.running is not None),
@@ -43,6 +65,9 @@ RUNS = (
     ),
     by("trigger", "runs_total", "Runs that ended, however.", _triggers),
     by("reason", "run_failures_total", "Runs that failed or were aborted, by error code.", _failures),
+    by(
+        "reason", "last_run_failure", "1 for the error code of the last run if it failed or was aborted.", _last_failure
+    ),
 )
 
 SCHEDULES = (

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sidecar.history import History
-from sidecar.model import TOOK_PLACE, BackupSet, Kind, Manifest, Outcome, Run, StoredBackup, Trigger
+from sidecar.model import (
+    CALLED_OFF,
+    TOOK_PLACE,
+    WENT_WRONG,
+    BackupSet,
+    Kind,
+    Manifest,
+    Outcome,
+    Run,
+    StoredBackup,
+    Trigger,
+)
 from sidecar.rules import counting
 from sidecar.rules.schedule import schedule_name
 from sidecar.runs.jobs import Jobs
@@ -84,6 +95,11 @@ class One:
             and trigger in (None, total.trigger)
             and code in (None, total.code)
         )
+
+    def failures(self, kind: Kind, code: str | None = None) -> int:
+        """How many runs ever went wrong; one that somebody called off did not."""
+        all_of_them = self.runs(kind, WENT_WRONG, code=code)
+        return all_of_them - (self.runs(kind, WENT_WRONG, code=CALLED_OFF) if code is None else 0)
 
     def counted(self, counter: str) -> int:
         return self.state.overview.counted.get((counter, self.name), 0)

@@ -4,7 +4,7 @@ import math
 
 from sidecar.metrics.family import by, duration, ended, is_good, of_set, seconds
 from sidecar.metrics.state import One
-from sidecar.model import WENT_WRONG, BackupState, Kind, StoredBackup
+from sidecar.model import BackupState, Consistency, Kind, StoredBackup
 from sidecar.rules import counting
 from sidecar.rules.retention import Candidate, Policy, expected, is_held
 from sidecar.rules.schedule import max_age_seconds
@@ -30,6 +30,10 @@ def _expected(one: One) -> float:
     known_seconds = (one.now - one.view.known_since).total_seconds()
     policy = Policy(one.rules.limit, one.rules.retention_days)
     return expected(policy, one.routine.interval_seconds, known_seconds)
+
+
+def _pinned(one: One) -> list[StoredBackup]:
+    return [backup for backup in one.view.backups if backup.is_pinned]
 
 
 STORED = (
@@ -64,6 +68,28 @@ STORED = (
         "retention_held",
         "1 while nothing is deleted because the newest valid backup is suspect.",
         lambda s: is_held(Candidate.of(one, s.now) for one in s.view.backups),
+    ),
+    of_set(
+        "future_backups",
+        "Backups that are dated ahead of now, by a clock that was wrong; they do not count.",
+        lambda s: sum(counting.is_ahead(one, s.now) for one in s.view.backups),
+    ),
+    of_set(
+        "orphan_backups",
+        "Data files without metadata: never finished, or their metadata was lost.",
+        lambda s: sum(one.verdict.state is BackupState.ORPHAN for one in s.view.backups),
+    ),
+    of_set("pinned_backups", "Backups that are kept whatever the retention rules say.", lambda s: len(_pinned(s))),
+    of_set("pinned_bytes", "Size of those.", lambda s: sum(one.size_bytes for one in _pinned(s))),
+    of_set(
+        "snapshot_consistency",
+        "1 if the newest backup holds every document as of one moment, 0 if collection by collection.",
+        lambda s: s.manifest is not None and s.manifest.consistency is Consistency.SNAPSHOT,
+    ),
+    of_set(
+        "directory_writable",
+        "1 if the directory of the set can be read and written.",
+        lambda s: s.view.is_writable,
     ),
     of_set("stored_bytes", "Size of all stored backups.", lambda s: sum(b.size_bytes for b in s.view.backups)),
     of_set(
@@ -113,7 +139,7 @@ PROOF = (
     of_set(
         "verification_failures_total",
         "Verifications that found something invalid or could not end.",
-        lambda s: s.runs(Kind.VERIFY, WENT_WRONG),
+        lambda s: s.failures(Kind.VERIFY),
     ),
     of_set("restore_drill_success", "1 if the last restore drill ended well.", lambda s: is_good(s.view.last_drill)),
     of_set(
@@ -132,9 +158,7 @@ PROOF = (
         lambda s: s.interval_seconds(Kind.DRILL),
     ),
     of_set("restores_total", "Restores that ended.", lambda s: s.runs(Kind.RESTORE)),
-    of_set(
-        "restore_failures_total", "Restores that failed or were aborted.", lambda s: s.runs(Kind.RESTORE, WENT_WRONG)
-    ),
+    of_set("restore_failures_total", "Restores that failed or were aborted.", lambda s: s.failures(Kind.RESTORE)),
 )
 
 RETENTION = (

@@ -49,6 +49,11 @@ SURROUNDINGS = (
         "When the free space was last asked for.",
         lambda p: seconds(p.overview.storage.asked_at),
     ),
+    of_process(
+        "unconfigured_backups",
+        "Backups in the directory that belong to no configured set: nobody verifies or deletes them.",
+        lambda p: len(p.overview.strangers),
+    ),
     of_process("mongodb_up", "1 if MongoDB answered when last asked.", lambda p: p.overview.mongodb.is_up),
     of_process(
         "mongodb_checked_timestamp_seconds",

@@ -40,6 +40,7 @@ class Newest:
     is_valid: bool
     reason: str
     suspicions: tuple[str, ...] = ()  # what it lost, unless somebody confirmed it
+    is_empty: bool = False  # it holds no document
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ def _judged(newest: Newest | None, now: datetime) -> Protection:
     if not newest.is_valid:
         return Protection(Status.CORRUPTED, Health.CRITICAL, f"Latest backup is corrupted: {newest.reason}")
     message = f"Latest backup is {age_in_words(age)} old"
+    if newest.is_empty:
+        message += " and holds no document"
     if newest.suspicions:
         suspect = f"{message} and suspect: {'; '.join(newest.suspicions)}"
         status = Status.CURRENT if age < CAUTION_FROM else Status.AGING if age <= WARNING_AFTER else Status.STALE

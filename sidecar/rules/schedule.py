@@ -170,6 +170,20 @@ class Shifted:
         return (due + self.by for due in self.timetable.latest_first(until - self.by))
 
 
+PAUSES = (30.0, 60.0, 120.0, 300.0)  # seconds before a run that failed for a passing reason is tried again
+PATIENCE_SECONDS = 900.0
+
+
+def pauses(interval_seconds: float) -> Iterator[float]:
+    """How long to wait before each further attempt at a run: a quarter of an hour in all, and half an interval at most."""
+    left = min(PATIENCE_SECONDS, interval_seconds / 2)
+    for pause in PAUSES:
+        if pause > left:
+            return
+        yield pause
+        left -= pause
+
+
 def jitter(name: str, spread_seconds: float) -> timedelta:
     """A shift from 0 to the spread that is always the same for a name, so that not everything begins at once."""
     share = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64

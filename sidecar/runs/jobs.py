@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from sidecar.errors import Busy, Cancelled, JobNotFound, LeaseLost, SidecarError
+from sidecar.errors import Busy, Cancelled, JobNotFound, LeaseLost, SidecarError, Stopped
 from sidecar.events import Listener
 from sidecar.history import Accounted, History, Retry
 from sidecar.model import Kind, Outcome, Run, Trigger
@@ -228,7 +228,7 @@ class Jobs:
         self._stopping = True
         jobs = self.under_way()
         for job in jobs:
-            self.cancel(job.id, Cancelled("the sidecar is stopping"))
+            self.cancel(job.id, Stopped("the sidecar is stopping"))
         await asyncio.gather(*(owner for job in jobs for owner in job.owners), return_exceptions=True)
 
     def _forget_old(self) -> None:

@@ -5,13 +5,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
-from sidecar.errors import BackupInvalid
+from sidecar.errors import BackupInvalid, BackupNotFound
 from sidecar.events import Listener
 from sidecar.history import Accounted, Retry
 from sidecar.model import Kind, Trigger
 from sidecar.restore import restore as engine
+from sidecar.rules.schedule import pauses
 from sidecar.runs.jobs import Done, Job, Jobs, Work
 from sidecar.runs.leadership import SHARED, Alone
+from sidecar.runs.patience import patiently
 from sidecar.runs.scheduler import Routine
 from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
@@ -69,6 +71,7 @@ class Operations:
     async def begin_scheduled(self, routine: Routine, accounted: Accounted) -> None:
         """The scheduler's way in: the run and its due time are recorded together, and before it works the group knows."""
         work = self._by_schedule(routine)
+        work = replace(work, do=partial(patiently, work.do, pauses(routine.interval_seconds)))
         if routine.kind in SHARED:
             work = replace(work, do=partial(self._as_leader, accounted, work.do))
         await self._jobs.start(routine.kind, Trigger.SCHEDULED, {routine.set_name: work}, accounted=accounted)
@@ -112,6 +115,8 @@ class Operations:
     async def _verify_set(self, name: str, listener: Listener) -> Done:
         async with self._one_reads:
             verdicts = await in_thread(self._service.verify_slice, name, listener)
+        if not verdicts:
+            raise BackupNotFound(f"the set {name} has no backup that could be verified")
         bad = {backup_id: verdict for backup_id, verdict in verdicts.items() if not verdict.is_valid}
         if bad:
             words = "; ".join(f"{backup_id}: {verdict.message}" for backup_id, verdict in bad.items())

@@ -64,9 +64,13 @@ class Scheduler:
         self._attending = asyncio.Lock()  # no due time is dealt with twice
 
     async def load(self) -> None:
-        """Take up where the record ends. A routine that was never seen before has nothing due until its next due time."""
+        """Take up where the record ends. A routine that was never seen before has nothing due until its next due time.
+
+        What a restart cut off is due again, once.
+        """
         now = self._clock.now()
-        for name in self.routines:
+        for name, routine in self.routines.items():
+            await in_thread(self._history.reopen, routine.kind, routine.set_name)
             known = await in_thread(self._history.accounted_until, name)
             if known is None:
                 await in_thread(self._history.account, Accounted(name, now))

@@ -11,14 +11,15 @@ import structlog
 from sidecar.backup.make import predicted_bytes
 from sidecar.errors import SidecarError, StorageError, StorageFull
 from sidecar.history import History, Total
-from sidecar.model import Kind, Outcome, Run, StoredBackup, Trigger
+from sidecar.model import BackupSet, Kind, Outcome, Run, StoredBackup, Trigger
 from sidecar.rules import counting, room
 from sidecar.runtime.clock import Clock
 from sidecar.runtime.supervision import Supervised
 from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
-from sidecar.status import alert_test
+from sidecar.status import alert_test, strangers
 from sidecar.status.alert_test import AlertTest
+from sidecar.status.reports import SetStatus, set_status
 from sidecar.store.local import Space
 
 REFRESH_SECONDS = 15.0
@@ -35,9 +36,11 @@ class SetView:
 
     backups: tuple[StoredBackup, ...] = ()
     error: str | None = None  # why the directory could not be listed
+    is_writable: bool = False  # its directory
     looked_at: datetime | None = None
     known_since: datetime | None = None  # its first due time or run on record
     last_run: Run | None = None
+    last_judged: Run | None = None  # the last one that nobody called off
     last_success: Run | None = None
     consecutive_failures: int = 0
     last_verification: Run | None = None  # of all its backups
@@ -77,6 +80,7 @@ class Overview:
         self.storage = Storage()
         self.mongodb = Reachability()
         self.alert_test: AlertTest | None = None
+        self.strangers: tuple[str, ...] = ()
         self._rooms: dict[str, room.Room] = {}  # what the next backup of each set needs
         self._asks_again_at = 0.0  # for the sizes, by the monotonic clock
         self.task = Supervised("overview", self._run, clock, silence_seconds=4 * REFRESH_SECONDS)
@@ -90,7 +94,11 @@ class Overview:
     async def refresh(self) -> None:
         """Look at everything again. Never raises: what cannot be seen is said in its place."""
         await asyncio.gather(
-            self.look(self.sets), self._look_at_storage(), self._ask_mongodb(), self._look_for_alert_test()
+            self.look(self.sets),
+            self._look_at_storage(),
+            self._ask_mongodb(),
+            self._look_for_alert_test(),
+            self._look_for_strangers(),
         )
         if self._clock.monotonic() >= self._asks_again_at:
             self._asks_again_at = self._clock.monotonic() + ROOM_SECONDS
@@ -118,6 +126,7 @@ class Overview:
             looked_at=self._clock.now(),
             known_since=self._history.known_since(Kind.BACKUP, name),
             last_run=self._history.latest(Kind.BACKUP, name),
+            last_judged=self._history.last_judged(Kind.BACKUP, name),
             last_success=self._history.last_success(Kind.BACKUP, name),
             consecutive_failures=self._history.consecutive_failures(Kind.BACKUP, name),
             last_verification=self._history.latest(Kind.VERIFY, name, Trigger.SCHEDULED),
@@ -125,7 +134,8 @@ class Overview:
             last_good_drill=self._history.last_success(Kind.DRILL, name),
         )
         try:
-            return replace(recorded, backups=tuple(self._service.catalog.backups(name)))
+            backups = tuple(self._service.catalog.backups(name))
+            return replace(recorded, backups=backups, is_writable=self._service.stores[name].is_writable())
         except SidecarError as error:
             log.warning("overview.set_unreadable", set=name, error=str(error))
             return replace(recorded, error=str(error))
@@ -163,6 +173,14 @@ class Overview:
     async def _look_for_alert_test(self) -> None:
         self.alert_test = await in_thread(alert_test.asked_for, self._service.settings.backup_dir)
 
+    async def _look_for_strangers(self) -> None:
+        found = await in_thread(
+            strangers.found, self._service.settings.backup_dir, self._service.settings.sets.values()
+        )
+        if found != self.strangers and found:
+            log.warning("backups.of_no_set", backups=len(found), newest=found[-1])
+        self.strangers = found
+
     async def _ask_mongodb(self) -> None:
         now = self._clock.now()
         try:
@@ -170,6 +188,11 @@ class Overview:
             self.mongodb = Reachability(is_up=True, asked_at=now)
         except SidecarError as error:
             self.mongodb = Reachability(asked_at=now, error=str(error))
+
+    def status(self, one: BackupSet, now: datetime) -> SetStatus:
+        """How well a set is protected, by what was last seen."""
+        view = self.sets[one.name]
+        return set_status(one, view.backups, now, view.last_verification, view.last_drill)
 
     def newest_documents(self, name: str) -> int:
         """How many documents the newest restorable backup of a set holds; 0 without one."""

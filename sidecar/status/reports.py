@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from sidecar.model import MB, BackupSet, BackupState, Consistency, StoredBackup, Trigger
+from sidecar.model import MB, BackupSet, BackupState, Consistency, Outcome, Run, StoredBackup, Trigger
 from sidecar.rules import counting, health
 
 
@@ -59,6 +59,23 @@ class LastBackup(Body):
     collections: dict[str, int]
 
 
+class Restorable(Body):
+    """A backup of which the whole set can be restored."""
+
+    backup_id: str
+    timestamp: AwareDatetime
+    age_hours: float
+
+
+class Proof(Body):
+    """How the last verification of the stored backups, or the last restore drill, ended."""
+
+    ended_at: AwareDatetime
+    success: bool
+    message: str
+    backup_id: str | None
+
+
 class SetStatus(Body):
     """How well one set is protected."""
 
@@ -72,6 +89,10 @@ class SetStatus(Body):
     directory: str  # below the backup directory
     states: dict[BackupState, int]  # how many files there are in each state, safety backups too
     suspicions: tuple[str, ...]  # what the newest backup lost; nothing is deleted while there is something here
+    newest_restorable: Restorable | None
+    oldest_restorable: Restorable | None  # how far back one can go
+    last_verification: Proof | None  # by schedule, of all that is stored
+    last_drill: Proof | None
 
 
 def entry(backup: StoredBackup, now: datetime) -> Entry:
@@ -101,22 +122,48 @@ def entry(backup: StoredBackup, now: datetime) -> Entry:
     )
 
 
-def set_status(backup_set: BackupSet, backups: Sequence[StoredBackup], now: datetime) -> SetStatus:
-    """The state of one set."""
+def set_status(
+    backup_set: BackupSet,
+    backups: Sequence[StoredBackup],
+    now: datetime,
+    verification: Run | None = None,
+    drill: Run | None = None,
+) -> SetStatus:
+    """The state of one set, with the last verification and the last drill on record."""
     newest = counting.newest(backups, now)
+    restorable = counting.restorable(backups, now)
     protection = protection_of(backups, now)
     return SetStatus(
         status=protection.status,
         health=protection.health,
         message=protection.message,
         last_backup=_last(newest, now) if newest else None,
-        backup_count=len(counting.restorable(backups, now)),
+        backup_count=len(restorable),
         retention_limit=backup_set.limit,
         retention_days=backup_set.retention_days,
         directory=str(backup_set.directory),
         states=dict.fromkeys(BackupState, 0) | Counter(backup.verdict.state for backup in backups),
         suspicions=_suspicions(newest),
+        newest_restorable=_restorable(restorable[0], now) if restorable else None,
+        oldest_restorable=_restorable(restorable[-1], now) if restorable else None,
+        last_verification=_proof(verification),
+        last_drill=_proof(drill),
     )
+
+
+def _restorable(backup: StoredBackup, now: datetime) -> Restorable:
+    return Restorable(backup_id=str(backup.id), timestamp=backup.taken_at, age_hours=_age_hours(backup, now))
+
+
+def _age_hours(backup: StoredBackup, now: datetime) -> float:
+    return round(max((now - backup.taken_at).total_seconds() / 3600, 0), 1)
+
+
+def _proof(run: Run | None) -> Proof | None:
+    if run is None or run.ended_at is None:
+        return None
+    is_good = run.outcome is Outcome.SUCCEEDED
+    return Proof(ended_at=run.ended_at, success=is_good, message=run.message, backup_id=run.backup_id)
 
 
 def protection_of(backups: Sequence[StoredBackup], now: datetime) -> health.Protection:
@@ -126,7 +173,13 @@ def protection_of(backups: Sequence[StoredBackup], now: datetime) -> health.Prot
     if newest is None:
         return health.judge(None, now, ahead)
     verdict = newest.verdict
-    found = health.Newest(newest.taken_at, verdict.is_valid, verdict.message, _suspicions(newest))
+    found = health.Newest(
+        taken_at=newest.taken_at,
+        is_valid=verdict.is_valid,
+        reason=verdict.message,
+        suspicions=_suspicions(newest),
+        is_empty=newest.documents == 0,
+    )
     return health.judge(found, now, ahead)
 
 
@@ -136,5 +189,4 @@ def _suspicions(newest: StoredBackup | None) -> tuple[str, ...]:
 
 def _last(backup: StoredBackup, now: datetime) -> LastBackup:
     shown = entry(backup, now).model_dump(include=set(LastBackup.model_fields))
-    age_hours = max((now - backup.taken_at).total_seconds() / 3600, 0)
-    return LastBackup(**shown, age_hours=round(age_hours, 1))
+    return LastBackup(**shown, age_hours=_age_hours(backup, now))

@@ -113,6 +113,11 @@ class LocalStore:
         except OSError as error:
             raise StorageError.of(error, f"asking for the free space of {directory}") from error
 
+    def is_writable(self) -> bool:
+        """Whether its mode, its owner and its mount let us write, as far as that can be told without writing."""
+        directory = self.directory if self.directory.exists() else self.root
+        return os.access(directory, os.W_OK | os.X_OK)
+
     def draft_bytes(self) -> int:
         """What the unfinished files of a backup under way take."""
         found = self._regular_files().items()

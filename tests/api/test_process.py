@@ -1,5 +1,6 @@
 """The process: alive, ready, the same after a restart, one at a time, and quick beside a running backup."""
 
+import gzip
 import http.client
 import json
 import ssl
@@ -73,6 +74,15 @@ def test_openmetrics_is_given_to_who_prefers_it(served: Served) -> None:
     )
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
     assert answer.body.endswith(b"# EOF\n")
+
+
+def test_metrics_are_compressed_for_who_asks_for_it(served: Served) -> None:
+    packed = served.call("GET", "/metrics", token=None, headers={"Accept-Encoding": "gzip"})
+    plain = served.call("GET", "/metrics", token=None)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert len(gzip.decompress(packed.body).splitlines()) == len(plain.body.splitlines())
+    assert len(packed.body) < len(plain.body) / 5
 
 
 def test_metrics_are_what_the_disk_holds(served: Served) -> None:

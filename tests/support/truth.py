@@ -45,6 +45,7 @@ class Stored:
     size_bytes: int
     manifest: Mapping[str, Any] | None
     is_confirmed: bool
+    is_pinned: bool
 
     @property
     def taken_at(self) -> float:
@@ -78,6 +79,12 @@ def of_files(one: SetFiles, now: float, known_since: float) -> Samples:
         "suspect_backups": sum(backup.is_suspect for backup in whole),
         "retention_held": bool(valid) and valid[0].is_suspect,
         "stored_bytes": sum(backup.size_bytes for backup in stored),
+        "future_backups": sum(backup.taken_at > now + FIVE_MINUTES for backup in stored),
+        "orphan_backups": sum(backup.state == "orphan" for backup in stored),
+        "pinned_backups": sum(backup.is_pinned for backup in stored),
+        "pinned_bytes": sum(backup.size_bytes for backup in stored if backup.is_pinned),
+        "snapshot_consistency": manifest is not None and manifest["consistency"] == "snapshot",
+        "directory_writable": os.access(one.directory if one.directory.exists() else one.directory.parent, os.W_OK),
         "newest_backup_timestamp_seconds": valid[0].taken_at if valid else 0,
         "oldest_backup_timestamp_seconds": valid[-1].taken_at if valid else 0,
         "schedule_interval_seconds": one.interval_seconds,
@@ -109,6 +116,7 @@ def _stored(one: SetFiles) -> Iterator[Stored]:
             size_bytes=data.stat().st_size if data else 0,
             manifest=manifest,
             is_confirmed=f"{one.prefix}_{stamp}.confirmed.json" in names,
+            is_pinned=f"{one.prefix}_{stamp}.pin.json" in names,
         )
 
 
@@ -156,6 +164,7 @@ class Record:
             "known_since_timestamp_seconds": self.known_since(name),
             **self._last("last_run", "backup", name),
             "last_success_timestamp_seconds": self._last_success("backup", name, "ended_at"),
+            "last_success_duration_seconds": self._last_success("backup", name, "ended_at - started_at"),
             "consecutive_run_failures": self._consecutive_failures(name),
             "schedule_missed_runs_total": self._total("backup", name, "outcome = 'missed'"),
             "schedule_skipped_runs_total": self._total("backup", name, "outcome = 'skipped'"),
@@ -211,7 +220,14 @@ class Record:
             f'run_failures_total{{reason="{code}",set="{name}"}}': float(count)
             for code, count in self.connection.execute(query, (name,))
         }
-        return triggers | reasons
+        return triggers | reasons | self._last_failure(name)
+
+    def _last_failure(self, name: str) -> Samples:
+        query = (
+            f"SELECT outcome, code FROM runs WHERE kind = 'backup' AND set_name = ? AND {REAL} ORDER BY ended_at DESC"  # noqa: S608 - constants
+        )
+        outcome, code = self.connection.execute(query, (name,)).fetchone() or ("succeeded", None)
+        return {} if outcome == "succeeded" else {f'last_run_failure{{reason="{code}",set="{name}"}}': 1.0}
 
 
 def of_sets(sets: list[SetFiles], record: Path, now: float) -> Samples:

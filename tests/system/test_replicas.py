@@ -185,7 +185,7 @@ def assert_one_at_a_time(campaign: Campaign) -> None:
     dues = sorted({run.due_at for run in runs if run.due_at})
     assert {after - before for before, after in pairwise(dues)} == {timedelta(seconds=1)}
     aborted = Counter(run.code for run in runs if run.outcome is Outcome.ABORTED)
-    assert set(aborted) <= {"lease_lost", "process_died", "cancelled"}  # the last by the SIGTERM at the end
+    assert set(aborted) <= {"lease_lost", "process_died", "stopped"}  # the last by the SIGTERM at the end
 
 
 def assert_soon_one_again(campaign: Campaign) -> None:

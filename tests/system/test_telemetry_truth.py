@@ -43,6 +43,7 @@ NOT_STATE = {  # what is of the moment, or of this process only
     "running",
     "run_started_timestamp_seconds",
 }
+OF_REASONS = ("run_failures_total", "last_run_failure")
 OF_NO_SCHEDULE = {  # 0 here; where there is a schedule, tests/api/test_process.py says what they are
     "last_verification_timestamp_seconds",
     "last_verification_success",
@@ -68,10 +69,10 @@ class Truth:
         ]
 
     def shown(self) -> dict[str, float]:
-        """What the metrics say after the disk was looked at, but for reasons for which nothing ever failed."""
+        """What the metrics say after the disk was looked at, but for reasons for which nothing failed."""
         assert self.served.get(f"{BACKUPS}/status").status == 200
         samples = self.served.metrics()
-        return {name: value for name, value in samples.items() if value or not name.startswith("run_failures_total")}
+        return {name: value for name, value in samples.items() if value or not name.startswith(OF_REASONS)}
 
     def assert_told(self) -> dict[str, float]:
         """Compare; the state gauges that were shown."""
@@ -80,13 +81,13 @@ class Truth:
         expected = truth.of_sets(self.sets, record, shown["clock_timestamp_seconds"])
         is_up = self.served.mongodb.is_running
         expected |= truth.of_storage(self.disk, self.sets, MIN_FREE_MB * 2**20, self.data_bytes() if is_up else None)
-        expected |= {"mongodb_up": float(is_up), "history_durable": 1.0}
+        expected |= {"mongodb_up": float(is_up), "history_durable": 1.0, "unconfigured_backups": 0.0}
         told = {name: shown.get(name) for name in expected}
         assert told == pytest.approx(expected, rel=0, abs=1e-3)
         for one in self.sets:
             limit = truth.max_age_seconds(one, shown["clock_timestamp_seconds"])
             assert shown[f'max_age_seconds{{set="{one.name}"}}'] == pytest.approx(limit, rel=0, abs=5)
-        assert {name for name in shown if name.startswith("run_failures_total")} <= set(expected)
+        assert {name for name in shown if name.startswith(OF_REASONS)} <= set(expected)
         return {name: shown[name] for name in expected}
 
     def data_bytes(self) -> dict[str, int]:
@@ -289,5 +290,5 @@ def carry_out(told: Truth, restart_every: int) -> None:
 def test_every_gauge_of_a_set_is_reckoned(told: Truth) -> None:
     told.back_up_two_sets()
     reckoned = {name.partition("{")[0] for name in told.assert_told()} | NOT_STATE | OF_NO_SCHEDULE
-    of_sets = {family.name for family in CATALOGUE if "set" in family.labels} - {"run_failures_total"}
+    of_sets = {family.name for family in CATALOGUE if "set" in family.labels} - set(OF_REASONS)
     assert of_sets - reckoned == set()

@@ -103,8 +103,9 @@ def test_the_last_run_is_the_last_that_took_place(history: History) -> None:
     history.account(Accounted("backup:main", NOW, (ended(4, Outcome.MISSED), ended(5, Outcome.SKIPPED))))
     recorded(history, ended(6, kind=Kind.VERIFY), ended(7, set_name="attendance"))
     assert history.latest(Kind.BACKUP, "main") == ended(3, Outcome.ABORTED, code="cancelled")
+    assert history.last_judged(Kind.BACKUP, "main") == ended(2, Outcome.FAILED, code="busy")
     assert history.last_success(Kind.BACKUP, "main") == ended(1)
-    assert history.consecutive_failures(Kind.BACKUP, "main") == 2
+    assert history.consecutive_failures(Kind.BACKUP, "main") == 1  # what somebody called off is none
     assert history.consecutive_failures(Kind.BACKUP, "attendance") == 0
     assert history.latest(Kind.BACKUP, "other") is None
 

@@ -62,6 +62,13 @@ def test_what_is_dated_ahead_of_now_is_told_and_makes_nothing_healthy() -> None:
     )
 
 
+def test_a_backup_without_a_document_says_so() -> None:
+    empty = Newest(NOW, is_valid=True, reason="", is_empty=True)
+    assert judge(empty, NOW) == Protection(
+        Status.CURRENT, Health.HEALTHY, "Latest backup is 0 minutes old and holds no document"
+    )
+
+
 @pytest.mark.parametrize(
     ("age", "words"),
     [

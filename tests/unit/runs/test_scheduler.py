@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.errors import Busy
-from sidecar.history import Accounted, History
+from sidecar.history import Accounted, History, JobFilter
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.rules.schedule import Every
 from sidecar.runs.jobs import new_job_id
@@ -127,15 +127,46 @@ async def test_a_due_time_while_the_last_run_is_under_way_is_skipped(process: Pr
     assert process.outcomes() == {"01 11:00": "succeeded", "01 12:00": "skipped", "01 13:00": "under way"}
 
 
-async def test_a_run_that_died_with_its_process_is_aborted_and_not_run_again(
+async def test_a_run_that_a_restart_cut_off_is_run_again_at_the_start(
     process: Process, tmp_path: Path, clock: FakeClock
 ) -> None:
     process.is_stuck = True
     clock.advance(HOUR)
     await process.attend()
     again = await started(tmp_path, clock)
+    assert again.history.consecutive_failures(Kind.BACKUP, "main") == 1
     await again.attend()
-    assert again.outcomes() == {"01 11:00": "aborted"}
+    assert again.outcomes() == {"01 11:00": "succeeded"}
+    assert [one.outcome for (one,) in again.history.jobs(JobFilter(), 9, 0)] == [Outcome.SUCCEEDED, Outcome.ABORTED]
+
+
+async def test_a_run_that_is_cut_off_twice_is_not_begun_a_third_time_for_the_same_due_time(
+    process: Process, tmp_path: Path, clock: FakeClock
+) -> None:
+    process.is_stuck = True
+    clock.advance(HOUR)
+    await process.attend()
+    for _ in range(3):
+        clock.advance(timedelta(minutes=1))
+        process = await started(tmp_path, clock)
+        process.is_stuck = True
+        await process.attend()
+    assert process.outcomes() == {"01 11:00": "aborted"}
+    clock.advance(HOUR)
+    await process.attend()
+    assert process.outcomes() == {"01 11:00": "aborted", "01 12:00": "under way"}
+
+
+async def test_a_run_that_was_cut_off_long_ago_was_missed_and_the_last_due_time_is_caught_up_with(
+    process: Process, tmp_path: Path, clock: FakeClock
+) -> None:
+    process.is_stuck = True
+    clock.advance(HOUR)
+    await process.attend()
+    clock.advance(2 * HOUR)
+    again = await started(tmp_path, clock)
+    await again.attend()
+    assert again.outcomes() == {"01 11:00": "missed", "01 12:00": "missed", "01 13:00": "succeeded"}
 
 
 async def test_what_a_pause_covers_is_skipped_and_not_caught_up_with(process: Process, clock: FakeClock) -> None:

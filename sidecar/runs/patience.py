@@ -1,0 +1,32 @@
+"""Trying again what failed because MongoDB was away for a moment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+import structlog
+
+from sidecar.errors import SourceStalled, SourceUnavailable
+from sidecar.events import Listener
+
+PASSING = (SourceUnavailable, SourceStalled)
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+async def patiently(
+    do: Callable[[Listener], Awaitable[T]],
+    pauses: Iterable[float],
+    listener: Listener,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> T:
+    """Do it, and after each of the pauses again while it fails for a passing reason. The last failure is the one that counts."""
+    for pause in pauses:
+        try:
+            return await do(listener)
+        except PASSING as error:
+            log.warning("run.will_be_tried_again", code=error.code, error=str(error), after_seconds=pause)
+        await sleep(pause)
+    return await do(listener)

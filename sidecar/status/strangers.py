@@ -1,0 +1,48 @@
+"""Backups in the directory that belong to no configured set: nobody verifies, counts or deletes them."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import structlog
+
+from sidecar.model import BackupId, BackupSet
+
+METADATA = ".meta.json"
+
+log = structlog.get_logger(__name__)
+
+
+def found(root: Path, sets: Iterable[BackupSet]) -> tuple[str, ...]:
+    """Their ids, oldest first, from the directory itself, those below it, and those of the configured sets."""
+    known = {(root / one.directory, one.prefix) for one in sets}
+    directories = {root, *(directory for directory, _ in known), *_below(root)}
+    ids = {
+        backup_id
+        for directory in directories
+        for backup_id in _ids(directory)
+        if (directory, backup_id.prefix) not in known
+    }
+    return tuple(map(str, sorted(ids)))
+
+
+def _below(root: Path) -> Iterator[Path]:
+    for entry in _entries(root):
+        if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+            yield Path(entry.path)
+
+
+def _ids(directory: Path) -> Iterator[BackupId]:
+    for entry in _entries(directory):
+        backup_id = BackupId.parse(entry.name.removesuffix(METADATA)) if entry.name.endswith(METADATA) else None
+        if backup_id is not None:
+            yield backup_id
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return list(entries)
+    except OSError as error:  # the set whose directory it is says so itself
+        log.debug("strangers.unreadable", error=str(error))
+        return []
