@@ -14,8 +14,7 @@ FORMAT_VERSION = 1
 MB = 2**20  # bytes, wherever a size or a rate is given in MB: so the first version reckoned file_size_mb
 METADATA_VERSION = "3.0"  # 2.x is what the application wrote before there was a sidecar
 
-_STAMP = "%Y%m%d_%H%M%S"
-_ID = re.compile(r"(?P<prefix>[A-Za-z0-9][A-Za-z0-9_-]*)_(?P<stamp>\d{8}_\d{6})")
+_ID = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)_(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})(\d{2})", re.ASCII)
 
 
 class Trigger(StrEnum):
@@ -55,11 +54,11 @@ class BackupId:
         found = _ID.fullmatch(text)
         if found is None:
             return None
+        prefix, *parts = found.groups()
         try:
-            taken_at = datetime.strptime(found["stamp"], _STAMP).replace(tzinfo=UTC)
+            return cls(datetime(*map(int, parts), tzinfo=UTC), prefix)  # type: ignore[arg-type,misc] # six integers
         except ValueError:
             return None
-        return cls(taken_at, found["prefix"])
 
     @classmethod
     def at(cls, prefix: str, moment: datetime) -> Self:
@@ -84,8 +83,14 @@ class BackupId:
     def confirmation_name(self) -> str:
         return f"{self}.confirmed.json"
 
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Every file that a backup may have, in the order in which they are taken away: it is gone with the first."""
+        return self.metadata_name, self.data_name, self.pin_name, self.confirmation_name
+
     def __str__(self) -> str:
-        return f"{self.prefix}_{self.taken_at.strftime(_STAMP)}"
+        at = self.taken_at  # strftime does not write four digits of every year
+        return f"{self.prefix}_{at.year:04}{at.month:02}{at.day:02}_{at.hour:02}{at.minute:02}{at.second:02}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +167,7 @@ class Manifest(BaseModel):
     format_version: int | None = None
     sidecar_version: str | None = None
     trigger: Trigger = Trigger.MANUAL
-    duration_seconds: Annotated[float, Field(ge=0)] | None = None
+    duration_seconds: Annotated[float, Field(ge=0, le=1e9)] | None = None
     consistency: Consistency = Consistency.PER_COLLECTION
     cluster_time: tuple[int, int] | None = None
     codec: str | None = None
@@ -221,6 +226,7 @@ class StoredBackup:
     manifest: Manifest | None
     size_bytes: int
     verdict: Verdict
+    verified_at: datetime | None = None  # when that was found by reading it; None where nothing had to be read
     is_pinned: bool = False
     pinned_until: datetime | None = None  # None where it is pinned for ever, or not at all
     is_confirmed: bool = False  # somebody said that what it lost was meant to go

@@ -1,51 +1,46 @@
 """The use cases: what happens in which order when somebody asks for a backup, a verification, a clean-up or a restore."""
 
 import json
-import math
-import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from sidecar.archive.codec import Codec
+from sidecar.archive.manifest import set_name_of
 from sidecar.backup import make as backup
 from sidecar.config import Settings
-from sidecar.errors import (
-    BackupInvalid,
-    BackupNotFound,
-    BackupProtected,
-    Busy,
-    NotSuspect,
-    SetNotFound,
-    SidecarError,
-    StorageError,
-    UsageError,
-)
+from sidecar.errors import BackupInvalid, BackupNotFound, Busy, SetNotFound, SidecarError, StorageError, UsageError
 from sidecar.events import Listener, nobody
-from sidecar.model import BackupId, BackupSet, BackupState, Confirmation, Manifest, StoredBackup, Trigger, Verdict
+from sidecar.model import BackupId, BackupSet, Manifest, StoredBackup, Trigger, Verdict
 from sidecar.mongodb.database import Database
 from sidecar.restore import drill, seed
 from sidecar.restore import restore as engine
 from sidecar.restore.safety import Result, Safeguard
 from sidecar.restore.target import Check, Target
 from sidecar.restore.undo import recover
-from sidecar.rules import counting, names, retention, room, suspicion
+from sidecar.rules import counting, names, room, suspicion
 from sidecar.runtime.pace import Pace, paced
-from sidecar.runtime.threads import in_thread
-from sidecar.store import spill, timekeeping, verify
+from sidecar.runtime.threads import entered, in_thread
+from sidecar.store import spill
 from sidecar.store.catalog import Catalog
 from sidecar.store.durable import publish
+from sidecar.store.findings import Findings
+from sidecar.store.keeping import Keeping
 from sidecar.store.local import LocalStore
-from sidecar.store.lock import DIRECTORY, SetLock
+from sidecar.store.lock import DIRECTORY, DRILL, Lock
+from sidecar.store.verification import Verification
+from sidecar.store.verify import read_manifest
+from sidecar.store.volume import token
 
 BUILT_IN = ("main", "attendance")
 ALL, BOTH = "all", "both"
-DRILL, OWNER, MEASURE = ".drill", ".owner", ".measure"  # names in the directory of locks
+OWNER, MEASURE = ".owner", ".measure"  # names in the directory of locks
 PATIENCE_SECONDS = 3.0  # for a question that can do without an answer
 
 log = structlog.get_logger(__name__)
@@ -68,7 +63,9 @@ class Service:
         self.database = database
         self.codec = codec
         self.stores = {name: LocalStore(settings.backup_dir, one) for name, one in settings.sets.items()}
-        self.catalog = Catalog(self.stores)
+        self.catalog = Catalog(self.stores, Findings(settings.backup_dir))
+        self.keeping = Keeping(self.catalog)
+        self.verification = Verification(self.catalog, codec)
 
     def sets(self, asked: str) -> list[BackupSet]:
         """The sets that a name, `both` or `all` stands for. Raises SetNotFound."""
@@ -91,178 +88,52 @@ class Service:
             mongo_host=self.settings.mongo_host,
             min_free_bytes=self.settings.min_storage_bytes,
             trigger=trigger,
-            text_per_bson=self._text_per_bson(set_name),
             listener=listener,
             fence=fence or backup.Fence(),
+            committed=self.catalog.committed,
         )
-        with order.store.locked(f"backup ({trigger})") as lock:
-            order = replace(order, baseline=await in_thread(self._baseline, set_name))
+        async with entered(order.store.locked(f"backup ({trigger})")) as lock:
+            order = replace(order, **await in_thread(self._experience, set_name))
             manifest = await backup.make_backup(order, lock)
             try:
                 server_time = await self.database.time(within_seconds=PATIENCE_SECONDS)
                 made = BackupId.parse(manifest.backup_id)
-                decisions = await in_thread(self._prune, lock, order.store, made, server_time)
+                decisions = await in_thread(self.keeping.prune_locked, lock, set_name, made, server_time)
             except SidecarError as error:
                 log.exception("retention.failed", set=set_name)
                 return Made(manifest, error)
         return Made(manifest, deleted=tuple(decision.id for decision in decisions if not decision.keep))
 
-    def _baseline(self, set_name: str) -> dict[str, int]:
-        """What the recent backups hold that nobody doubts; none from before one whose losses somebody confirmed."""
+    def _experience(self, set_name: str) -> dict[str, Any]:
+        """What earlier backups tell: how many documents to expect, and how much larger the text is than the BSON."""
         recent: list[Manifest] = []
-        for one in counting.trusted(self.catalog.backups(set_name), datetime.now(UTC)):
+        backups = self.catalog.backups(set_name)
+        for one in counting.trusted(backups, datetime.now(UTC)):
             if one.manifest:
                 recent.append(one.manifest)
-                if one.is_confirmed or len(recent) == suspicion.RECENT:
+                if one.is_confirmed or len(recent) == suspicion.RECENT:  # none from before a confirmed loss
                     break
         chosen = self.settings.sets[set_name]  # what was taken out of the set on purpose is not lost
         most = suspicion.baseline(manifest.collections for manifest in recent)
-        return {name: documents for name, documents in most.items() if chosen.wants(name)}
-
-    def _text_per_bson(self, set_name: str) -> float:
-        store = self.stores[set_name]
-        for files in store.scan():
-            try:
-                manifest = verify.read_manifest(store, files.id)
-            except (BackupNotFound, BackupInvalid, StorageError):
-                continue
-            if bson_bytes := sum(detail.bson_bytes for detail in manifest.collection_details.values()):
-                return room.GROWTH * manifest.file_size_bytes / bson_bytes
-        return room.TEXT_PER_BSON
-
-    def decisions(self, set_name: str) -> list[retention.Decision]:
-        """What would become of each backup of a set now, and why."""
-        stored = self._prunable(set_name)
-        clock = timekeeping.steadiness(self.settings.backup_dir, (one.taken_at for one in stored))
-        return self._judged(set_name, stored, clock)
-
-    def _prunable(self, set_name: str) -> list[StoredBackup]:
-        """An orphan is never ours to delete: its metadata may only be lost."""
-        return [one for one in self.catalog.backups(set_name) if one.verdict.state is not BackupState.ORPHAN]
-
-    def _judged(
-        self,
-        set_name: str,
-        stored: Sequence[StoredBackup],
-        clock: retention.Steadiness,
-        just_made: BackupId | None = None,
-    ) -> list[retention.Decision]:
-        rules, now = self.settings.sets[set_name], datetime.now(UTC)
-        store = self.stores[set_name]
-        candidates = [
-            retention.Candidate.of(one, now, is_in_use=one.id == just_made or store.is_being_read(one.id))
-            for one in stored
-        ]
-        return retention.judge(candidates, retention.Policy(rules.limit, rules.retention_days), now, clock)
-
-    def prune(self, set_name: str) -> list[retention.Decision]:
-        """Delete what the rules let go and return all decisions. Raises Busy, StorageError."""
-        store = self.stores[set_name]
-        with store.locked("retention") as lock:
-            return self._prune(lock, store)
-
-    def _prune(
-        self,
-        lock: SetLock,
-        store: LocalStore,
-        just_made: BackupId | None = None,
-        server_time: datetime | None = None,
-    ) -> list[retention.Decision]:
-        """The one just made stays even where a clock that was set back makes it the oldest."""
-        stored = self._prunable(store.set.name)
-        earlier = [one.taken_at for one in stored if one.id != just_made]
-        clock = timekeeping.observe(self.settings.backup_dir, earlier, server_time)
-        decisions = self._judged(store.set.name, stored, clock, just_made)
-        for decision in decisions:
-            if not decision.keep:
-                _delete(lock, store, decision)
-        return decisions
+        return {
+            "baseline": {name: documents for name, documents in most.items() if chosen.wants(name)},
+            "text_per_bson": room.text_per_bson(one.manifest for one in backups if one.manifest),
+        }
 
     # -- verification --------------------------------------------------------------------------------------------------
 
-    def verify(self, stored: StoredBackup, *, deep: bool, listener: Listener = nobody) -> Verdict:
-        """Read a stored backup again, whatever was known of it."""
-        store = self.stores[stored.set_name]
-        if stored.verdict.state is BackupState.ORPHAN:
-            return stored.verdict
-        if deep:
-            verdict = verify.verify_deep(store, stored.id, self.codec, listener)
-        else:
-            verdict = verify.verify(store, stored.id, listener)
-        with suppress(BackupNotFound):  # deleted meanwhile: nothing to believe of it any more
-            self.catalog.note(stored.id, verdict, is_deep=deep)
-        return verdict
+    async def verify(self, stored: StoredBackup, *, deep: bool, listener: Listener = nobody) -> Verdict:
+        """Read a stored backup again, whatever was known of it. Raises StorageError where it cannot be read."""
+        return await in_thread(self.verification.one, stored, deep=deep, listener=listener)
 
-    def verify_slice(self, set_name: str, listener: Listener = nobody) -> dict[BackupId, Verdict]:
-        """Verify deep the configured share of a set's backups: those for which that is longest ago.
+    async def verify_slice(self, set_name: str, listener: Listener = nobody) -> dict[BackupId, Verdict]:
+        """Verify deep the configured share of a set's backups, reading as gently as configured.
 
-        Reads as gently as configured. Raises StorageError where the directory cannot be listed.
+        Raises StorageError where the directory cannot be listed or, after all the others, a backup not be read.
         """
-        stored = [
-            one for one in self.catalog.backups(set_name, listener) if one.verdict.state is not BackupState.ORPHAN
-        ]
-        share = self.settings.verify_slice
-        due = sorted(stored, key=self._verified_deep_at)[: math.ceil(len(stored) * share.number / share.parts)]
         gently = paced(listener, Pace(self.settings.max_read_mb_s))
-        verdicts = {one.id: self.verify(one, deep=True, listener=gently) for one in due}
-        there = {files.id for files in self.stores[set_name].scan()}  # what was deleted meanwhile is not missing
-        return {backup_id: verdict for backup_id, verdict in verdicts.items() if backup_id in there}
-
-    def _verified_deep_at(self, stored: StoredBackup) -> tuple[datetime, BackupId]:
-        finding = self.catalog.findings.get(stored.id)
-        never = datetime.min.replace(tzinfo=UTC)
-        return (finding.found_at if finding and finding.is_deep else never), stored.id
-
-    # -- single backups ------------------------------------------------------------------------------------------------
-
-    def delete(self, backup_id: str, *, force: bool) -> StoredBackup:
-        """Delete one backup. Raises BackupNotFound, BackupProtected without `force`, Busy while it or its set is in use."""
-        found = self.catalog.find(backup_id)
-        store = self.stores[found.set_name]
-        with store.locked(f"deletion of {found.id}") as lock:
-            if not force:
-                self._require_expendable(self.catalog.find(backup_id))
-            store.delete(lock, found.id)
-        log.info("backup.deleted", backup_id=str(found.id), reason="asked for")
-        return found
-
-    def _require_expendable(self, found: StoredBackup) -> None:
-        if found.is_pinned:
-            raise BackupProtected(f"{found.id} is pinned")
-        if counting.is_last_valid(found, self.catalog.backups(found.set_name), datetime.now(UTC)):
-            raise BackupProtected(f"{found.id} is the last valid backup of the set {found.set_name}")
-
-    def pin(self, backup_id: str, until: datetime | None) -> StoredBackup:
-        """Keep a backup whatever the retention rules say, for ever or until then. Raises BackupNotFound, Busy."""
-        found = self.catalog.find(backup_id)
-        store = self.stores[found.set_name]
-        with store.locked(f"pinning {found.id}") as lock:
-            store.pin(lock, found.id, until)
-        log.info("backup.pinned", backup_id=backup_id, until=until and until.isoformat())
-        return self.catalog.find(backup_id)
-
-    def unpin(self, backup_id: str) -> StoredBackup:
-        """Leave a backup to the retention rules again. Raises BackupNotFound, Busy."""
-        found = self.catalog.find(backup_id)
-        store = self.stores[found.set_name]
-        with store.locked(f"unpinning {found.id}") as lock:
-            store.unpin(lock, found.id)
-        log.info("backup.unpinned", backup_id=backup_id)
-        return self.catalog.find(backup_id)
-
-    def confirm(self, backup_id: str, by: str) -> StoredBackup:
-        """Say that what a suspect backup lost was meant to go, so that the retention rules go on.
-
-        Raises BackupNotFound, Busy, and NotSuspect for a backup that lost nothing.
-        """
-        found = self.catalog.find(backup_id)
-        if found.manifest is None or not found.manifest.suspicions:
-            raise NotSuspect(f"{found.id} is not suspect: there is nothing to confirm")
-        store = self.stores[found.set_name]
-        with store.locked(f"confirming {found.id}") as lock:
-            store.confirm(lock, found.id, Confirmation(at=datetime.now(UTC), by=by))
-        log.warning("backup.confirmed", backup_id=backup_id, by=by, lost=found.manifest.suspicions)
-        return self.catalog.find(backup_id)
+        share = self.settings.verify_slice
+        return await in_thread(self.verification.slice, set_name, share.number / share.parts, gently)
 
     # -- the way back --------------------------------------------------------------------------------------------------
 
@@ -296,7 +167,7 @@ class Service:
         """How long a restore will take by the last drill's measure; None before there was one."""
         try:
             measured = json.loads(self._measure_path.read_bytes())
-            manifest = verify.read_manifest(order.store, order.backup_id)
+            manifest = read_manifest(order.store, order.backup_id)
             return round(manifest.file_size_bytes * float(measured["seconds_per_byte"]), 1)
         except (OSError, ValueError, KeyError, TypeError, SidecarError):
             return None
@@ -338,10 +209,10 @@ class Service:
         if not usable:
             raise BackupNotFound(f"the set {set_name} has no valid backup that is dated before now")
         newest = usable[0]
-        order = self.restore_order(str(newest.id), target_db=None, collections=None)
-        with SetLock(self.settings.backup_dir, DRILL, f"drill of {newest.id}"):
-            began = time.monotonic()
-            proven = await drill.drill(replace(order, listener=listener), self._owner(), self.settings.drill_db)
+        order = await in_thread(self.restore_order, str(newest.id), target_db=None, collections=None)
+        async with entered(self._drilling(f"drill of {newest.id}")):
+            owner, began = await in_thread(self._owner), time.monotonic()
+            proven = await drill.drill(replace(order, listener=listener), owner, self.settings.drill_db)
         if newest.manifest is not None:
             await in_thread(self._note_measure, newest.manifest, time.monotonic() - began)
         return proven
@@ -368,15 +239,15 @@ class Service:
 
     async def sweep_drills(self) -> list[str]:
         """Drop what killed drills left on the server; return the names. Raises SourceError, StorageError, Busy."""
-        with SetLock(self.settings.backup_dir, DRILL, "sweeping"):
-            return await drill.sweep(self.database, self._owner(), self.settings.drill_db)
+        async with entered(self._drilling("sweeping")):
+            return await drill.sweep(self.database, await in_thread(self._owner), self.settings.drill_db)
+
+    def _drilling(self, purpose: str) -> Lock:
+        return Lock(self.settings.backup_dir, DRILL, "the rehearsal of restores", purpose)
 
     def _owner(self) -> str:
         """What tells this backup directory's scratch databases from those of others."""
-        path = self.settings.backup_dir / DIRECTORY / OWNER
-        if not path.exists():
-            publish(path, secrets.token_hex(4).encode())
-        return path.read_text(encoding="ascii")
+        return token(self.settings.backup_dir / DIRECTORY / OWNER)
 
     def locate(self, chosen: str | Path) -> tuple[LocalStore, BackupId]:
         """Where a backup lies, by its id or by the path of its data file."""
@@ -386,29 +257,16 @@ class Service:
         return self.stores[found.set_name], found.id
 
 
-def _delete(lock: SetLock, store: LocalStore, decision: retention.Decision) -> None:
-    try:
-        store.delete(lock, decision.id)
-        log.info("backup.deleted", backup_id=str(decision.id), reason=decision.reason)
-    except Busy:  # somebody began to read it just now: the next run will find it again
-        log.info("backup.delete_deferred", backup_id=str(decision.id))
-
-
 def _beside(path: Path) -> tuple[LocalStore, BackupId]:
     """A store of the one directory that a data file lies in. Its metadata names the set."""
     backup_id = BackupId.parse(path.name.removesuffix(".json"))
     if not path.is_file() or backup_id is None:
         raise BackupNotFound(f"{path}: expected an existing file <prefix>_YYYYMMDD_HHMMSS.json")
-    metadata = path.with_name(backup_id.metadata_name)
+    nameless = LocalStore(path.parent.resolve(), BackupSet(name="", collections=("*",), prefix=backup_id.prefix))
     try:
-        set_name = str(json.loads(metadata.read_bytes())["backup_type"])
-    except FileNotFoundError:
+        set_name = set_name_of(nameless.read_metadata(backup_id))
+    except BackupNotFound:
         raise BackupInvalid(
-            f"{metadata.name} is missing beside it: without its checksum the file cannot be trusted"
+            f"{backup_id.metadata_name} is missing beside it: without its checksum the file cannot be trusted"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise BackupInvalid(
-            f"{metadata.name} cannot be read: without its checksum the file cannot be trusted"
-        ) from None
-    directory = path.parent.resolve()
-    return LocalStore(directory, BackupSet(name=set_name, collections=("*",), prefix=backup_id.prefix)), backup_id
+    return LocalStore(nameless.root, replace(nameless.set, name=set_name)), backup_id

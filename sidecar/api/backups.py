@@ -169,7 +169,7 @@ async def one_backup(request: web.Request, path: parameters.BackupPath) -> Reply
 async def delete_backup(request: web.Request, path: parameters.BackupPath, query: parameters.DeleteQuery) -> Reply:
     """Delete a backup. A pinned one and the last valid one of its set only go with `force`."""
     sidecar = sidecar_of(request)
-    gone = await in_thread(sidecar.service.delete, path.backup_id, force=query.force)
+    gone = await in_thread(sidecar.service.keeping.delete, path.backup_id, force=query.force)
     await sidecar.overview.look([gone.set_name])
     return Reply(None, status=204)
 
@@ -185,7 +185,7 @@ async def delete_backup(request: web.Request, path: parameters.BackupPath, query
 async def pin_backup(request: web.Request, path: parameters.BackupPath, body: parameters.Until) -> Reply:
     """Keep a backup whatever the retention rules say, for ever or until then."""
     sidecar = sidecar_of(request)
-    return Reply(_detail(sidecar, await in_thread(sidecar.service.pin, path.backup_id, body.until)))
+    return Reply(_detail(sidecar, await in_thread(sidecar.service.keeping.pin, path.backup_id, body.until)))
 
 
 @routes.delete(
@@ -198,7 +198,7 @@ async def pin_backup(request: web.Request, path: parameters.BackupPath, body: pa
 async def unpin_backup(request: web.Request, path: parameters.BackupPath) -> Reply:
     """Leave a backup to the retention rules again."""
     sidecar = sidecar_of(request)
-    return Reply(_detail(sidecar, await in_thread(sidecar.service.unpin, path.backup_id)))
+    return Reply(_detail(sidecar, await in_thread(sidecar.service.keeping.unpin, path.backup_id)))
 
 
 @routes.post(
@@ -211,7 +211,7 @@ async def unpin_backup(request: web.Request, path: parameters.BackupPath) -> Rep
 async def confirm_backup(request: web.Request, path: parameters.BackupPath) -> Reply:
     """Say that what a suspect backup lost was meant to go; the retention rules of its set go on."""
     sidecar = sidecar_of(request)
-    confirmed = await in_thread(sidecar.service.confirm, path.backup_id, principal_of(request).name)
+    confirmed = await in_thread(sidecar.service.keeping.confirm, path.backup_id, principal_of(request).name)
     await sidecar.overview.look([confirmed.set_name])
     return Reply(_detail(sidecar, confirmed))
 

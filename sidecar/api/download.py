@@ -10,7 +10,7 @@ from sidecar.api.context import sidecar_of
 from sidecar.api.routing import Access, RouteTable
 from sidecar.errors import BackupInvalid, BackupNotFound
 from sidecar.model import Manifest
-from sidecar.runtime.threads import in_thread
+from sidecar.runtime.threads import entered, in_thread
 
 routes = RouteTable(tag="Backups")
 BLOCK_BYTES = 1 << 18
@@ -36,7 +36,7 @@ async def download_backup(request: web.Request, path: parameters.BackupPath) -> 
     found = await in_thread(service.catalog.find, path.backup_id)
     if not found.verdict.is_valid or found.manifest is None:
         raise BackupInvalid(f"{found.id} is not sent: {found.verdict.message}")
-    with service.stores[found.set_name].open_data(found.id) as file:
+    async with entered(service.stores[found.set_name].open_data(found.id)) as file:
         return await _send(request, file, found.manifest)
 
 

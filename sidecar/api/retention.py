@@ -23,7 +23,7 @@ BASE = "/api/admin/retention"
 async def retention(request: web.Request, query: parameters.WhichOrAll) -> Reply:
     """Say what would become of each backup now, why, and when its age will end it."""
     service = sidecar_of(request).service
-    judged = {one.name: await in_thread(service.decisions, one.name) for one in service.sets(query.backup_type)}
+    judged = {one.name: await in_thread(service.keeping.decisions, one.name) for one in service.sets(query.backup_type)}
     return Reply(
         {
             name: [

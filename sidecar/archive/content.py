@@ -1,22 +1,17 @@
 """What a stored backup holds, whichever version wrote it: definitions, then documents as BSON, in constant memory."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
-
-import bson
-from bson import json_util
+from typing import BinaryIO
 
 from sidecar.archive import framing
+from sidecar.archive import plain as plain_json
 from sidecar.archive.codec import Codec
 from sidecar.archive.definition import require_sound
 from sidecar.errors import BackupInvalid
 from sidecar.model import Collection, Manifest
-
-LEGACY_BYTES = 256 << 20  # version 2.x files are one JSON value that has to be read whole; real ones are a few MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +59,11 @@ def _decoded(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 
 def _legacy(file: "_Hashing", codec: Codec) -> Content:
-    content = plain(file, codec)
-    file.require_checksum()
-    return content
+    def batches() -> Iterator[Batch]:
+        yield from plain(file, codec).batches
+        file.require_checksum()
+
+    return Content({}, batches())
 
 
 def _current(file: "_Hashing", manifest: Manifest, codec: Codec) -> Content:
@@ -88,27 +85,12 @@ def _current(file: "_Hashing", manifest: Manifest, codec: Codec) -> Content:
     return Content(head.definitions, batches())
 
 
-class _Bytes(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-def plain(file: _Bytes, codec: Codec) -> Content:
-    """One JSON value without definitions, as version 2.x wrote it and people write it. Raises ValueError, BackupInvalid."""
-    text = file.read(LEGACY_BYTES + 1)
-    if len(text) > LEGACY_BYTES:
-        raise BackupInvalid(f"a plain JSON file of more than {LEGACY_BYTES >> 20} MB")
-    whole = json.loads(text)
-    collections = whole.get("collections", whole) if isinstance(whole, dict) else None
-    if not isinstance(collections, dict) or not all(isinstance(rows, list) for rows in collections.values()):
-        raise BackupInvalid('expected {"users": […], …} or {"collections": {"users": […], …}}')
-    return Content({}, (_plain_batch(name, rows, codec) for name, rows in collections.items()))
-
-
-def _plain_batch(name: str, rows: list[Any], codec: Codec) -> Batch:
-    """Plain JSON with or without Extended JSON's wrappers, as json_util reads both."""
-    documents = b"".join(bson.encode(json_util.loads(json.dumps(row))) for row in rows)
-    encoded = codec.encode(documents)
-    return Batch(name, documents, encoded.documents, 0, encoded.fingerprint)
+def plain(file: plain_json.Readable, codec: Codec) -> Content:
+    """Without definitions, as version 2.x wrote it and people write it. Raises ValueError, BackupInvalid as it is read."""
+    batches = (
+        Batch(one.collection, one.bson, one.documents, 0, one.fingerprint) for one in plain_json.read(file, codec)
+    )
+    return Content({}, batches)
 
 
 class _Hashing:

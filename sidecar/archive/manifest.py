@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from sidecar.errors import BackupInvalid
 from sidecar.model import FORMAT_VERSION, METADATA_VERSION, BackupId, Manifest
 
+MOST_LEVELS: Final = 20  # of nesting; ours has five
+LARGEST: Final = 2**63 - 1  # what a number in it may be: nothing that is counted comes near
 _CHECKSUM = "metadata_checksum"  # SHA-256 of the other keys, so that a flipped bit in a count is seen too
 
 
@@ -19,6 +23,14 @@ def to_bytes(manifest: Manifest) -> bytes:
     return json.dumps(values | {_CHECKSUM: _digest(values)}, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
+def set_name_of(content: bytes) -> str:
+    """The set that metadata says it is of, before anything else of it is believed. Raises BackupInvalid."""
+    name = _parsed(content).get("backup_type")
+    if not isinstance(name, str):
+        raise BackupInvalid("metadata: backup_type: expected the name of a set")
+    return name
+
+
 def from_bytes(content: bytes, backup_id: BackupId, set_name: str) -> Manifest:
     """The metadata of `backup_id`. Raises BackupInvalid with the reason for whatever is wrong with it."""
     values = _parsed(content)
@@ -26,7 +38,7 @@ def from_bytes(content: bytes, backup_id: BackupId, set_name: str) -> Manifest:
         raise BackupInvalid("metadata: cut short")
     _require_readable_version(values)
     _require_intact(values)
-    values["timestamp"] = _with_offset(values.get("timestamp"))
+    values["timestamp"] = _as_utc(values.get("timestamp"))
     try:
         manifest = Manifest.model_validate(values)
     except ValidationError as error:
@@ -47,7 +59,36 @@ def _parsed(content: bytes) -> dict[str, Any]:
         raise BackupInvalid("metadata: not JSON, or cut short") from None
     if not isinstance(values, dict):
         raise BackupInvalid("metadata: expected a JSON object")
+    _require_ordinary(values)
     return values
+
+
+def _require_ordinary(values: dict[str, Any]) -> None:
+    """Nothing in it that whoever shows it, adds it up or stores it would stumble over."""
+    level: list[Any] = [values]
+    for _ in range(MOST_LEVELS):
+        for value in level:
+            _require_ordinary_value(value)
+        level = [inner for value in level for inner in _inside(value)]
+        if not level:
+            return
+    raise BackupInvalid(f"metadata: nested deeper than {MOST_LEVELS} levels")
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return (*value.keys(), *value.values())
+    return value if isinstance(value, list) else ()
+
+
+def _require_ordinary_value(value: object) -> None:
+    match value:
+        case str() if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise BackupInvalid("metadata: text that is not Unicode (half of a surrogate pair)")
+        case int() if abs(value) > LARGEST:
+            raise BackupInvalid("metadata: a number beyond 64 bits")
+        case float() if not math.isfinite(value) or abs(value) > LARGEST:
+            raise BackupInvalid("metadata: a number that is not finite")
 
 
 def _require_readable_version(values: dict[str, Any]) -> None:
@@ -66,14 +107,17 @@ def _require_intact(values: dict[str, Any]) -> None:
         raise BackupInvalid("metadata: its own checksum does not match")
 
 
-def _with_offset(timestamp: object) -> object:
-    """Version 2.x wrote UTC without saying so."""
+def _as_utc(timestamp: object) -> object:
+    """As UTC; version 2.x wrote that without saying so."""
     if isinstance(timestamp, str):
         try:
             moment = datetime.fromisoformat(timestamp)
         except ValueError:
             return timestamp
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        try:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except OverflowError:
+            raise BackupInvalid(f"metadata: timestamp: {timestamp} is not a time in UTC") from None
     return timestamp
 
 

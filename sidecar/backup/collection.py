@@ -13,7 +13,7 @@ from sidecar.errors import CountMismatch, CursorFailed, DuplicateIds
 from sidecar.events import Listener, Progressed
 from sidecar.model import Collection, CollectionDetails, CollectionKind
 from sidecar.mongodb.database import Reader
-from sidecar.runtime.threads import in_thread, read_ahead
+from sidecar.runtime.threads import entered, in_thread, read_ahead
 from sidecar.store.draft import Draft
 
 READS = 3
@@ -52,7 +52,7 @@ async def copy_collection(
 async def _copy_once(reader: Reader, section: "_Section", listener: Listener, *, by_id: bool) -> CollectionDetails:
     item, tally = section.item, section.tally
     expected = await reader.count(item)
-    with section.expecting(expected):
+    async with entered(section.expecting(expected)):
         async with aclosing(read_ahead(reader.batches(item, by_id=by_id))) as batches:
             async for batch in batches:
                 await in_thread(section.write, batch)

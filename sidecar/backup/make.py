@@ -1,7 +1,7 @@
 """Making a backup: read `make_backup` as the list of its steps. The metadata comes last."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -36,10 +36,11 @@ from sidecar.mongodb.database import Database
 from sidecar.mongodb.listing import Listing
 from sidecar.rules import room, suspicion
 from sidecar.rules.names import is_ours
-from sidecar.runtime.threads import in_thread
+from sidecar.runtime.threads import entered, in_thread
 from sidecar.store.draft import Draft
+from sidecar.store.durable import Identity
 from sidecar.store.local import LocalStore
-from sidecar.store.lock import SetLock
+from sidecar.store.lock import Lock
 
 SNAPSHOTS_PER_SET = 2
 READS_PER_CHANGED_SET = 2
@@ -57,6 +58,10 @@ class Fence:
         """Look once more, at what can be seen at once; called in a thread."""
 
 
+def _nobody(_manifest: Manifest, _identity: Identity) -> None:
+    """For when nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupOrder:
     """What is to be backed up, from where to where, and the limits that hold for it."""
@@ -72,6 +77,7 @@ class BackupOrder:
     baseline: Mapping[str, int] = field(default_factory=dict)  # documents that recent backups hold, by collection
     listener: Listener = nobody
     fence: Fence = field(default_factory=Fence)
+    committed: Callable[[Manifest, Identity], None] = _nobody  # told, in a thread, what the commit has proven
 
     @property
     def set(self) -> BackupSet:
@@ -89,7 +95,7 @@ class _Content:
     notes: tuple[str, ...]
 
 
-async def make_backup(order: BackupOrder, lock: SetLock) -> Manifest:
+async def make_backup(order: BackupOrder, lock: Lock) -> Manifest:
     """Back up one set and return its metadata, which is on the disk by then.
 
     The caller holds the set's lock. Raises StorageError, SourceError and what the fence raises; then nothing of the attempt
@@ -97,12 +103,14 @@ async def make_backup(order: BackupOrder, lock: SetLock) -> Manifest:
     """
     began, clock = datetime.now(UTC), time.monotonic()
     await _require_space(order)
-    with order.store.begin(lock, began) as draft:
+    async with entered(order.store.begin(lock, began)) as draft:
         content = await _write_set(order, draft)
         await in_thread(draft.commit_data)
         manifest = _describe(order, draft, content, began, time.monotonic() - clock)
         await order.fence.require()
         await in_thread(draft.commit, to_bytes(manifest), is_pinned=order.is_pinned, last_look=order.fence.check)
+        if draft.identity is not None:
+            await in_thread(order.committed, manifest, draft.identity)
     log.info(
         "backup.committed",
         backup_id=manifest.backup_id,
@@ -116,7 +124,7 @@ async def make_backup(order: BackupOrder, lock: SetLock) -> Manifest:
 
 async def _require_space(order: BackupOrder) -> None:
     predicted = await predicted_bytes(order.database, order.set, order.text_per_bson)
-    needed, free = room.Room(order.min_free_bytes, predicted), order.store.free_bytes()
+    needed, free = room.Room(order.min_free_bytes, predicted), await in_thread(order.store.free_bytes)
     if shortage := needed.shortage(free, str(order.store.directory)):
         raise StorageFull(shortage, free_bytes=free, needed_bytes=needed.needed_bytes)
 
@@ -161,15 +169,15 @@ async def _write_set_once(order: BackupOrder, draft: Draft, notes: list[str], *,
     if missing:
         log.warning("backup.collections_missing", set=order.set.name, missing=missing)
     items = {name: await order.database.with_indexes(item) for name, item in chosen.items()}
-    draft.write(_header(order, draft, items))
+    await in_thread(draft.write, _header(order, draft, items))
     details: dict[str, CollectionDetails] = {}
     async with order.database.reader(snapshot=snapshot) as reader:
         for item in items.values():
             if item.holds_documents:
-                draft.write(framing.opening(item.name, is_first=not details))
+                await in_thread(draft.write, framing.opening(item.name, is_first=not details))
                 details[item.name] = await copy_collection(reader, item, draft, order.codec, order.listener)
-                draft.write(framing.CLOSING)
-    draft.write(framing.FOOTER)
+                await in_thread(draft.write, framing.CLOSING)
+    await in_thread(draft.write, framing.FOOTER)
     _require_unchanged(order.set, before, await order.database.collections())
     at = reader.cluster_time
     return _Content(details, missing, (at.time, at.inc) if at else None, server_version, tuple(notes))

@@ -31,10 +31,10 @@ from sidecar.runs.operations import Operations
 from sidecar.runs.scheduler import Routine, Scheduler
 from sidecar.runs.startup import StartUp
 from sidecar.runtime.clock import Clock, SystemClock
-from sidecar.runtime.threads import in_thread
+from sidecar.runtime.threads import entered, in_thread
 from sidecar.service import Service
 from sidecar.status.overview import Overview
-from sidecar.store.lock import SetLock
+from sidecar.store.lock import SERVER, Lock
 from sidecar.store.verify import read_manifest
 
 THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
@@ -56,15 +56,13 @@ async def serving(
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="work"))
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(open_service(settings))
-        stack.enter_context(_only_server(settings))
+        await stack.enter_async_context(entered(_only_server(settings)))
         await in_thread(service.sweep)
-        history = stack.enter_context(
-            await in_thread(History, settings.backup_dir / DIRECTORY, lambda: _stored(service), datetime.now(UTC))
-        )
+        history = await in_thread(History, settings.backup_dir / DIRECTORY, lambda: _stored(service), datetime.now(UTC))
+        await stack.enter_async_context(entered(history))
         gate = Gate(Tokens(admin_token, settings.read_token))
         sidecar = _assembled(settings, gate, telemetry, service, history)
         hear(sidecar.jobs)
-        service.catalog.findings.update(await in_thread(history.findings))
         await sidecar.scheduler.load()
         await sidecar.overview.refresh()
         telemetry.register(_state(sidecar))
@@ -92,9 +90,11 @@ async def _sweep(service: Service) -> None:
             await service.sweep_drills()
         except SidecarError as error:
             log.debug("sweep.postponed", error=str(error))
-            await asyncio.sleep(SWEEP_SECONDS)
+        except Exception:  # a defect of ours is told, and does not leave a scratch database behind for good
+            log.exception("sweep.broken")
         else:
             return
+        await asyncio.sleep(SWEEP_SECONDS)
 
 
 async def _arm(sidecar: Sidecar) -> None:
@@ -112,8 +112,8 @@ def _certificate(settings: Settings) -> Certificate | None:
     return Certificate(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
 
 
-def _only_server(settings: Settings) -> SetLock:
-    return SetLock(settings.backup_dir, ".server", "serve")
+def _only_server(settings: Settings) -> Lock:
+    return Lock(settings.backup_dir, SERVER, f"the backup directory {settings.backup_dir}", "serve")
 
 
 def _assembled(settings: Settings, gate: Gate, telemetry: Telemetry, service: Service, history: History) -> Sidecar:

@@ -20,7 +20,7 @@ def confirm(backup_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Say that what a suspect backup lost was meant to go; the retention rules of its set go on."""
 
     async def use(service: Service) -> None:
-        confirmed = service.confirm(backup_id, f"{getpass.getuser()} on the command line")
+        confirmed = service.keeping.confirm(backup_id, f"{getpass.getuser()} on the command line")
         console.say(f"{confirmed.id} is confirmed: {'; '.join(reports.entry(confirmed, datetime.now(UTC)).suspicions)}")
 
     run(use)

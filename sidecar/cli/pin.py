@@ -28,7 +28,7 @@ def pin(
         raise errors.AlreadyOver(f"--until: expected a time in the future, not {end:%Y-%m-%d %H:%M:%S} UTC")
 
     async def use(service: Service) -> None:
-        pinned = service.pin(backup_id, end)
+        pinned = service.keeping.pin(backup_id, end)
         console.say(f"{pinned.id} is kept {f'until {end:%Y-%m-%d %H:%M:%S} UTC' if end else 'until it is unpinned'}.")
 
     run(use)

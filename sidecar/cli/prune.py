@@ -22,7 +22,7 @@ def prune(
     """Delete what the retention rules let go; every verdict with its reason."""
 
     async def use(service: Service) -> None:
-        act = service.decisions if dry_run else service.prune
+        act = service.keeping.decisions if dry_run else service.keeping.prune
         judged = [decision for one in service.sets(set_name) for decision in act(one.name)]
         if as_json:
             console.say_json(

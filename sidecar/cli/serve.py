@@ -50,14 +50,18 @@ class _Ears:
 
 async def _serve(settings: Settings, token: Secret, telemetry: Telemetry, ears: _Ears) -> None:
     told_to_stop = asyncio.Event()
+
+    def stop() -> None:
+        told_to_stop.set()
+        _end_at_the_latest(STOP_SECONDS)  # also a start that hangs
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     async with serving(settings, token, telemetry, ears.listen_for) as listener:
         if settings.admin_token is None:
             console.say(f"Admin token, made for this run: {listener.url}/#token={token.reveal()}")
         async with systemd.announced(os.environ, f"Serving {listener.url}"):
             await told_to_stop.wait()
-            _end_at_the_latest(STOP_SECONDS)
 
 
 def _end_at_the_latest(seconds: float) -> None:

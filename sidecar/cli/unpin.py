@@ -17,6 +17,6 @@ def unpin(backup_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Leave a backup to the retention rules again."""
 
     async def use(service: Service) -> None:
-        console.say(f"{service.unpin(backup_id).id} is left to the retention rules.")
+        console.say(f"{service.keeping.unpin(backup_id).id} is left to the retention rules.")
 
     run(use)

@@ -35,7 +35,7 @@ def verify(
         bodies = []
         for one in chosen:
             with progress() as listener:
-                verdict = service.verify(one, deep=deep, listener=listener)
+                verdict = await service.verify(one, deep=deep, listener=listener)
             bodies.append({"backup_id": str(one.id), "is_valid": verdict.is_valid, "message": verdict.message})
             if not as_json:
                 console.say(f"{one.id}: {verdict.message}")

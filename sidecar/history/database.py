@@ -1,5 +1,7 @@
 """A small SQLite database that never stops anybody: an unreadable file is set aside, an unwritable one goes on in memory."""
 
+import errno
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -12,19 +14,30 @@ from urllib.parse import quote
 
 import structlog
 
-from sidecar.store.lock import make_private
+from sidecar.errors import StorageError
+from sidecar.store.durable import make_private, open_private
+from sidecar.store.volume import volume
 
 NAME: Final = "history.sqlite3"
 KEPT_ASIDE: Final = 3
 RETRY_SECONDS: Final = 2.0  # between two attempts to bring the content back to the disk
 WAIT_SECONDS: Final = 5.0  # for somebody who looks into the file
+_AGAIN_SECONDS: Final = 0.2  # the same, where it is only tried again
+_PAGES: Final = 256  # copied between two looks at the time
 _UNREADABLE: Final = frozenset(
     {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_FORMAT}
 )
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+Fill = Callable[[sqlite3.Connection], None]
+Merge = Callable[[sqlite3.Connection, sqlite3.Connection], None]  # from the first into the second
+
+
+class Locked(sqlite3.OperationalError):
+    """Somebody else has the file for himself."""
 
 
 class Unreadable(Exception):
@@ -34,17 +47,19 @@ class Unreadable(Exception):
 class RecordFile:
     """One connection, used by one thread at a time. `fill` gives a new database its first content.
 
+    `merge` adds what was recorded while the file could not be read to what it held, once it can.
     `recovered` says why the old file could not be used, if so. While the disk cannot be written, `is_durable` is False and the
     content lives in memory; every change first tries to bring it back.
     """
 
-    def __init__(self, directory: Path, schema: str, version: int, fill: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(self, directory: Path, schema: str, version: int, fill: Fill, merge: Merge) -> None:
         self.path = directory / NAME
         self.recovered: str | None = None
         self.is_durable = True
         self._schema = schema
         self._version = version
         self._fill = fill
+        self._merge = merge
         self._mutex = RLock()
         self._tried_at = 0.0
         self._is_unread = False  # what lies on the disk is not what we have
@@ -101,10 +116,10 @@ class RecordFile:
             return self._in_memory(error)
 
     def _on_disk(self) -> sqlite3.Connection:
-        make_private(self.path.parent, self.path.parent)
+        self._make_directory()
         if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
             raise Unreadable(f"{self.path.name} is not a file")
-        self.path.touch(mode=0o600)
+        self._touch()
         connection = _connect(str(self.path))
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -118,6 +133,17 @@ class RecordFile:
         self.is_durable = True
         self._inode = self.path.stat().st_ino
         return connection
+
+    def _make_directory(self) -> None:
+        """Not where the volume is away that it belongs to. Raises OSError."""
+        try:
+            volume(self.path.parent.parent).require()
+        except StorageError as error:
+            raise OSError(errno.ENODEV, str(error)) from error
+        make_private(self.path.parent, self.path.parent)
+
+    def _touch(self) -> None:
+        os.close(open_private(self.path, os.O_RDWR | os.O_CREAT))
 
     def _check(self, connection: sqlite3.Connection) -> None:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -170,12 +196,12 @@ class RecordFile:
         return memory
 
     def _read_into(self, memory: sqlite3.Connection) -> None:
-        disk = sqlite3.connect(f"file:{quote(str(self.path))}?mode=rw", uri=True)
+        disk = sqlite3.connect(f"file:{quote(str(self.path))}?mode=rw", uri=True, timeout=_AGAIN_SECONDS)
         try:
             disk.execute(
                 "PRAGMA locking_mode = EXCLUSIVE"
             )  # keeps the index of the log in memory: the disk may be full
-            disk.backup(memory)
+            _copy(disk, memory)
         finally:
             disk.close()
         self._check(memory)
@@ -189,7 +215,7 @@ class RecordFile:
             return
         memory = _connect(":memory:")
         try:
-            self._connection.backup(memory)
+            _copy(self._connection, memory)
         except sqlite3.Error as unreadable:
             memory.close()
             self._rebuild(unreadable)
@@ -212,14 +238,30 @@ class RecordFile:
             self._leave_disk(sqlite3.OperationalError(f"{self.path.name} was removed or replaced"))
         elif time.monotonic() - self._tried_at < RETRY_SECONDS:
             return
-        self._tried_at = time.monotonic()
-        memory = self._connection
         try:
-            self._connection = self._copied_to_disk(memory)
+            on_disk = self._copied_to_disk(self._connection)
         except (sqlite3.Error, OSError, Unreadable):
+            self._tried_at = time.monotonic()
             return
-        memory.close()
+        self._connection.close()
+        self._connection = on_disk
         log.info("history.saved_again")
+
+    def _with_what_is_on_disk(self, recent: sqlite3.Connection) -> sqlite3.Connection:
+        """What the file holds by now, if it can be read, and what was recorded since. Raises where it is only locked."""
+        both = _connect(":memory:")
+        try:
+            self._read_into(both)
+            self._merge(recent, both)
+        except (sqlite3.Error, OSError, Unreadable, ValueError) as error:
+            both.close()
+            if _is_locked(error):
+                raise
+            self._set_aside(f"{self.path.name} could not be read")
+            return recent
+        recent.close()
+        self._connection = both
+        return both
 
     def _is_still_there(self) -> bool:
         try:
@@ -229,16 +271,16 @@ class RecordFile:
 
     def _copied_to_disk(self, memory: sqlite3.Connection) -> sqlite3.Connection:
         """SQLite's own backup: the file holds the old content or the new one, whatever happens in between."""
-        make_private(self.path.parent, self.path.parent)
-        self.path.touch(mode=0o600)
+        self._make_directory()
+        self._touch()
         if self._is_unread:  # it may still hold what we do not know
-            self._set_aside(f"{self.path.name} could not be read")
+            memory = self._with_what_is_on_disk(memory)
             self._is_unread = False
-            self.path.touch(mode=0o600)
+            self._touch()
         try:
-            disk = _connect(str(self.path))
+            disk = _connect(str(self.path), _AGAIN_SECONDS)
             try:
-                memory.backup(disk)
+                _copy(memory, disk)
             finally:
                 disk.close()
             return self._on_disk()
@@ -248,8 +290,22 @@ class RecordFile:
             raise
 
 
-def _connect(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """All of it. Python itself would try for ever while somebody else has locked one of them. Raises sqlite3.Error."""
+
+    def look(status: int, _remaining: int, _total: int) -> None:
+        if status in _LOCKED:
+            raise Locked("another process has locked it")
+
+    source.backup(target, pages=_PAGES, progress=look)
+
+
+def _connect(path: str, wait_seconds: float = WAIT_SECONDS) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, Locked) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED
 
 
 def _is_unreadable(error: BaseException) -> bool:

@@ -1,7 +1,7 @@
-"""What ran and how it ended, what was due, who paused what, and what is known of the stored backups."""
+"""What ran and how it ended, what was due, and who paused what."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,8 +25,6 @@ from sidecar.history.rows import (
     Pause,
     Retry,
     Total,
-    finding_of,
-    finding_row,
     hashed,
     insert,
     moment_of,
@@ -36,9 +34,8 @@ from sidecar.history.rows import (
     stored,
     total_of,
 )
-from sidecar.model import BackupId, Kind, Manifest, Outcome, Run, Trigger
+from sidecar.model import Kind, Manifest, Outcome, Run, Trigger
 from sidecar.rules.schedule import schedule_name
-from sidecar.store.catalog import Finding
 
 T = TypeVar("T")
 
@@ -54,7 +51,7 @@ class History:
 
         Runs that were under way when the last process died are ended as aborted.
         """
-        self._db = RecordFile(directory, SCHEMA, VERSION, lambda connection: _rebuild(connection, manifests()))
+        self._db = RecordFile(directory, SCHEMA, VERSION, lambda connection: _rebuild(connection, manifests()), _merge)
         self._db.change(lambda connection: _end_what_died(connection, now))
 
     def __enter__(self) -> Self:
@@ -240,26 +237,6 @@ class History:
         found = self._rows(pause_of, "SELECT since, until, paused_by FROM pauses WHERE name = ?", schedule)
         return found[0] if found else None
 
-    # -- findings ------------------------------------------------------------------------------------------------------
-
-    def findings(self) -> dict[BackupId, Finding]:
-        """What verifications found, by backup."""
-        return {one.backup_id: one for one in self._rows(finding_of, "SELECT * FROM findings")}
-
-    def save_findings(self, findings: Mapping[BackupId, Finding]) -> None:
-        """Make these the findings on record; writes only where they differ."""
-        known, wanted = self.findings(), dict(findings)
-        gone = [(str(backup_id),) for backup_id in known if backup_id not in wanted]
-        new = [finding_row(one) for backup_id, one in wanted.items() if known.get(backup_id) != one]
-        if not gone and not new:
-            return
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany("DELETE FROM findings WHERE backup_id = ?", gone)
-            connection.executemany("INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", new)
-
-        self._db.change(work)
-
     # -- queries -------------------------------------------------------------------------------------------------------
 
     def _rows(self, understood: Callable[[tuple[Any, ...]], T], query: str, *values: object) -> list[T]:
@@ -297,6 +274,21 @@ def _rebuild(connection: sqlite3.Connection, manifests: Iterable[Manifest]) -> N
     for run in runs:
         until = (schedule_name(Kind.BACKUP, run.set_name), stored(run.started_at))
         connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", until)
+
+
+def _merge(recent: sqlite3.Connection, into: sqlite3.Connection) -> None:
+    """Runs that `recent` only knows from the backups that they made are in the old record already, as they were."""
+    runs = [run_of(row) for row in recent.execute(f"SELECT {RUN} FROM runs WHERE job_id IS NOT backup_id")]  # noqa: S608 - constants
+    for run in runs:
+        if into.execute(insert("INSERT OR IGNORE"), run_row(run)).rowcount and run.outcome is not None:
+            _count(into, [run])
+    add = "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value"
+    into.executemany(add, recent.execute("SELECT * FROM counters").fetchall())
+    for table in ("schedules", "pauses", "requests"):
+        rows = recent.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - constants
+        if rows:
+            places = ", ".join("?" * len(rows[0]))
+            into.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", rows)  # noqa: S608 - constants
 
 
 def _end_what_died(connection: sqlite3.Connection, now: datetime) -> None:

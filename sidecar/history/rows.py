@@ -13,15 +13,11 @@ from sidecar.model import (
     PASSED_BY,
     TOOK_PLACE,
     WENT_WRONG,
-    BackupId,
-    BackupState,
     Kind,
     Outcome,
     Run,
     Trigger,
-    Verdict,
 )
-from sidecar.store.catalog import Finding
 
 VERSION: Final = 1
 MESSAGE_LENGTH: Final = 2_000
@@ -45,6 +41,7 @@ CREATE TABLE counters (name TEXT NOT NULL, set_name TEXT NOT NULL, value INTEGER
 CREATE TABLE schedules (name TEXT PRIMARY KEY, accounted_until INTEGER NOT NULL);
 CREATE TABLE pauses (name TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER, paused_by TEXT NOT NULL);
 CREATE TABLE requests (key TEXT PRIMARY KEY, request TEXT NOT NULL, job_id TEXT NOT NULL, asked_at INTEGER NOT NULL);
+-- Of programs before findings had a file of their own: one of those may come back.
 CREATE TABLE findings (
     backup_id TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
     checksum TEXT NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL, found_at INTEGER NOT NULL, is_deep INTEGER NOT NULL
@@ -163,12 +160,6 @@ def run_of(row: tuple[Any, ...]) -> Run:
     )
 
 
-def finding_row(one: Finding) -> tuple[object, ...]:
-    verdict = one.verdict
-    found_at = stored(one.found_at)
-    return (str(one.backup_id), *one.identity, one.checksum, verdict.state, verdict.message, found_at, one.is_deep)
-
-
 def total_of(row: tuple[Any, ...]) -> Total:
     kind, set_name, trigger, outcome, code, count = row
     return Total(Kind(kind), set_name, Trigger(trigger), Outcome(outcome), code, int(count))
@@ -177,21 +168,6 @@ def total_of(row: tuple[Any, ...]) -> Total:
 def pause_of(row: tuple[Any, ...]) -> Pause:
     since, until, by = row
     return Pause(moment_of(since), moment_of(until) if until is not None else None, by)
-
-
-def finding_of(row: tuple[Any, ...]) -> Finding:
-    backup_id, size, mtime_ns, inode, checksum, state, message, found_at, is_deep = row
-    parsed = BackupId.parse(backup_id)
-    if parsed is None:
-        raise ValueError(f"{backup_id!r} is not the id of a backup")
-    return Finding(
-        backup_id=parsed,
-        identity=(size, mtime_ns, inode),
-        checksum=checksum,
-        verdict=Verdict(BackupState(state), message),
-        found_at=moment_of(found_at),
-        is_deep=bool(is_deep),
-    )
 
 
 def stored(moment: datetime) -> int:

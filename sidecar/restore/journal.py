@@ -16,9 +16,7 @@ import structlog
 from sidecar.errors import Busy, StorageError
 from sidecar.mongodb.database import Database
 from sidecar.rules.names import STAGED
-from sidecar.store.lock import DIRECTORY, SetLock
-
-PREFIX = ".restoring_"
+from sidecar.store.lock import DIRECTORY, RESTORING, Lock
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +56,7 @@ class Note:
 class Journal:
     """Keeps the note of one restore, in memory where it has no lock. Methods block and raise StorageError."""
 
-    def __init__(self, note: Note | None = None, run_id: str | None = None, lock: SetLock | None = None) -> None:
+    def __init__(self, note: Note | None = None, run_id: str | None = None, lock: Lock | None = None) -> None:
         self.note = note or Note()
         self.run_id = run_id or uuid.uuid4().hex[:8]  # what is staged is named after it
         self._lock = lock
@@ -108,7 +106,7 @@ def opened(root: Path, target_db: str, set_name: str) -> Iterator[Journal]:
     with ExitStack() as stack:
         journal = Journal(Note(target_db, set_name))
         try:
-            lock = SetLock(root, f"{PREFIX}{journal.run_id}", f"restore into {target_db}")
+            lock = _lock(root, journal.run_id, f"restore into {target_db}")
             noting = Journal(journal.note, journal.run_id, stack.enter_context(lock))
             noting.protect((), None)
             journal = noting
@@ -119,15 +117,20 @@ def opened(root: Path, target_db: str, set_name: str) -> Iterator[Journal]:
 
 def dead(root: Path) -> Iterator[Journal]:
     """The journals of restores that did not end, each held until the next is asked for. Raises StorageError."""
-    for path in sorted((root / DIRECTORY).glob(f"{PREFIX}*.lock")):
-        with suppress(Busy), SetLock(root, path.stem, "undoing") as lock:  # busy: its restore is alive
+    for path in sorted((root / DIRECTORY).glob(f"{RESTORING}*.lock")):
+        run_id = path.stem.removeprefix(RESTORING)
+        with suppress(Busy), _lock(root, run_id, "undoing") as lock:  # busy: its restore is alive
             note = _read(lock.left_unfinished)
-            journal = Journal(note, path.stem.removeprefix(PREFIX), lock)
+            journal = Journal(note, run_id, lock)
             if note is None:
                 log.warning("restore.nothing_noted", run_id=journal.run_id)
                 journal.end()
             else:
                 yield journal
+
+
+def _lock(root: Path, run_id: str, purpose: str) -> Lock:
+    return Lock(root, f"{RESTORING}{run_id}", f"the journal of the restore {run_id}", purpose)
 
 
 def forget_replaced(root: Path, restored: Note) -> None:

@@ -1,7 +1,7 @@
 """What a restore would do, found out without writing anything: documents compared one by one, and what stands in its way."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from sidecar.mongodb import definitions
 from sidecar.restore import restore
 from sidecar.restore.examine import Examination
 from sidecar.restore.validator import Validator
-from sidecar.runtime.threads import in_thread
+from sidecar.runtime.threads import entered, in_thread, in_turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +93,12 @@ async def _compared(
 ) -> dict[str, _Look]:
     items = {name: item for name, item in chosen.items.items() if item.holds_documents}
     now = datetime.now(UTC)
-    with ExitStack() as stack:
-        comparison = stack.enter_context(Comparison(directory))
-        examinations = {name: stack.enter_context(Examination(item, now, directory)) for name, item in items.items()}
+    async with AsyncExitStack() as stack:
+        comparison = await stack.enter_async_context(entered(await in_thread(Comparison, directory)))
+        examinations = {
+            name: await stack.enter_async_context(entered(await in_thread(Examination, item, now, directory)))
+            for name, item in items.items()
+        }
         validators = {name: Validator(order.database, order.target_db, item) for name, item in items.items()}
         for name in items:
             comparison.note(name)
@@ -103,17 +106,15 @@ async def _compared(
             for name in items.keys() & there.keys():
                 async for bson_bytes in reader.batches(there[name]):
                     await in_thread(comparison.left, name, bson_bytes)
-        with chosen.source.open() as content:
-            while (batch := await in_thread(next, content.batches, None)) is not None:
+        async with entered(chosen.source.open()) as content, aclosing(in_turn(content.batches)) as batches:
+            async for batch in batches:
                 if batch.collection in items:
                     await in_thread(_look, comparison, examinations[batch.collection], batch)
                     await validators[batch.collection].attempt(batch.bson)
         differences = await in_thread(comparison.result)
+        examined = {name: await in_thread(examinations[name].findings) for name in items}
         return {
-            name: _Look(
-                differences[name],
-                (*examinations[name].findings(), *validators[name].findings(), *legacy.remarks(item)),
-            )
+            name: _Look(differences[name], (*examined[name], *validators[name].findings(), *legacy.remarks(item)))
             for name, item in items.items()
         }
 

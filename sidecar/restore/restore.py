@@ -24,7 +24,8 @@ from sidecar.restore.target import Target
 from sidecar.rules import compatibility
 from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import in_thread
-from sidecar.store.local import Identity, LocalStore, identity_of
+from sidecar.store.durable import Identity
+from sidecar.store.local import LocalStore, identity_of
 from sidecar.store.verify import read_manifest, verify
 
 log = structlog.get_logger(__name__)

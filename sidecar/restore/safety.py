@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from sidecar.restore.staging import Loading, Source, read_back
 from sidecar.restore.target import Target
 from sidecar.restore.undo import undo
 from sidecar.runtime.completion import completed
-from sidecar.runtime.threads import in_thread
+from sidecar.runtime.threads import entered, in_thread
 from sidecar.store.local import LocalStore
-from sidecar.store.lock import SetLock
+from sidecar.store.lock import Lock
 
 log = structlog.get_logger(__name__)
 
@@ -79,12 +79,16 @@ class Safeguard:
         """As the engine's, but all or nothing. `kept` is told which backups hold what was there before."""
         there = await target.database.collections(target.target_db)
         existing = tuple(name for name in items if name in there)
-        with ExitStack() as stack:
-            journal = stack.enter_context(journals.opened(self.root, target.target_db, self.store.set.name))
+        async with AsyncExitStack() as stack:
+            journal = await stack.enter_async_context(
+                entered(journals.opened(self.root, target.target_db, self.store.set.name))
+            )
             target = replace(target, journal=journal)
             try:
                 if existing and self.is_wanted:
-                    lock = stack.enter_context(self.store.locked(f"restore into {target.target_db}"))
+                    lock = await stack.enter_async_context(
+                        entered(self.store.locked(f"restore into {target.target_db}"))
+                    )
                     target = await self._protected(target, {name: there[name] for name in existing}, kept, lock)
                 else:
                     await in_thread(journal.protect, existing, None)
@@ -95,7 +99,7 @@ class Safeguard:
         await self._forget_replaced(journal.note)
         return loaded
 
-    async def _protected(self, target: Target, there: Mapping[str, Collection], kept: Kept, lock: SetLock) -> Target:
+    async def _protected(self, target: Target, there: Mapping[str, Collection], kept: Kept, lock: Lock) -> Target:
         """The same target once what it holds is backed up, and with a look at each collection before it is replaced."""
         kept.safety = await self._back_up(target, tuple(there), lock)
         await in_thread(target.journal.protect, there, kept.safety.backup_id)
@@ -106,7 +110,7 @@ class Safeguard:
 
         return replace(target, checks=(*target.checks, keep_late_writes))
 
-    async def _keep_late_writes(self, target: Target, held: Collection, kept: Kept, lock: SetLock) -> None:
+    async def _keep_late_writes(self, target: Target, held: Collection, kept: Kept, lock: Lock) -> None:
         """Just before a collection is replaced: what was written to it since its backup is backed up as well."""
         backed_up = kept.safety.collection_details.get(held.name) if kept.safety else None
         if backed_up is None:  # a view
@@ -121,7 +125,7 @@ class Safeguard:
         await in_thread(target.journal.keep, held.name, late.backup_id)
         log.warning("restore.target_in_use", collection=held.name, backup_id=late.backup_id)
 
-    async def _back_up(self, target: Target, existing: tuple[str, ...], lock: SetLock) -> Manifest:
+    async def _back_up(self, target: Target, existing: tuple[str, ...], lock: Lock) -> Manifest:
         only = replace(self.store.set, collections=existing, exclude=())
         return await backup.make_backup(
             backup.BackupOrder(

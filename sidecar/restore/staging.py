@@ -1,7 +1,7 @@
 """Collections on their way into a target database: loaded beside their targets, compared, and only then renamed into place."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from sidecar.archive.bson import split
-from sidecar.archive.content import Batch, Content
+from sidecar.archive.content import Content
 from sidecar.archive.fingerprint import fingerprint
 from sidecar.archive.tally import Tally
 from sidecar.errors import BackupInvalid, IndexRejected, RestoreMismatch, SourceError, WriteRejected
@@ -20,7 +20,7 @@ from sidecar.mongodb.database import Database
 from sidecar.restore.inserting import AtOnce, insert, replacing_empty_timestamps
 from sidecar.restore.target import Target
 from sidecar.runtime.completion import completed
-from sidecar.runtime.threads import in_thread, read_ahead
+from sidecar.runtime.threads import entered, in_thread, in_turn, read_ahead
 
 INSERTS_AT_ONCE = 4
 SETTLE_SECONDS = 3.0  # a process that is told to stop has ten
@@ -143,24 +143,24 @@ class Loading:
 
     async def _fill(self, items: Mapping[str, Collection], names: Mapping[str, str]) -> dict[str, Tally]:
         sent = {name: Tally() for name in items}
-        with self._source.open() as content:
-            async with (
-                aclosing(read_ahead(_one_by_one(content.batches))) as batches,
-                AtOnce(INSERTS_AT_ONCE) as inserts,
-            ):
-                async for batch in batches:
-                    if batch.collection not in items:
-                        continue
-                    item = items[batch.collection]
-                    await inserts.begin(self._insert(item, names[item.name], batch.bson))
-                    if definitions.keeps_order(item):
-                        await inserts.end()
-                    tally = sent[batch.collection]
-                    tally.add(batch.documents, len(batch.bson), batch.fingerprint, batch.escaped)
-                    expected = self._source.documents[batch.collection]
-                    self._target.listener(
-                        Progressed("restore", batch.collection, tally.documents, tally.bson_bytes, expected)
-                    )
+        async with (
+            entered(self._source.open()) as content,
+            aclosing(read_ahead(in_turn(content.batches))) as batches,
+            AtOnce(INSERTS_AT_ONCE) as inserts,
+        ):
+            async for batch in batches:
+                if batch.collection not in items:
+                    continue
+                item = items[batch.collection]
+                await inserts.begin(self._insert(item, names[item.name], batch.bson))
+                if definitions.keeps_order(item):
+                    await inserts.end()
+                tally = sent[batch.collection]
+                tally.add(batch.documents, len(batch.bson), batch.fingerprint, batch.escaped)
+                expected = self._source.documents[batch.collection]
+                self._target.listener(
+                    Progressed("restore", batch.collection, tally.documents, tally.bson_bytes, expected)
+                )
         self._require_as_described(sent)
         return sent
 
@@ -239,8 +239,3 @@ async def _settled(command: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, An
 async def _ended_or_given_up(task: "asyncio.Task[dict[str, Any]]") -> None:
     await asyncio.wait({task}, timeout=SETTLE_SECONDS)
     task.cancel()
-
-
-async def _one_by_one(batches: Iterator[Batch]) -> AsyncGenerator[Batch, None]:
-    while (batch := await in_thread(next, batches, None)) is not None:
-        yield batch

@@ -1,6 +1,7 @@
 """Taking back what a restore replaced, by what its journal says: at once, or at the next start where it was killed."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 
 import structlog
@@ -13,7 +14,7 @@ from sidecar.restore import journal as journals
 from sidecar.restore import restore as engine
 from sidecar.restore.journal import Journal
 from sidecar.restore.staging import read_back
-from sidecar.runtime.threads import in_thread
+from sidecar.runtime.threads import in_thread, in_turn
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest
 
@@ -67,16 +68,17 @@ async def recover(root: Path, database: Database, stores: Mapping[str, LocalStor
     overwritten. Raises SourceError and StorageError where it can be tried again.
     """
     problems = []
-    for one in journals.dead(root):
-        await journals.drop_staged(database.of(one.note.target_db), one.run_id)
-        problem = one.note.not_undone
-        if problem is None and one.note.replaced:
-            problem = await _undo_dead(one, database, stores, codec)
-        if problem is None:
-            await in_thread(one.end)
-        else:
-            await in_thread(one.give_up, problem)
-            problems.append(problem)
+    async with aclosing(in_turn(journals.dead(root))) as dead:
+        async for one in dead:
+            await journals.drop_staged(database.of(one.note.target_db), one.run_id)
+            problem = one.note.not_undone
+            if problem is None and one.note.replaced:
+                problem = await _undo_dead(one, database, stores, codec)
+            if problem is None:
+                await in_thread(one.end)
+            else:
+                await in_thread(one.give_up, problem)
+                problems.append(problem)
     return problems
 
 

@@ -114,7 +114,7 @@ class Operations:
 
     async def _verify_set(self, name: str, listener: Listener) -> Done:
         async with self._one_reads:
-            verdicts = await in_thread(self._service.verify_slice, name, listener)
+            verdicts = await self._service.verify_slice(name, listener)
         if not verdicts:
             raise BackupNotFound(f"the set {name} has no backup that could be verified")
         bad = {backup_id: verdict for backup_id, verdict in verdicts.items() if not verdict.is_valid}
@@ -148,13 +148,13 @@ class Operations:
 
     async def _verify_one(self, backup_id: str, listener: Listener, *, deep: bool) -> Done:
         found = await in_thread(self._service.catalog.find, backup_id)
-        verdict = await in_thread(self._service.verify, found, deep=deep, listener=listener)
+        verdict = await self._service.verify(found, deep=deep, listener=listener)
         if not verdict.is_valid:
             raise BackupInvalid(verdict.message)
         return Done(verdict.message, backup_id)
 
     async def _prune(self, name: str, _: Listener) -> Done:
-        decisions = await in_thread(self._service.prune, name)
+        decisions = await in_thread(self._service.keeping.prune, name)
         gone = [str(decision.id) for decision in decisions if not decision.keep]
         return Done(f"{len(gone)} backups deleted", counts={RETENTION_DELETED: len(gone)})
 

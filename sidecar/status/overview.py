@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 
 from sidecar.backup.make import predicted_bytes
-from sidecar.errors import SidecarError, StorageError, StorageFull
+from sidecar.errors import SidecarError, StorageFull
 from sidecar.history import History, Total
 from sidecar.model import BackupSet, Kind, Outcome, Run, StoredBackup, Trigger
 from sidecar.rules import counting, room
@@ -94,7 +94,7 @@ class Overview:
     async def refresh(self) -> None:
         """Look at everything again. Never raises: what cannot be seen is said in its place."""
         await asyncio.gather(
-            self.look(self.sets),
+            self.look(self.sets, again=True),
             self._look_at_storage(),
             self._ask_mongodb(),
             self._look_for_alert_test(),
@@ -103,12 +103,11 @@ class Overview:
         if self._clock.monotonic() >= self._asks_again_at:
             self._asks_again_at = self._clock.monotonic() + ROOM_SECONDS
             await self._reckon_room(self.sets)
-        await in_thread(self._history.save_findings, self._service.catalog.findings)
 
-    async def look(self, names: Iterable[str]) -> None:
-        """Look at the backups and the record of some sets again."""
+    async def look(self, names: Iterable[str], *, again: bool = False) -> None:
+        """Look at the backups and the record of some sets; `again` also at files that seem to be the same."""
         for name in names:
-            view = await in_thread(self._view, name)
+            view = await in_thread(self._view, name, again=again)
             self.sets = {**self.sets, name: view}
         self.totals, self.counted = await in_thread(self._history.totals), await in_thread(self._history.counted)
 
@@ -121,7 +120,7 @@ class Overview:
         if run.outcome is Outcome.SUCCEEDED or run.code == StorageFull.code:
             await self._reckon_room([run.set_name])
 
-    def _view(self, name: str) -> SetView:
+    def _view(self, name: str, *, again: bool) -> SetView:
         recorded = SetView(
             looked_at=self._clock.now(),
             known_since=self._history.known_since(Kind.BACKUP, name),
@@ -133,8 +132,9 @@ class Overview:
             last_drill=self._history.latest(Kind.DRILL, name),
             last_good_drill=self._history.last_success(Kind.DRILL, name),
         )
+        catalog = self._service.catalog
         try:
-            backups = tuple(self._service.catalog.backups(name))
+            backups = catalog.refresh(name) if again else catalog.backups(name)
             return replace(recorded, backups=backups, is_writable=self._service.stores[name].is_writable())
         except SidecarError as error:
             log.warning("overview.set_unreadable", set=name, error=str(error))
@@ -149,10 +149,7 @@ class Overview:
 
     def _measured(self, now: datetime) -> Storage:
         stores = self._service.stores.values()
-        first = next(iter(stores))
-        if not first.root.is_dir():
-            raise StorageError(f"{first.root} is not there any more")
-        return Storage(first.space(), now, draft_bytes=sum(store.draft_bytes() for store in stores))
+        return Storage(next(iter(stores)).space(), now, draft_bytes=sum(store.draft_bytes() for store in stores))
 
     async def _reckon_room(self, names: Iterable[str]) -> None:
         """What the next backup of these sets needs, as their runs reckon it."""

@@ -10,8 +10,8 @@ from typing import Self
 
 from sidecar.errors import StorageError
 from sidecar.model import BackupId, Pin
-from sidecar.store.durable import create, move, publish, remove, temporary_of, to_disk
-from sidecar.store.lock import SetLock
+from sidecar.store.durable import Identity, as_identity, create, move, publish, remove, temporary_of, to_disk
+from sidecar.store.lock import Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,11 @@ class Mark:
 class Draft:
     """A backup being written: hashed as it passes, invisible until `commit`. Leaving `with` without one leaves nothing behind."""
 
-    def __init__(self, directory: Path, lock: SetLock, backup_id: BackupId) -> None:
+    def __init__(self, directory: Path, lock: Lock, backup_id: BackupId) -> None:
         self.id = backup_id
         self.directory = directory
         self.size_bytes = 0
+        self.identity: Identity | None = None  # of the data file that was read back
         self._lock = lock
         self._digest = hashlib.sha256()
         self._data = directory / backup_id.data_name
@@ -79,6 +80,7 @@ class Draft:
             with self._data.open("rb") as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                 stored = hashlib.file_digest(file, "sha256").hexdigest()
+                self.identity = as_identity(os.fstat(file.fileno()))
         except OSError as error:
             raise StorageError.of(error, f"committing {self.id.data_name}") from error
         if stored != self.checksum:
@@ -90,11 +92,11 @@ class Draft:
             publish(self.directory / self.id.pin_name, Pin().model_dump_json(exclude_none=True).encode())
         publish(self.directory / self.id.metadata_name, metadata, last_look)
         self._is_committed = True
-        self._lock.note_unfinished(None)
+        with suppress(StorageError):  # it exists, and who sweeps sees that
+            self._lock.note_unfinished(None)
 
     def _discard(self) -> None:
-        remove(self.directory / self.id.metadata_name)
-        for name in (self.id.data_name, self.id.pin_name):
+        for name in self.id.file_names:
             remove(self.directory / name)
             remove(temporary_of(self.directory / name))
         self._lock.note_unfinished(None)

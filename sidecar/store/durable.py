@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, also after the power fails: what fsync(2) and rename(2) are for."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -7,9 +8,52 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import IO
 
+import structlog
+
 from sidecar.errors import SidecarError, StorageError
 
+Identity = tuple[int, int, int]  # of a file's content: size, mtime in ns, inode
+
 TEMPORARY = ".tmp"
+_FILE_MODE, _DIRECTORY_MODE = 0o600, 0o700
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})  # SMB and FUSE of directories
+_said: set[int] = set()  # devices of which it was said that their directories cannot be synced
+
+log = structlog.get_logger(__name__)
+
+
+def make_private(root: Path, directory: Path) -> None:
+    """Make `directory` and what is missing between it and `root`, for nobody else to look into. Raises OSError."""
+    _make_parents(root)
+    for part in reversed([directory, *directory.parents]):
+        if part.is_relative_to(root) and not part.is_dir():
+            part.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+            part.chmod(_DIRECTORY_MODE)  # whatever the umask says
+
+
+def _make_parents(root: Path) -> None:
+    """The directories above are made as the umask says, but so that we can go through them."""
+    for part in reversed(root.parents):
+        if not part.is_dir():
+            part.mkdir(exist_ok=True)
+            part.chmod(stat.S_IMODE(part.stat().st_mode) | _DIRECTORY_MODE)
+
+
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of a file that nobody else can read, whatever the umask says. Raises OSError."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE_MODE)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) & _FILE_MODE != _FILE_MODE:
+            os.fchmod(descriptor, _FILE_MODE)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def as_identity(status: os.stat_result | None) -> Identity | None:
+    return (status.st_size, status.st_mtime_ns, status.st_ino) if status else None
 
 
 def temporary_of(path: Path) -> Path:
@@ -20,7 +64,7 @@ def temporary_of(path: Path) -> Path:
 def create(path: Path) -> BufferedRandom:
     """A new file for reading and writing that nobody else can read. Raises StorageError, also where something is there."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except OSError as error:
         raise StorageError.of(error, f"creating {path.name}") from error
     return os.fdopen(descriptor, "w+b")
@@ -39,12 +83,22 @@ def move(source: Path, target: Path) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make what was created, renamed or removed in a directory durable. Raises OSError."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    """Make what was created, renamed or removed in a directory durable, where the file system lets us. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+        _say_once(os.fstat(descriptor).st_dev, directory, error)
     finally:
         os.close(descriptor)
+
+
+def _say_once(device: int, directory: Path, error: OSError) -> None:
+    if device not in _said:
+        _said.add(device)
+        log.warning("storage.directories_not_synced", directory=str(directory), error=error.strerror)
 
 
 def publish(path: Path, content: bytes, last_look: Callable[[], None] = lambda: None) -> None:

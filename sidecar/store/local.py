@@ -4,32 +4,32 @@ A file becomes visible only by: temporary name → fsync → rename → fsync of
 exists when its metadata does, so the metadata is always the last to come and the first to go.
 """
 
-import fcntl
 import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from pydantic import ValidationError
 
-from sidecar.errors import BackupNotFound, Busy, StorageError, StorageFull
+from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError, StorageFull
 from sidecar.model import BackupId, BackupSet, Confirmation, Pin
 from sidecar.store.draft import Draft
-from sidecar.store.durable import TEMPORARY, publish, remove, sync_directory
-from sidecar.store.lock import SetLock, make_private
+from sidecar.store.durable import TEMPORARY, Identity, as_identity, publish, remove, sync_directory
+from sidecar.store.lock import Lock, claim, share
+from sidecar.store.volume import volume
 
 BURST = timedelta(minutes=1)  # backups that follow one another faster than the seconds of their names
 _PIN_BYTES = 4096
-_METADATA_BYTES = 1 << 26  # a metadata file larger than this is not one
+_METADATA_BYTES = 1 << 24  # a metadata file larger than this is not one: some 50,000 collections
 
 
-Identity = tuple[int, int, int]  # size, mtime in ns, inode
+State = tuple[int, int, int]  # device, inode and mtime in ns of a directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Files:
     size_bytes: int = 0
     identity: Identity | None = None  # of the data file: a verdict on the data is bound to it
     metadata_identity: Identity | None = None
+    pin_identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,45 @@ class LocalStore:
         self.root = root
         self.set = backup_set
         self.directory = root / backup_set.directory
+        self.volume = volume(root, self.directory)
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
     def scan(self) -> list[Files]:
         """What there is, newest first. Symbolic links, directories and names that are not ours are left out."""
+        self.volume.require()
         names = self._regular_files()
         ids = {found for name in names if (found := self._id_of(name)) is not None}
         return [self._files(backup_id, names) for backup_id in sorted(ids, reverse=True)]
+
+    def state(self) -> State | None:
+        """Another one whenever a file has come or gone; None where there is no directory. Raises StorageError."""
+        self.volume.require()
+        try:
+            found = self.directory.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError.of(error, f"looking at {self.directory}") from error
+        return found.st_dev, found.st_ino, found.st_mtime_ns
+
+    def look_again(self, known: Files) -> Files:
+        """The same files as they are now: their content may be another one. Raises StorageError."""
+        data, metadata = self._status(known.id.data_name), self._status(known.id.metadata_name)
+        if (as_identity(data), as_identity(metadata)) == (known.identity, known.metadata_identity):
+            return known
+        found = {known.id.data_name: data, known.id.metadata_name: metadata}
+        now = self._files(known.id, {name: status for name, status in found.items() if status is not None})
+        return replace(now, has_pin=known.has_pin, is_confirmed=known.is_confirmed, pin_identity=known.pin_identity)
+
+    def _status(self, name: str) -> os.stat_result | None:
+        try:
+            status = (self.directory / name).lstat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError.of(error, f"looking at {name}") from error
+        return status if stat.S_ISREG(status.st_mode) else None
 
     def _regular_files(self) -> Mapping[str, os.stat_result]:
         try:
@@ -94,8 +126,9 @@ class LocalStore:
             has_pin=backup_id.pin_name in names,
             is_confirmed=backup_id.confirmation_name in names,
             size_bytes=data.st_size if data else 0,
-            identity=_identity(data),
-            metadata_identity=_identity(metadata),
+            identity=as_identity(data),
+            metadata_identity=as_identity(metadata),
+            pin_identity=as_identity(names.get(backup_id.pin_name)),
         )
 
     def free_bytes(self) -> int:
@@ -104,6 +137,7 @@ class LocalStore:
 
     def space(self) -> Space:
         """Asked of the nearest directory that exists. Raises StorageError."""
+        self.volume.require()
         directory = self.directory
         while not directory.exists() and directory != directory.parent:
             directory = directory.parent
@@ -124,22 +158,24 @@ class LocalStore:
         return sum(stat.st_size for name, stat in found if name.startswith(".") and name.endswith(TEMPORARY))
 
     def read_metadata(self, backup_id: BackupId) -> bytes:
-        """The bytes of the metadata file. Raises BackupNotFound, StorageError."""
+        """The bytes of the metadata file. Raises BackupNotFound, BackupInvalid where it is far too large, StorageError."""
         with self._open(backup_id.metadata_name) as file:
-            return file.read(_METADATA_BYTES)
+            content = file.read(_METADATA_BYTES + 1)
+        if len(content) > _METADATA_BYTES:
+            raise BackupInvalid(f"metadata: more than {_METADATA_BYTES >> 20} MB")
+        return content
 
     @contextmanager
     def open_data(self, backup_id: BackupId) -> Iterator[BufferedReader]:
         """The data file, protected from deletion while it is open. Raises BackupNotFound, StorageError."""
         with self._open(backup_id.data_name) as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
+            share(file, str(backup_id))
             yield file
 
     @contextmanager
-    def _open(self, name: str) -> Iterator[BufferedReader]:
+    def _open(self, name: str, *, to_claim: bool = False) -> Iterator["BufferedReader[Any]"]:
         try:
-            # Non-blocking, because a named pipe would else be waited for.
-            descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = _opened(self.directory / name, to_claim=to_claim)
         except FileNotFoundError:
             raise BackupNotFound(f"there is no file {name} in {self.directory}") from None
         except OSError as error:
@@ -147,74 +183,65 @@ class LocalStore:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise BackupNotFound(f"{name} in {self.directory} is not a file")
-        with os.fdopen(descriptor, "rb") as file:
+        with BufferedReader(_Raw(descriptor, name)) as file:
             yield file
 
     def is_being_read(self, backup_id: BackupId) -> bool:
         try:
-            with self._open(backup_id.data_name) as file:
-                _claim(file, backup_id)
-        except BackupNotFound:
-            return False
+            with self._open(backup_id.data_name, to_claim=True) as file:
+                claim(file, str(backup_id))
         except Busy:
             return True
+        except (BackupNotFound, StorageError):  # who cannot open it does not read it
+            return False
         return False
 
     # -- writing, under the set's lock ---------------------------------------------------------------------------------
 
     @contextmanager
-    def locked(self, purpose: str) -> Iterator[SetLock]:
+    def locked(self, purpose: str) -> Iterator[Lock]:
         """Be the only one who writes to the set; what a killed owner left behind is gone. Raises Busy, StorageError."""
-        with SetLock(self.root, self.set.name, purpose) as lock:
+        self.volume.claim()
+        with Lock(self.root, self.set.name, f"the set {self.set.name}", purpose) as lock:
             self._sweep(lock)
             yield lock
 
-    def _sweep(self, lock: SetLock) -> None:
+    def _sweep(self, lock: Lock) -> None:
         names = self._regular_files()
         for name in names:
             if name.startswith(".") and name.endswith(TEMPORARY) and self._id_of(name[1 : -len(TEMPORARY)]):
                 self._remove(name)
         unfinished = BackupId.parse(lock.left_unfinished or "")
         if unfinished is not None and unfinished.prefix == self.set.prefix and unfinished.metadata_name not in names:
-            self._remove(unfinished.data_name)
-            self._remove(unfinished.pin_name)
-            self._remove(unfinished.confirmation_name)
+            for name in unfinished.file_names:
+                self._remove(name)
         if lock.left_unfinished:
             lock.note_unfinished(None)
 
-    def begin(self, lock: SetLock, moment: datetime) -> Draft:
+    @contextmanager
+    def begin(self, lock: Lock, moment: datetime) -> Iterator[Draft]:
         """A new backup's files, under the first second from `moment` on that no file has."""
-        try:
-            make_private(self.root, self.directory)
-        except OSError as error:
-            raise StorageError.of(error, f"making {self.directory}") from error
+        self.volume.claim()
         backup_id = BackupId.at(self.set.prefix, moment)
         newest = max((files.id for files in self.scan()), default=backup_id)
         if timedelta() <= newest.taken_at - backup_id.taken_at < BURST:
             backup_id = newest  # a second that a deletion freed would put the newest backup behind older ones
-        while any(
-            os.path.lexists(self.directory / name)
-            for name in (backup_id.data_name, backup_id.metadata_name, backup_id.pin_name)
-        ):
+        while any(os.path.lexists(self.directory / name) for name in backup_id.file_names):
             backup_id = backup_id.next_second()
         lock.note_unfinished(str(backup_id))
-        return Draft(self.directory, lock, backup_id)
+        with Draft(self.directory, lock, backup_id) as draft:
+            yield draft
 
-    def delete(self, lock: SetLock, backup_id: BackupId) -> None:
+    def delete(self, lock: Lock, backup_id: BackupId) -> None:
         """Remove a backup, metadata first. The caller has made sure that it may go. Raises Busy while somebody reads it."""
         with ExitStack() as stack:
             with suppress(BackupNotFound):
-                _claim(stack.enter_context(self._open(backup_id.data_name)), backup_id)
+                claim(stack.enter_context(self._open(backup_id.data_name, to_claim=True)), str(backup_id))
             with suppress(
                 StorageFull
             ):  # deleting is what makes room; a killed deletion then leaves an orphan, which is seen
                 lock.note_unfinished(str(backup_id))
-            for name in (
-                backup_id.metadata_name,
-                backup_id.data_name,
-                backup_id.pin_name,
-                backup_id.confirmation_name,
-            ):
+            for name in backup_id.file_names:
                 self._remove(name)
             sync_directory(self.directory)
             lock.note_unfinished(None)
@@ -222,17 +249,17 @@ class LocalStore:
     def _remove(self, name: str) -> None:
         remove(self.directory / name)
 
-    def pin(self, lock: SetLock, backup_id: BackupId, until: datetime | None = None) -> None:
+    def pin(self, lock: Lock, backup_id: BackupId, until: datetime | None = None) -> None:
         """Keep a backup whatever the retention rules say, for ever or until then. Raises StorageError."""
         del lock
         publish(self.directory / backup_id.pin_name, Pin(until=until).model_dump_json(exclude_none=True).encode())
 
-    def unpin(self, lock: SetLock, backup_id: BackupId) -> None:
+    def unpin(self, lock: Lock, backup_id: BackupId) -> None:
         del lock
         self._remove(backup_id.pin_name)
         sync_directory(self.directory)
 
-    def confirm(self, lock: SetLock, backup_id: BackupId, confirmation: Confirmation) -> None:
+    def confirm(self, lock: Lock, backup_id: BackupId, confirmation: Confirmation) -> None:
         """Say that what a suspect backup lost was meant to go. Raises StorageError."""
         del lock
         publish(self.directory / backup_id.confirmation_name, confirmation.model_dump_json().encode())
@@ -254,13 +281,30 @@ def identity_of(file: IO[bytes]) -> Identity:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
-def _identity(status: os.stat_result | None) -> Identity | None:
-    return (status.st_size, status.st_mtime_ns, status.st_ino) if status else None
+def _opened(path: Path, *, to_claim: bool) -> int:
+    """A descriptor for reading; one to be claimed is open for writing where that is possible, as NFS wants it for that."""
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # non-blocking, because a named pipe would else be waited for
+    if to_claim:
+        with suppress(OSError):
+            return os.open(path, os.O_RDWR | flags)
+    return os.open(path, os.O_RDONLY | flags)
 
 
-def _claim(file: IO[bytes], backup_id: BackupId) -> None:
-    """Be the only one who has the data file open for reading, for as long as it is open."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Busy(f"{backup_id} is being read") from None
+class _Raw(FileIO):
+    """A file of which a read that fails is an error of the storage, wherever it is read."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        super().__init__(descriptor)
+        self._name = name
+
+    def readinto(self, buffer: Any) -> int | None:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise StorageError.of(error, f"reading {self._name}") from error
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as error:
+            raise StorageError.of(error, f"reading {self._name}") from error

@@ -1,31 +1,35 @@
-"""One owner at a time for a backup set, across processes, and what the last owner was doing when it died.
+"""One owner at a time, across processes, and what the last owner was doing when it died.
 
 `flock(2)`: the kernel frees it when its owner ends, however it ends. The file's content is for people (who holds it?) and
 for the next owner: `unfinished` names the backup whose files are not whole yet, so that only those are ever swept.
 """
 
+import errno
 import fcntl
 import json
 import os
 import platform
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from sidecar.errors import Busy, StorageError, StorageFull
+from sidecar.store.durable import make_private, open_private
+from sidecar.store.volume import volume
 
 DIRECTORY = ".locks"
-
-
-def make_private(root: Path, directory: Path) -> None:
-    """Make `directory` and what is missing between it and `root`, for nobody else to look into. Raises OSError."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for part in reversed([directory, *directory.parents]):
-        if part.is_relative_to(root):
-            part.mkdir(mode=0o700, exist_ok=True)
+SERVER, DRILL, RESTORING = (
+    ".server",
+    ".drill",
+    ".restoring_",
+)  # what is locked beside the sets; a dot begins no set's name
+SHARED_SECONDS = 5.0  # how long somebody who holds a whole file for himself is waited for
+_POLL_SECONDS = 0.05
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +46,38 @@ class Owner:
         return f"{self.purpose} (process {self.pid} on {self.host}, since {self.since})"
 
 
-class SetLock:
-    """The lock of one backup set, held inside `with`. Raises Busy with its owner's identity, StorageError."""
+class Lock:
+    """Held inside `with`. `what` is a word for what it locks. Raises Busy with its owner's identity, StorageError."""
 
-    def __init__(self, root: Path, set_name: str, purpose: str) -> None:
-        self._path = root / DIRECTORY / f"{set_name}.lock"
-        self._set_name = set_name
+    def __init__(self, root: Path, name: str, what: str, purpose: str) -> None:
+        self._root = root
+        self._path = root / DIRECTORY / f"{name}.lock"
+        self._what = what
         self._owner = Owner(os.getpid(), platform.node(), purpose, datetime.now(UTC).isoformat(timespec="seconds"))
         self._descriptor = -1
         self.left_unfinished: str | None = None  # by an owner that died
 
     def __enter__(self) -> Self:
+        volume(self._root).claim()
         try:
-            make_private(self._path.parent.parent, self._path.parent)
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            make_private(self._root, self._path.parent)
+            self._descriptor = open_private(self._path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise StorageError(f"cannot lock the set {self._set_name}: {self._path}: {error.strerror}") from error
+            raise StorageError(f"cannot lock {self._what}: {self._path}: {error.strerror}") from error
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = self._read()
+            self._take()
+        except BaseException:  # whatever went wrong, the next one finds it free
             os.close(self._descriptor)
-            raise Busy(f"the set {self._set_name} is in use: {owner or 'its owner is just starting'}") from None
+            raise
+        return self
+
+    def _take(self) -> None:
+        if not _lock(self._descriptor, fcntl.LOCK_EX, self._what):
+            raise Busy(f"{self._what} is in use: {self._read() or 'its owner is just starting'}")
         previous = self._read()
         self.left_unfinished = previous.unfinished if previous else None
         with suppress(StorageFull):  # who holds it is only for people; a full disk must not keep anybody from deleting
             self.note_unfinished(self.left_unfinished)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -98,3 +107,34 @@ class SetLock:
             return Owner(**json.loads(os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)))
         except (OSError, ValueError, TypeError):
             return None
+
+
+def claim(file: IO[bytes], what: str) -> None:
+    """Be the only one who has the file open for reading, for as long as it is open. Raises Busy, StorageError."""
+    if not _lock(file.fileno(), fcntl.LOCK_EX, what):
+        raise Busy(f"{what} is being read")
+
+
+def share(file: IO[bytes], what: str) -> None:
+    """Keep the file from being claimed for as long as it is open. Raises Busy where somebody else keeps it, StorageError."""
+    deadline = time.monotonic() + SHARED_SECONDS
+    while not _lock(file.fileno(), fcntl.LOCK_SH, what):
+        if time.monotonic() > deadline:
+            raise Busy(f"{what} is locked by another process, for more than {SHARED_SECONDS:g} seconds")
+        time.sleep(_POLL_SECONDS)
+
+
+def _lock(descriptor: int, kind: int, what: str) -> bool:
+    """Whether it could be had at once."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise StorageError(
+                f"cannot lock {what}: the file system of BACKUP_DIR has no locks ({error.strerror}): mount it with them "
+                "(NFS: version 4, or 3 without nolock), or choose another one"
+            ) from error
+        raise StorageError.of(error, f"locking {what}") from error
+    return True

@@ -13,7 +13,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from sidecar.errors import StorageError, StorageFull
-from sidecar.store.lock import make_private
+from sidecar.store.durable import make_private
 
 DIRECTORY = ".spill"
 CACHE_KB = 16 << 10  # so much stays in memory

@@ -1,6 +1,10 @@
-"""Whether a stored backup is what was written. Whatever cannot be read or understood is invalid, with the reason."""
+"""Whether a stored backup is what was written. Whatever cannot be understood is invalid, with the reason.
+
+What cannot be read is an error of the storage, which may pass: it says nothing of the backup.
+"""
 
 import hashlib
+import os
 from collections.abc import Callable
 from io import BufferedReader
 
@@ -9,7 +13,7 @@ from sidecar.archive.codec import Codec
 from sidecar.archive.content import reading
 from sidecar.archive.manifest import from_bytes
 from sidecar.archive.tally import Tally
-from sidecar.errors import BackupInvalid, BackupNotFound, StorageError
+from sidecar.errors import BackupInvalid, BackupNotFound
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Verdict
 from sidecar.store.local import LocalStore
@@ -23,7 +27,7 @@ def read_manifest(store: LocalStore, backup_id: BackupId) -> Manifest:
 
 
 def verify(store: LocalStore, backup_id: BackupId, listener: Listener = nobody) -> Verdict:
-    """Compare the SHA-256 of the stored bytes with the metadata. What `listener` raises ends it."""
+    """Compare the SHA-256 of the stored bytes with the metadata. Raises StorageError, Busy, and what `listener` raises."""
     return _judged(lambda: _require_checksum(store, read_manifest(store, backup_id), backup_id, listener))
 
 
@@ -46,29 +50,28 @@ def _judged(check: Callable[[], list[str] | None]) -> Verdict:
         remarks = check()
     except BackupNotFound as error:
         return Verdict(BackupState.MISSING, f"Data file missing: {error}")
-    except (BackupInvalid, StorageError) as error:
+    except BackupInvalid as error:
         return Verdict(BackupState.INVALID, str(error))
-    except OSError as error:
-        return Verdict(BackupState.INVALID, f"cannot be read: {error.strerror or error}")
     return Verdict(BackupState.VALID, "; ".join([VERIFIED.message, *remarks])) if remarks else VERIFIED
 
 
 def _require_checksum(store: LocalStore, manifest: Manifest, backup_id: BackupId, listener: Listener) -> None:
     with store.open_data(backup_id) as file:
-        digest, size = _hashed(file, listener)
-    if size != manifest.file_size_bytes:
-        raise BackupInvalid(f"the data has {size} bytes, the metadata says {manifest.file_size_bytes}")
+        size = os.fstat(file.fileno()).st_size
+        if size != manifest.file_size_bytes:  # before anything is read: a sparse file may pretend to be of any size
+            raise BackupInvalid(f"the data has {size} bytes, the metadata says {manifest.file_size_bytes}")
+        digest = _hashed(file, listener)
     if digest != manifest.checksum:
         raise BackupInvalid(f"SHA-256 of the data is {digest}, the metadata says {manifest.checksum}")
 
 
-def _hashed(file: BufferedReader, listener: Listener) -> tuple[str, int]:
+def _hashed(file: BufferedReader, listener: Listener) -> str:
     digest, size = hashlib.sha256(), 0
     while block := file.read(_BLOCK_BYTES):
         digest.update(block)
         size += len(block)
         listener(Progressed("hash", "", 0, size, 0))
-    return digest.hexdigest(), size
+    return digest.hexdigest()
 
 
 def _require_content(

@@ -304,8 +304,8 @@ async def test_a_safety_backup_never_stands_in_for_one_of_the_set(service: Servi
     wanted = service.catalog.in_order_of_choice("main", datetime.now(UTC))
     assert [str(one.id) for one in wanted] == [manifest.backup_id]
     (safety,) = safeties(service)
-    service.unpin(str(safety))
-    reasons = {str(one.id): (one.keep, one.reason) for one in service.decisions("main")}
+    service.keeping.unpin(str(safety))
+    reasons = {str(one.id): (one.keep, one.reason) for one in service.keeping.decisions("main")}
     assert reasons == {
         str(safety): (True, "made before a restore, kept until it is too old"),
         manifest.backup_id: (True, "the newest valid backup"),

@@ -49,9 +49,9 @@ async def test_backups_of_an_emptied_database_are_kept_marked_and_delete_nothing
         }
         wanted = service.catalog.in_order_of_choice("main", datetime.now(UTC))
         assert str(wanted[0].id) == good[-1]
-        service.delete(good[0], force=False)
+        service.keeping.delete(good[0], force=False)
         with pytest.raises(BackupProtected):
-            service.delete(good[1], force=False)
+            service.keeping.delete(good[1], force=False)
 
 
 async def test_a_loss_that_is_confirmed_is_the_measure_from_then_on(exact: ServerProcess, tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ async def test_a_loss_that_is_confirmed_is_the_measure_from_then_on(exact: Serve
         empty(exact)
         lost = await back_up(service)
         with pytest.raises(NotSuspect, match="not suspect"):
-            service.confirm(first, "me")
-        assert service.confirm(lost, "me").is_suspect is False
+            service.keeping.confirm(first, "me")
+        assert service.keeping.confirm(lost, "me").is_suspect is False
         for _ in range(2):
             await back_up(service)
         held = [one.manifest.collections["users"] for one in service.catalog.backups("main") if one.manifest]

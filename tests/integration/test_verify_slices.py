@@ -41,7 +41,7 @@ async def test_every_backup_has_its_turn_oldest_first(
 ) -> None:
     async with open_service(load(settings(exact, tmp_path, share))) as service:
         made = await make_backups(service)
-        nights = [list(service.verify_slice("main")) for _ in sizes]
+        nights = [list(await service.verify_slice("main")) for _ in sizes]
     assert [len(night) for night in nights] == sizes
     assert [one for night in nights for one in night][:BACKUPS] == made
 
@@ -52,7 +52,7 @@ async def test_what_only_a_deep_look_finds_is_found(exact: ServerProcess, tmp_pa
         first, *others = await make_backups(service)
         forge(tmp_path, first)
         assert all(one.verdict.is_valid for one in service.catalog.backups("main"))
-        found = service.verify_slice("main")
+        found = await service.verify_slice("main")
         assert {one: verdict.is_valid for one, verdict in found.items()} == {first: False} | dict.fromkeys(others, True)
         listed = {one.id: one.verdict.state for one in service.catalog.backups("main")}
         assert listed[first] is BackupState.INVALID
@@ -70,9 +70,9 @@ def forge(directory: Path, backup_id: BackupId) -> None:
 async def test_a_quick_look_in_between_takes_nobodys_turn(exact: ServerProcess, tmp_path: Path) -> None:
     async with open_service(load(settings(exact, tmp_path, "1/7"))) as service:
         made = await make_backups(service)
-        assert list(service.verify_slice("main")) == made[:1]
-        service.verify(service.catalog.find(str(made[0])), deep=False)
-        assert list(service.verify_slice("main")) == made[1:2]
+        assert list(await service.verify_slice("main")) == made[:1]
+        await service.verify(service.catalog.find(str(made[0])), deep=False)
+        assert list(await service.verify_slice("main")) == made[1:2]
 
 
 async def test_reads_no_faster_than_configured(
@@ -83,6 +83,6 @@ async def test_reads_no_faster_than_configured(
     seed(exact.uri, DB, {"buses": BUSES})
     async with open_service(load({**settings(exact, tmp_path, "1/1"), "SIDECAR_MAX_READ_MB_S": "0.1"})) as service:
         made = (await service.back_up("main", Trigger.MANUAL)).manifest
-        service.verify_slice("main")
+        await service.verify_slice("main")
     hashed, decoded = made.file_size_bytes, made.collection_details["buses"].bson_bytes
     assert pauses[-1] == pytest.approx((hashed + decoded) / 1e5, rel=0.2)  # all of them: none was really waited for

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sidecar.model import VERIFIED, BackupSet, StoredBackup
 from sidecar.store.catalog import Catalog
@@ -19,6 +19,7 @@ from support.rig import CODEC, DB
 from support.servers import ServerProcess
 
 Files = Mapping[str, bytes]
+OURS: Final = {".locks", ".history", ".volume"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Command:
 
     def stored(self) -> list[StoredBackup]:
         """What `sidecar list main` shows, without the second that starting a process takes."""
-        return Catalog({"main": self.store}).backups("main")
+        return list(Catalog({"main": self.store}).backups("main"))
 
     def valid(self) -> list[str]:
         return [str(one.id) for one in self.stored() if one.verdict.is_valid]
@@ -75,11 +76,11 @@ class Command:
 
 
 def files(directory: Path) -> dict[str, bytes]:
-    """Every file below a directory but the locks, by its path, with its content; a link shows where it leads."""
+    """Every file below a directory but the sidecar's own, by its path, with its content; a link shows where it leads."""
     return {
         str(path.relative_to(directory)): str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
         for path in sorted(directory.rglob("*"))
-        if (path.is_file() or path.is_symlink()) and ".locks" not in path.parts
+        if (path.is_file() or path.is_symlink()) and not OURS & set(path.relative_to(directory).parts)
     }
 
 

@@ -8,7 +8,6 @@ clock       the wall clock is as many seconds fast as the file says
 
 import asyncio
 import os
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,16 +43,16 @@ async def attend(self: Scheduler, routine: Routine) -> None:
     await _attend(self, routine)
 
 
-async def look(self: Overview, names: Iterable[str]) -> None:
+async def look(self: Overview, names: Iterable[str], *, again: bool = False) -> None:
     while is_on("overview"):  # noqa: ASYNC110 - whoever makes the file is another process
         await asyncio.sleep(POLL_SECONDS)
-    await _look(self, names)
+    await _look(self, names, again=again)
 
 
-def verify_slice(self: Service, set_name: str, listener: Listener = nobody) -> dict[BackupId, Verdict]:
-    while is_on("verify"):
-        time.sleep(POLL_SECONDS)
-    return _verify_slice(self, set_name, listener)
+async def verify_slice(self: Service, set_name: str, listener: Listener = nobody) -> dict[BackupId, Verdict]:
+    while is_on("verify"):  # noqa: ASYNC110 - whoever makes the file is another process
+        await asyncio.sleep(POLL_SECONDS)
+    return await _verify_slice(self, set_name, listener)
 
 
 def is_storage_up(self: Overview) -> bool:

@@ -91,3 +91,44 @@ def test_version_2_without_an_offset_is_utc() -> None:
     found = from_bytes(legacy, ID, "main")
     assert found.is_legacy
     assert found.timestamp == datetime(2025, 11, 17, 15, 5, 30, 123456, tzinfo=UTC)
+
+
+def legacy(**values: Any) -> bytes:
+    spec = {key: value for key, value in MANIFEST.model_dump(mode="json").items() if key in SPECIFIED}
+    return json.dumps(spec | {"version": "2.0"} | values).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (legacy(timestamp="9999-12-31T23:59:59-23:59"), "is not a time in UTC"),
+        (legacy(timestamp="0001-01-01T00:00:00+23:59"), "is not a time in UTC"),
+        (legacy(collections={"users": 10**400}), "a number beyond 64 bits"),
+        (legacy(file_size_bytes=2**63), "a number beyond 64 bits"),
+        (legacy(file_size_mb=float("inf")), "a number that is not finite"),
+        (legacy(collections={"users": float("nan")}), "a number that is not finite"),
+        (legacy(extra="\udc80"), "half of a surrogate pair"),
+        (legacy(collections={"\ud800": 1}), "half of a surrogate pair"),
+        (legacy(mongo_url=["x" * 3, {"\ud83d": 1}]), "half of a surrogate pair"),
+        (legacy(duration_seconds=1e300), "a number that is not finite"),
+        (legacy(duration_seconds=1e12), "duration_seconds"),
+        (legacy()[:-1] + b', "x": ' + b"9" * 5000 + b"}", "not JSON"),
+        *(
+            (legacy()[:-1] + b', "x": ' + b"[" * depth + b"]" * depth + b"}", "nested deeper")
+            for depth in (20, 500, 900)
+        ),
+        *(
+            (legacy()[:-1] + b', "x": ' + b"[" * depth + b"]" * depth + b"}", "metadata: n")
+            for depth in range(950, 1050, 7)
+        ),
+        (b'{"a":' * 100_000, "not JSON"),
+    ],
+)
+def test_values_that_others_would_stumble_over_are_an_invalid_backup(content: bytes, reason: str) -> None:
+    with pytest.raises(BackupInvalid, match=reason):
+        from_bytes(content, ID, "main")
+
+
+def test_a_time_with_an_offset_is_shown_in_utc() -> None:
+    found = from_bytes(legacy(timestamp="2025-11-17T15:05:30+14:00"), ID, "main")
+    assert str(found.timestamp) == "2025-11-17 01:05:30+00:00"

@@ -4,7 +4,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -197,3 +197,29 @@ def test_a_disk_that_is_full_at_the_first_start_is_gone_on_without(disk: Path) -
         assert history.is_durable
     with opened(disk / "history") as again:
         assert [again.accounted_until(name) for name in ("first", "second")] == [NOW, NOW]
+
+
+def test_a_record_that_somebody_else_has_locked_keeps_nobody_from_starting_and_is_whole_once_it_is_free(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.1)
+    later = NOW + timedelta(hours=1)
+    with opened(directory) as history:
+        history.add("deleted", "main", 2)
+    with closing(sqlite3.connect(directory / NAME, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE somebody_elses (a)")
+        other.execute("ROLLBACK")
+        history = opened(directory)
+        history.account(Accounted("schedule 2", later))
+        history.add("deleted", "main", 3)
+        assert not history.is_durable
+        assert history.accounted_until("schedule 1") is None
+    with history:
+        history.account(Accounted("another", NOW))
+        assert history.is_durable
+    with opened(directory) as history:
+        known = [history.accounted_until(name) for name in ("schedule 1", "schedule 2", "another")]
+        assert (known, history.counted()) == ([NOW, later, NOW], {("deleted", "main"): 5})
+    assert [path.name for path in directory.glob("*unreadable*")] == []

@@ -10,15 +10,12 @@ import pytest
 from sidecar.errors import Busy, UsageError
 from sidecar.history import Accounted, History, JobFilter, Pause, Retry, Total, record
 from sidecar.model import (
-    VERIFIED,
-    BackupId,
     Kind,
     Manifest,
     Outcome,
     Run,
     Trigger,
 )
-from sidecar.store.catalog import Finding
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -175,19 +172,11 @@ def test_a_repeated_request_is_recognised_for_a_day(history: History) -> None:
     assert history.recall(retry, NOW + 25 * HOUR) is None
 
 
-def test_counters_and_findings_survive(history: History, tmp_path: Path) -> None:
+def test_counters_survive(history: History, tmp_path: Path) -> None:
     history.add("deleted", "main", 2)
     history.add("deleted", "main", 3)
-    backup_id = BackupId.at("seed_backup", NOW)
-    finding = Finding(
-        backup_id=backup_id, identity=(1, 2**62, 3), checksum="c", verdict=VERIFIED, found_at=NOW, is_deep=True
-    )
-    history.save_findings({backup_id: finding})
     with opened(tmp_path) as again:
         assert again.counted() == {("deleted", "main"): 5}
-        assert again.findings() == {backup_id: finding}
-        again.save_findings({})
-        assert again.findings() == {}
 
 
 def manifest(backup_id: str, when: datetime) -> Manifest:

@@ -1,34 +1,26 @@
 """Files of backups: durable before visible, and nothing touched that is not ours."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from sidecar.errors import Busy, StorageError
-from sidecar.model import BackupId, BackupSet
+from sidecar.model import BackupId
 from sidecar.store.local import LocalStore
-from sidecar.store.lock import SetLock
+from sidecar.store.lock import Lock
+from support.stores import NOW, make, names, store_in
 
-NOW = datetime(2026, 11, 24, 2, 18, 37, 500_000, tzinfo=UTC)
 ID = BackupId(NOW.replace(microsecond=0), "seed_backup")
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path / "backups", BackupSet(name="main", collections=("users",), prefix="seed_backup"))
+    return store_in(tmp_path / "backups")
 
 
-def names(store: LocalStore) -> list[str]:
-    return sorted(path.name for path in store.directory.iterdir() if path.is_file())
-
-
-def make(store: LocalStore, content: bytes = b"data", moment: datetime = NOW) -> BackupId:
-    with store.locked("test") as lock, store.begin(lock, moment) as draft:
-        draft.write(content)
-        draft.commit_data()
-        draft.commit(b"metadata")
-        return draft.id
+def lock_of(store: LocalStore, purpose: str) -> Lock:
+    return Lock(store.root, "main", "the set main", purpose)
 
 
 def test_a_backup_is_there_only_when_its_metadata_is(store: LocalStore) -> None:
@@ -104,7 +96,7 @@ def test_only_what_a_killed_owner_left_is_swept(store: LocalStore) -> None:
 
 def test_a_deletion_that_was_killed_is_finished(store: LocalStore) -> None:
     backup_id = make(store)
-    with SetLock(store.root, "main", "killed while it deleted") as lock:
+    with lock_of(store, "killed while it deleted") as lock:
         lock.note_unfinished(str(backup_id))
         (store.directory / backup_id.metadata_name).unlink()
     with store.locked("the next"):
@@ -113,7 +105,7 @@ def test_a_deletion_that_was_killed_is_finished(store: LocalStore) -> None:
 
 def test_a_deletion_that_was_killed_before_it_began_leaves_the_backup_whole(store: LocalStore) -> None:
     backup_id = make(store)
-    with SetLock(store.root, "main", "killed") as lock:
+    with lock_of(store, "killed") as lock:
         lock.note_unfinished(str(backup_id))
     with store.locked("the next"):
         assert names(store) == [backup_id.data_name, backup_id.metadata_name]
@@ -134,7 +126,7 @@ def test_a_lock_names_its_owner_and_its_purpose(store: LocalStore) -> None:
         store.locked("backup (manual)"),
         pytest.raises(Busy, match=r"main is in use: backup \(manual\) \(process \d+ on "),
     ):
-        SetLock(store.root, "main", "another").__enter__()
+        lock_of(store, "another").__enter__()
 
 
 def test_a_lock_file_that_makes_no_sense_locks_all_the_same(store: LocalStore) -> None:
@@ -145,5 +137,5 @@ def test_a_lock_file_that_makes_no_sense_locks_all_the_same(store: LocalStore) -
 
 def test_a_directory_that_is_a_file_is_a_clear_error(store: LocalStore) -> None:
     store.root.write_bytes(b"")
-    with pytest.raises(StorageError, match="cannot lock the set main"), store.locked("test"):
+    with pytest.raises(StorageError, match="backups: Not a directory"), store.locked("test"):
         pass

@@ -1,0 +1,143 @@
+"""What is kept and what goes: the retention rules carried out, and what people say of single backups."""
+
+from collections.abc import Collection, Container
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from sidecar.errors import BackupProtected, Busy, NotSuspect, StorageError
+from sidecar.model import BackupId, BackupState, Confirmation, StoredBackup
+from sidecar.rules import counting, retention
+from sidecar.rules.retention import Decision
+from sidecar.store import timekeeping
+from sidecar.store.catalog import Catalog
+from sidecar.store.local import LocalStore
+from sidecar.store.lock import Lock
+
+log = structlog.get_logger(__name__)
+
+
+class Keeping:
+    """The backups of a catalogue. Methods block; errors are Busy while the set is in use, BackupNotFound, StorageError."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._stores = catalog.stores
+
+    # -- the rules -----------------------------------------------------------------------------------------------------
+
+    def decisions(self, set_name: str) -> list[Decision]:
+        """What would become of each backup of a set now, and why."""
+        store, stored = self._stores[set_name], self._prunable(set_name)
+        return _judged(store, stored, timekeeping.steadiness(store.root, (one.taken_at for one in stored)))
+
+    def _prunable(self, set_name: str) -> list[StoredBackup]:
+        """An orphan is never ours to delete: its metadata may only be lost."""
+        return [one for one in self._catalog.backups(set_name) if one.verdict.state is not BackupState.ORPHAN]
+
+    def prune(self, set_name: str) -> list[Decision]:
+        """Delete what the rules let go and return all decisions as they were carried out."""
+        store = self._stores[set_name]
+        with store.locked("retention") as lock:
+            return self.prune_locked(lock, set_name)
+
+    def prune_locked(
+        self, lock: Lock, set_name: str, just_made: BackupId | None = None, server_time: datetime | None = None
+    ) -> list[Decision]:
+        """The same for who holds the set's lock. Raises the first error once all the others were tried.
+
+        The one just made stays even where a clock that was set back makes it the oldest.
+        """
+        stored = self._prunable(set_name)
+        earlier = [one.taken_at for one in stored if one.id != just_made]
+        clock = timekeeping.observe(self._stores[set_name].root, earlier, server_time)
+        decisions = _judged(self._stores[set_name], stored, clock, just_made)
+        store, failures = self._stores[set_name], list[StorageError]()
+        carried_out = []
+        for one in decisions:
+            try:
+                carried_out.append(one if one.keep else _carried_out(lock, store, one))
+            except StorageError as error:  # one that cannot be deleted does not keep the others
+                log.warning("backup.not_deleted", backup_id=str(one.id), error=str(error))
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return carried_out
+
+    # -- single backups ------------------------------------------------------------------------------------------------
+
+    def delete(self, backup_id: str, *, force: bool) -> StoredBackup:
+        """Delete one backup. Raises BackupProtected without `force`, Busy also while somebody reads it."""
+        found = self._catalog.find(backup_id)
+        store = self._stores[found.set_name]
+        with store.locked(f"deletion of {found.id}") as lock:
+            if not force:
+                self._require_expendable(self._catalog.find(backup_id))
+            store.delete(lock, found.id)
+        log.info("backup.deleted", backup_id=str(found.id), reason="asked for")
+        return found
+
+    def _require_expendable(self, found: StoredBackup) -> None:
+        if found.is_pinned:
+            raise BackupProtected(f"{found.id} is pinned")
+        if counting.is_last_valid(found, self._catalog.backups(found.set_name), datetime.now(UTC)):
+            raise BackupProtected(f"{found.id} is the last valid backup of the set {found.set_name}")
+
+    def pin(self, backup_id: str, until: datetime | None) -> StoredBackup:
+        """Keep a backup whatever the retention rules say, for ever or until then."""
+        found = self._catalog.find(backup_id)
+        store = self._stores[found.set_name]
+        with store.locked(f"pinning {found.id}") as lock:
+            store.pin(lock, found.id, until)
+        log.info("backup.pinned", backup_id=backup_id, until=until and until.isoformat())
+        return self._catalog.find(backup_id)
+
+    def unpin(self, backup_id: str) -> StoredBackup:
+        """Leave a backup to the retention rules again."""
+        found = self._catalog.find(backup_id)
+        store = self._stores[found.set_name]
+        with store.locked(f"unpinning {found.id}") as lock:
+            store.unpin(lock, found.id)
+        log.info("backup.unpinned", backup_id=backup_id)
+        return self._catalog.find(backup_id)
+
+    def confirm(self, backup_id: str, by: str) -> StoredBackup:
+        """Say that what a suspect backup lost was meant to go, so that the retention rules go on.
+
+        Raises NotSuspect for a backup that lost nothing.
+        """
+        found = self._catalog.find(backup_id)
+        if found.manifest is None or not found.manifest.suspicions:
+            raise NotSuspect(f"{found.id} is not suspect: there is nothing to confirm")
+        store = self._stores[found.set_name]
+        with store.locked(f"confirming {found.id}") as lock:
+            store.confirm(lock, found.id, Confirmation(at=datetime.now(UTC), by=by))
+        log.warning("backup.confirmed", backup_id=backup_id, by=by, lost=found.manifest.suspicions)
+        return self._catalog.find(backup_id)
+
+
+def _judged(
+    store: LocalStore, stored: Collection[StoredBackup], clock: retention.Steadiness, just_made: BackupId | None = None
+) -> list[Decision]:
+    """Only what would go is asked whether somebody reads it."""
+    rules, now = retention.Policy(store.set.limit, store.set.retention_days), datetime.now(UTC)
+
+    def judged(in_use: Container[BackupId]) -> list[Decision]:
+        candidates = [retention.Candidate.of(one, now, is_in_use=one.id in in_use) for one in stored]
+        return retention.judge(candidates, rules, now, clock)
+
+    held = {just_made} if just_made else set[BackupId]()
+    first = judged(held)
+    in_use = {one.id for one in first if not one.keep and store.is_being_read(one.id)}
+    return judged(held | in_use) if in_use else first
+
+
+def _carried_out(lock: Lock, store: LocalStore, decision: Decision) -> Decision:
+    try:
+        store.delete(lock, decision.id)
+    except Busy:  # somebody began to read it just now: the next run will find it again
+        log.info("backup.delete_deferred", backup_id=str(decision.id))
+        return replace(decision, keep=True, reason=f"in use; then: {decision.reason}")
+    log.info("backup.deleted", backup_id=str(decision.id), reason=decision.reason)
+    return decision

@@ -1,0 +1,69 @@
+"""Stored backups read again, one by one or by turns, and what was found made known to the catalogue."""
+
+import math
+from datetime import UTC, datetime
+
+import structlog
+
+from sidecar.archive.codec import Codec
+from sidecar.errors import Busy, StorageError
+from sidecar.events import Listener, nobody
+from sidecar.model import BackupId, BackupState, StoredBackup, Verdict
+from sidecar.store.catalog import Catalog
+from sidecar.store.verify import verify, verify_deep
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+log = structlog.get_logger(__name__)
+
+
+class Verification:
+    """Of the backups of a catalogue. Methods block."""
+
+    def __init__(self, catalog: Catalog, codec: Codec) -> None:
+        self._catalog = catalog
+        self._codec = codec
+
+    def one(self, stored: StoredBackup, *, deep: bool, listener: Listener = nobody) -> Verdict:
+        """Whatever was known of it. Raises StorageError, Busy where it cannot be read: that says nothing of the backup."""
+        store = self._catalog.stores[stored.set_name]
+        if stored.verdict.state is BackupState.ORPHAN:
+            return stored.verdict
+
+        def check() -> Verdict:
+            if deep:
+                return verify_deep(store, stored.id, self._codec, listener)
+            return verify(store, stored.id, listener)
+
+        return self._catalog.examine(stored, check, is_deep=deep)
+
+    def slice(self, set_name: str, share: float, listener: Listener = nobody) -> dict[BackupId, Verdict]:
+        """Verify deep this share of a set's backups: those for which that is longest ago. Raises StorageError.
+
+        One that cannot be read just now does not keep the others from being verified; the error comes after them.
+        """
+        stored = [
+            one for one in self._catalog.refresh(set_name, listener) if one.verdict.state is not BackupState.ORPHAN
+        ]
+        due = sorted(stored, key=self._verified_deep_at)[: math.ceil(len(stored) * share)]
+        verdicts: dict[BackupId, Verdict] = {}
+        failures: dict[BackupId, StorageError | Busy] = {}
+        for one in due:
+            try:
+                verdicts[one.id] = self.one(one, deep=True, listener=listener)
+            except (StorageError, Busy) as error:
+                log.warning("verify.not_read", backup_id=str(one.id), error=str(error))
+                failures[one.id] = error
+        there = {one.id for one in self._catalog.backups(set_name)}  # what was deleted meanwhile is not missing
+        verdicts = {backup_id: verdict for backup_id, verdict in verdicts.items() if backup_id in there}
+        if failures and all(verdict.is_valid for verdict in verdicts.values()):
+            raise _unread(failures, len(due))
+        return verdicts
+
+    def _verified_deep_at(self, stored: StoredBackup) -> tuple[datetime, BackupId]:
+        return self._catalog.verified_deep_at(stored) or _NEVER, stored.id
+
+
+def _unread(failures: dict[BackupId, StorageError | Busy], due: int) -> StorageError:
+    words = "; ".join(f"{backup_id}: {error}" for backup_id, error in failures.items())
+    return StorageError(f"{len(failures)} of {due} backups could not be read: {words}")

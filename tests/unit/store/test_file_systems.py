@@ -1,0 +1,142 @@
+"""File systems that are not like a local disk: other locks, no locks, no fsync of directories, a strange umask."""
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.errors import Busy, StorageError
+from sidecar.store import durable
+from sidecar.store import lock as locking
+from sidecar.store.durable import publish
+from sidecar.store.local import LocalStore
+from sidecar.store.lock import Lock
+from support.stores import make, names, store_in
+
+_flock, _fsync = fcntl.flock, os.fsync
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return store_in(tmp_path / "backups")
+
+
+@pytest.fixture
+def narrow_umask() -> Iterator[None]:
+    before = os.umask(0o777)
+    yield
+    os.umask(before)
+
+
+def test_locks_of_nfs_want_descriptors_that_can_do_what_they_stand_for(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(file: Any, operation: int) -> None:
+        descriptor = file if isinstance(file, int) else file.fileno()
+        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+        refused = (operation & fcntl.LOCK_EX and mode == os.O_RDONLY) or (
+            operation & fcntl.LOCK_SH and mode == os.O_WRONLY
+        )
+        if refused:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        _flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    backup_id = make(store)
+    with store.open_data(backup_id):
+        assert store.is_being_read(backup_id)
+    assert not store.is_being_read(backup_id)
+    with store.locked("test") as lock:
+        store.delete(lock, backup_id)
+    assert names(store) == []
+
+
+def test_a_file_system_without_locks_is_named_with_its_cure(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(StorageError, match=r"the set main: the file system of BACKUP_DIR has no locks .* mount it"):
+        make(store)
+
+
+@pytest.mark.parametrize("refused", [errno.EINVAL, errno.ENOTSUP])
+def test_directories_that_cannot_be_synced_are_lived_with(
+    refused: int, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durable, "_said", set())
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(refused, os.strerror(refused))
+        _fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    ids = [make(store), make(store)]
+    assert names(store) == sorted(name for one in ids for name in (one.data_name, one.metadata_name))
+
+
+def test_a_disk_that_cannot_sync_a_directory_fails_the_backup(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        _fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StorageError, match="Input/output error"):
+        make(store)
+    monkeypatch.undo()
+    assert names(store) == []
+
+
+@pytest.mark.parametrize("call", ["fsync", "pwrite", "ftruncate"])
+def test_a_lock_that_could_not_be_taken_is_free_for_the_next(
+    call: str, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    make(store)
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(StorageError, match=r"main\.lock: Input/output error"), store.locked("test"):
+        pass
+    monkeypatch.undo()
+    with store.locked("the next"):
+        pass
+
+
+def test_somebody_who_keeps_a_file_for_himself_is_waited_for_and_then_named(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "SHARED_SECONDS", 0.1)
+    backup_id = make(store)
+    with (store.directory / backup_id.data_name).open("rb") as copied:
+        fcntl.flock(copied, fcntl.LOCK_EX)
+        with pytest.raises(Busy, match=f"{backup_id} is locked by another process"), store.open_data(backup_id):
+            pass
+    with store.open_data(backup_id) as file:
+        assert file.read() == b"data"
+
+
+@pytest.mark.usefixtures("narrow_umask")
+def test_whatever_the_umask_says_files_can_be_read_by_us_and_by_nobody_else(store: LocalStore) -> None:
+    make(store)
+    publish(store.root / "small", b"content")
+    below = [store.root, *store.root.rglob("*")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in below if path.is_file()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in below if path.is_dir()} == {0o700}
+
+
+def test_a_lock_says_what_it_locks(store: LocalStore) -> None:
+    with (
+        Lock(store.root, ".server", "the backup directory /backups", "serve"),
+        pytest.raises(Busy, match=r"^the backup directory /backups is in use: serve \(process \d+ on "),
+    ):
+        Lock(store.root, ".server", "the backup directory /backups", "serve").__enter__()

@@ -1,0 +1,80 @@
+"""What is kept and what goes: told as it was carried out."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sidecar.archive.manifest import to_bytes
+from sidecar.errors import Busy, StorageError
+from sidecar.model import BackupId, BackupSet
+from sidecar.store.catalog import Catalog
+from sidecar.store.keeping import Keeping
+from sidecar.store.local import LocalStore
+from sidecar.store.lock import Lock
+from support.stores import manifest_of
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """One of three backups is kept."""
+    store = LocalStore(
+        tmp_path / "backups", BackupSet(name="main", collections=("users",), prefix="seed_backup", limit=1)
+    )
+    for hours in range(3):
+        moment = datetime.now(UTC) - timedelta(hours=4 - hours)
+        with store.locked("test") as lock, store.begin(lock, moment) as draft:
+            draft.write(b"data")
+            draft.commit_data()
+            draft.commit(to_bytes(manifest_of(draft.id, b"data")))
+    return store
+
+
+def there(store: LocalStore) -> list[BackupId]:
+    return [files.id for files in store.scan()]
+
+
+def test_one_that_is_read_at_the_last_moment_is_not_told_as_deleted(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest, middle, oldest = there(store)
+    monkeypatch.setattr(LocalStore, "is_being_read", lambda *_: False)  # nobody did when they were judged
+    with store.open_data(middle):
+        told = {one.id: (one.keep, one.reason) for one in Keeping(Catalog({"main": store})).prune("main")}
+    assert told == {
+        newest: (True, "the newest valid backup"),
+        middle: (True, "in use; then: number 2 of the valid backups, 1 are kept"),
+        oldest: (False, "number 3 of the valid backups, 1 are kept"),
+    }
+    assert there(store) == [newest, middle]
+
+
+def test_one_that_cannot_be_deleted_does_not_keep_the_others(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest, middle, _ = there(store)
+    delete = LocalStore.delete
+
+    def failing(self: LocalStore, lock: Lock, backup_id: BackupId) -> None:
+        if backup_id == middle:
+            raise StorageError("Input/output error")
+        delete(self, lock, backup_id)
+
+    monkeypatch.setattr(LocalStore, "delete", failing)
+    with pytest.raises(StorageError, match="Input/output error"):
+        Keeping(Catalog({"main": store})).prune("main")
+    assert there(store) == [newest, middle]
+
+
+def test_another_pin_in_the_place_of_one_is_seen(store: LocalStore) -> None:
+    catalog = Catalog({"main": store})
+    keeping, (newest, *_) = Keeping(catalog), there(store)
+    keeping.pin(str(newest), None)
+    until = datetime(2099, 1, 1, tzinfo=UTC)
+    assert keeping.pin(str(newest), until).pinned_until == until
+    assert [one.pinned_until for one in catalog.backups("main")] == [until, None, None]
+
+
+def test_a_set_that_is_in_use_is_busy(store: LocalStore) -> None:
+    with store.locked("a backup"), pytest.raises(Busy, match="the set main is in use: a backup"):
+        Keeping(Catalog({"main": store})).prune("main")
