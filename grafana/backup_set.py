@@ -23,7 +23,7 @@ from grafana.panels import (
     number,
     states,
 )
-from grafana.queries import INSTANCE, age_ratio, happened, milliseconds, of_set, outcome, restorable
+from grafana.queries import INSTANCE, age_ratio, happened, judged, milliseconds, of_set, outcome, restorable
 from grafana.upkeep import proof, retention_and_schedule
 
 
@@ -131,7 +131,7 @@ def _runs() -> Panels:
             steps=ANY_IS_BAD,
             alerts=("MongoBackupFailingRepeatedly",),
         ),
-        Ask(of_set("consecutive_run_failures")),
+        Ask(judged(of_set("consecutive_run_failures"))),
     )
     yield lines(
         Frame(

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard, prometheus
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.panels import DATASOURCE, RUNBOOKS
-from grafana.queries import milliseconds, of_set
+from grafana.queries import SIDECAR, milliseconds, of_set
 
 OVERVIEW_UID: Final = "mongobackup-overview"
 SET_UID: Final = "mongobackup-set"
@@ -14,7 +14,9 @@ TAG: Final = "mongobackup"
 RUNBOOKS_URL: Final = "https://runbooks.example.org/mongobackup"  # as in the alerts; see docs/dashboards.md
 ADMIN: Final = "http://localhost:8001"
 
-_EVERYTHING: Final = ".*"  # also where there is no such label
+_EVERYTHING: Final = (
+    ".*"  # also where there is no such label; of jobs "All" is those that report sidecars, and no other target
+)
 
 
 def empty_dashboard(title: str, uid: str, says: str, *, one_set: bool) -> dashboard.Dashboard:
@@ -42,20 +44,25 @@ def empty_dashboard(title: str, uid: str, says: str, *, one_set: bool) -> dashbo
 def _variables(
     *, one_set: bool
 ) -> list[dashboard.DatasourceVariable | dashboard.QueryVariable | dashboard.ConstantVariable]:
-    here = 'mongobackup_build_info{job=~"$job", namespace=~"$namespace"}'
-    sets = 'mongobackup_age_seconds{job=~"$job", namespace=~"$namespace", instance=~"$instance"}'
+    there = 'mongobackup_build_info{job=~"$job"}'
+    here = 'mongobackup_build_info{job=~"$job", cluster=~"$cluster"}'
+    sidecars = 'mongobackup_build_info{job=~"$job", cluster=~"$cluster", namespace=~"$namespace"}'
+    sets = f"mongobackup_age_seconds{{{SIDECAR}}}"
     return [
         dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"),
-        _labels_of("job", "Job", "mongobackup_build_info"),
-        _labels_of("namespace", "Namespace", 'mongobackup_build_info{job=~"$job"}'),
-        _labels_of("instance", "Instance", here),
+        _labels_of("job", "Job", "mongobackup_build_info", everything=None),
+        _labels_of("cluster", "Cluster", there),
+        _labels_of("namespace", "Namespace", here),
+        _labels_of("instance", "Instance", sidecars),
         _labels_of("set", "Set", sets, several=not one_set),
         dashboard.ConstantVariable("runbooks").label("Runbooks").value(RUNBOOKS_URL),
         dashboard.ConstantVariable("admin").label("Admin page").value(ADMIN),
     ]
 
 
-def _labels_of(name: str, label: str, metric: str, *, several: bool = True) -> dashboard.QueryVariable:
+def _labels_of(
+    name: str, label: str, metric: str, *, several: bool = True, everything: str | None = _EVERYTHING
+) -> dashboard.QueryVariable:
     variable = (
         dashboard.QueryVariable(name)
         .label(label)
@@ -66,8 +73,9 @@ def _labels_of(name: str, label: str, metric: str, *, several: bool = True) -> d
     )
     if not several:
         return variable
-    everything = model.VariableOption(selected=True, text=["All"], value=["$__all"])
-    return variable.multi(True).include_all(True).all_value(_EVERYTHING).current(everything)
+    chosen = model.VariableOption(selected=True, text=["All"], value=["$__all"])
+    variable.multi(True).include_all(True).current(chosen)
+    return variable if everything is None else variable.all_value(everything)
 
 
 def _annotations() -> list[dashboard.AnnotationQuery]:
@@ -96,14 +104,14 @@ def _annotation(name: str, colour: str, expr: str, title: str) -> dashboard.Anno
         .expr(expr)
         .step("60s")
         .title_format(title)
-        .tag_keys("set,job,namespace")
+        .tag_keys("set,job,cluster,namespace")
         .target(prometheus.Dataquery().datasource(DATASOURCE).expr(expr).ref_id("Anno").interval("60s"))
     )
 
 
 def _links(*, one_set: bool) -> list[dashboard.DashboardLink]:
     # The set is left out: one cannot show all of them, the other should.
-    kept = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "job", "namespace", "instance"))
+    kept = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "job", "cluster", "namespace", "instance"))
     title, uid = ("Overview", OVERVIEW_UID) if one_set else ("One set", SET_UID)
     other = _to(title, f"/d/{uid}?{kept}").icon("dashboard").target_blank(False).keep_time(True)
     return [other, _to("Admin page", "${admin}/"), _to("Runbooks", RUNBOOKS)]

@@ -152,7 +152,7 @@ def _sets() -> table.Panel:
             width=24,
             height=6,
         ),
-        {"set": "Set", "job": "Job", "namespace": "Namespace"},
+        {"set": "Set", "job": "Job", "cluster": "Cluster", "namespace": "Namespace"},
         Column("Can it be restored?", worst("min", restorable()), units.NoUnit, words=RESTORABLE),
         Column("Newest valid backup", worst("min", milliseconds(newest)), units.DateTimeFromNow, words=never),
         Column("Age / maximum", worst("max", age_ratio()), units.PercentUnit, steps=SHARE_OF_LIMIT, words=AGE),

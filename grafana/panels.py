@@ -36,6 +36,7 @@ RESTORABLE: Final[Words] = {
     FRESH: ("yes", "green"),
 }
 YES_OR_NO: Final[Words] = {0: ("no", "red"), 1: ("yes", "green")}
+LEADS: Final[Words] = {0: ("follows", "blue"), 1: ("leads", "green")}
 ENABLED: Final[Words] = {0: ("paused", "orange"), 1: ("on", "green")}
 PAUSED: Final[Words] = {0: ("paused", "orange")}
 NEVER_YET: Final[Words] = {0: ("never", "orange")}

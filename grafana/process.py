@@ -2,8 +2,8 @@
 
 from grafana_foundation_sdk.models import units
 
-from grafana.panels import NEVER_YET, YES_OR_NO, Ask, Column, Frame, Panels, bars, lines, rows, states
-from grafana.queries import INSTANCE, SIDECAR, happened, milliseconds, of_process, rate
+from grafana.panels import LEADS, NEVER_YET, YES_OR_NO, Ask, Column, Frame, Panels, bars, lines, rows, states
+from grafana.queries import INSTANCE, ONE, SIDECAR, happened, milliseconds, of_process, rate
 
 LEVELS = {"warning": "yellow", "error": "orange", "critical": "red"}
 LOUD = 'level!~"debug|info"'
@@ -53,6 +53,18 @@ def process_panels() -> Panels:
             _of_build(f"{of_process('storage_free_bytes')} / {of_process('storage_capacity_bytes')}"),
             units.PercentUnit,
         ),
+    )
+    yield states(
+        Frame(
+            "Who leads",
+            "Which sidecar of each leader group begins the backups that are due; one that is alone leads itself.",
+            units.NoUnit,
+            width=24,
+            height=5,
+            words=LEADS,
+            alerts=("MongoBackupNoLeader",),
+        ),
+        Ask(of_process("leader")),
     )
     yield lines(
         Frame("Requests", "HTTP requests answered per second, by status code.", units.RequestsPerSecond, width=8),
@@ -104,4 +116,4 @@ def process_panels() -> Panels:
 
 def _of_build(expr: str) -> str:
     """With the labels of what runs."""
-    return f"{expr} * on (job, namespace, instance) group_left (codec, python, version) {of_process('build_info')}"
+    return f"{expr} * {ONE} group_left (codec, python, version) {of_process('build_info')}"

@@ -18,7 +18,7 @@ from grafana.panels import (
     number,
     rows,
 )
-from grafana.queries import ALERT, INSTANCE, SIDECAR, counted, happened, milliseconds, of_process, of_set
+from grafana.queries import ALERT, INSTANCE, SIDECAR, counted, happened, judged, milliseconds, of_process, of_set
 
 NO_ALERT = "none, if the rules are loaded"
 
@@ -38,9 +38,9 @@ def trouble_panels() -> Panels:
         ),
         Ask(counted(of_set("backups", 'state!="valid"')), "backups not valid"),
         Ask(counted(of_set("suspect_backups")), "suspect backups"),
-        Ask(counted(of_set("missing_collections")), "missing collections"),
-        Ask(counted(f"{of_set('consecutive_run_failures')} > bool 0"), "sets whose runs fail"),
-        Ask(counted(f"{of_set('schedule_enabled')} == bool 0"), "paused schedules"),
+        Ask(counted(judged(of_set("missing_collections"))), "missing collections"),
+        Ask(counted(judged(f"{of_set('consecutive_run_failures')} > bool 0")), "sets whose runs fail"),
+        Ask(counted(judged(f"{of_set('schedule_enabled')} == bool 0")), "paused schedules"),
         Ask(counted(of_set("retention_held")), "retention held"),
         Ask(counted(f"{of_process('storage_up')} == bool 0"), "directories away"),
         Ask(counted(f"{of_process('mongodb_up')} == bool 0"), "MongoDB away"),

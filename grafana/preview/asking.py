@@ -65,10 +65,16 @@ class Viewer:
             "__rate_interval": f"{max(self.step + self.scrape_seconds, 4 * self.scrape_seconds)}s",
             "__interval": f"{self.step}s",
             "__range": f"{math.ceil(self.end - self.start)}s",
-            **dict.fromkeys(("job", "namespace", "instance", "set"), EVERYTHING),
+            **dict.fromkeys(("cluster", "namespace", "instance", "set"), EVERYTHING),
+            "job": self._every_job(),
             **self.choices,
         }
         return re.sub(r"\$(\w+)", lambda found: values[found[1]], expr)
+
+    def _every_job(self) -> str:
+        """What "All" stands for: the jobs of sidecars."""
+        window = {"match[]": "mongobackup_build_info", "start": self.start, "end": self.end}
+        return f"({'|'.join(self._ask('label/job/values', **window))})"
 
     def instant(self, expr: str) -> list[Series]:
         found = self._ask("query", query=self.put_in(expr), time=self.end)

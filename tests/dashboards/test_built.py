@@ -114,20 +114,31 @@ def test_everything_is_asked_of_the_chosen_data_source(dashboard: Json) -> None:
 def test_every_selector_keeps_to_the_chosen_sidecars(dashboard: Json) -> None:
     for expr in (target["expr"] for panel in panels(dashboard) for target in panel["targets"]):
         for name, selector in re.findall(r"([\w:]+)\{([^{}]*)\}", expr):
-            for label in ("job", "namespace", "set" if ":" in name else "instance"):  # rules sum up over instances
+            for label in (
+                "cluster",
+                "job",
+                "namespace",
+                "set" if ":" in name else "instance",
+            ):  # rules sum up over instances
                 assert re.search(rf'\b{label}=~"\${label}\|?"', selector), expr
 
 
 def test_the_variables_are_there_and_everything_is_chosen_at_first(dashboard: Json) -> None:
     names = [variable["name"] for variable in dashboard["templating"]["list"]]
-    assert names == ["datasource", "job", "namespace", "instance", "set", "runbooks", "admin"]
+    assert names == ["datasource", "job", "cluster", "namespace", "instance", "set", "runbooks", "admin"]
     everything = [one["name"] for one in variables(dashboard) if one.get("allValue") == ".*"]
-    assert everything == [
-        "job",
+    assert everything == [  # and not the job: `.*` would count every target of that Prometheus as one of ours
+        "cluster",
         "namespace",
         "instance",
         *(["set"] if dashboard["uid"] == "mongobackup-overview" else []),
     ]
+
+
+def test_a_verdict_on_a_set_is_none_on_followers_which_do_nothing_by_themselves(dashboard: Json) -> None:
+    for expr in (target["expr"] for panel in panels(dashboard) for target in panel["targets"]):
+        if re.search("(/|bool) mongobackup_max_age_seconds|restore_drill_success|last_run_success|consecutive_run_failures", expr):
+            assert "unless on (cluster, namespace, job, instance) mongobackup_leader{" in expr
 
 
 def test_no_panel_lies_over_another_or_leaves_the_grid(dashboard: Json) -> None:
@@ -152,7 +163,7 @@ def test_ids_of_panels_are_unique(dashboard: Json) -> None:
 
 def test_there_are_links_to_the_other_dashboard_the_admin_page_and_the_runbooks(dashboard: Json) -> None:
     title, uid = ("One set", "set") if dashboard["uid"] == "mongobackup-overview" else ("Overview", "overview")
-    chosen = "${datasource:queryparam}&${job:queryparam}&${namespace:queryparam}&${instance:queryparam}"
+    chosen = "${datasource:queryparam}&${job:queryparam}&${cluster:queryparam}&${namespace:queryparam}&${instance:queryparam}"
     assert {link["title"]: link["url"] for link in dashboard["links"]} == {
         title: f"/d/mongobackup-{uid}?{chosen}",
         "Admin page": "${admin}/",

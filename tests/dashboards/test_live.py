@@ -102,7 +102,11 @@ def test_the_trend_of_the_free_space_is_one_number(viewer: Viewer) -> None:
 def test_every_variable_offers_something_but_what_prometheus_does_not_know(viewer: Viewer, name: str) -> None:
     offers = {variable["name"]: viewer.choices_of(variable) for variable in variables(load(name))}
     assert len(offers.pop("instance")) == 2
-    assert offers == {"job": ["mongobackup"], "namespace": [], "set": ["attendance", "main"]}
+    assert offers == {"job": ["mongobackup"], "cluster": [], "namespace": [], "set": ["attendance", "main"]}
+
+
+def test_all_jobs_are_those_of_sidecars(viewer: Viewer) -> None:
+    assert viewer.put_in('up{job=~"$job"}') == 'up{job=~"(mongobackup)"}'
 
 
 @pytest.mark.parametrize("name", dashboards())
