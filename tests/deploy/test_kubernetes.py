@@ -8,8 +8,10 @@ from typing import Any
 import jsonschema
 import kubernetes_validate
 import pytest
+import typer.main
 import yaml
 
+from sidecar.cli.program import app
 from sidecar.config import Secret, load
 from support.documents import blocks
 from support.manifests import KUBERNETES, ROOT, Manifest, build, changes, check, one, with_components
@@ -66,6 +68,7 @@ def test_a_component_adds_to_somebodys_statefulset_and_changes_nothing(
     volumes = {"backup-sidecar-config", "backup-sidecar-secrets", "backup-sidecar-no-token"}
     expected = {
         "+ /spec/template/metadata/labels/mongodb-backup-sidecar",
+        f"+ {POD}/enableServiceLinks",
         f"+ {POD}/initContainers/backup-sidecar" if has_inits else f"+ {POD}/initContainers",
     }
     if variant == "sidecar":
@@ -98,9 +101,68 @@ def test_each_kind_of_sidecar_brings_the_objects_that_it_needs(built: list[Manif
     )
 
 
-def test_what_is_built_is_what_the_api_knows(built: list[Manifest], alone: list[Manifest]) -> None:
-    for manifest in [*built, *alone]:
+@pytest.fixture(scope="module")
+def by_hand() -> list[Manifest]:
+    """What somebody applies when the sidecar cannot start: a Job and a Pod."""
+    return [*build(KUBERNETES / "restore-job"), *build(KUBERNETES / "debug-pod")]
+
+
+def test_what_is_built_is_what_the_api_knows(
+    built: list[Manifest], alone: list[Manifest], by_hand: list[Manifest]
+) -> None:
+    for manifest in [*built, *alone, *by_hand]:
         check(manifest)
+
+
+def test_the_job_and_the_pod_find_what_the_sidecar_uses(alone: list[Manifest], by_hand: list[Manifest]) -> None:
+    """Volume, configuration, secrets, user and directory are those of the Deployment."""
+    job, pod = by_hand
+    server = a_pod(one(alone, "Deployment"))
+    for spec in (job["spec"]["template"]["spec"], pod["spec"]):
+        assert violations(spec) == []
+        assert (spec["restartPolicy"], spec["securityContext"]) == ("Never", server["securityContext"])
+        named = [{key: value for key, value in one.items() if key != "config"} for one in spec["volumes"]]
+        assert [one["name"] for one in named] == [one["name"] for one in server["volumes"]]
+        (ours,), (theirs,) = spec["containers"], server["containers"]
+        assert [one for one in theirs["env"] if one in ours["env"]] == ours["env"]
+        for key in ("name", "image", "resources", "securityContext", "volumeMounts"):
+            assert ours[key] == theirs[key]
+
+
+def test_the_job_is_a_dry_run_until_somebody_says_otherwise_and_a_command_that_there_is(
+    by_hand: list[Manifest],
+) -> None:
+    (container,) = by_hand[0]["spec"]["template"]["spec"]["containers"]
+    name, *arguments = container["args"]
+    command = typer.main.get_command(app)
+    command.commands[name].make_context(name, list(arguments))  # type: ignore[attr-defined] # of a group
+    assert "--dry-run" in arguments
+
+
+def test_no_pod_gets_variables_of_services(
+    built: list[Manifest], alone: list[Manifest], by_hand: list[Manifest]
+) -> None:
+    """A Service called `sidecar` would set SIDECAR_PORT to something else."""
+    job, pod = by_hand
+    specs = [a_pod(one(built, "StatefulSet")), a_pod(one(alone, "Deployment")), a_pod(job), pod["spec"]]
+    assert [spec["enableServiceLinks"] for spec in specs] == [False] * 4
+
+
+def test_everything_of_ours_is_labelled_by_the_common_names(alone: list[Manifest], by_hand: list[Manifest]) -> None:
+    for manifest in (*alone, *by_hand):
+        labels = manifest["metadata"].get("labels", {})
+        assert manifest["kind"] == "ConfigMap" or set(labels) >= {
+            f"app.kubernetes.io/{name}" for name in ("name", "component", "part-of")
+        }
+
+
+def test_the_volume_is_of_one_node_and_with_the_component_of_one_pod(tmp_path: Path) -> None:
+    (tmp_path / "deployment.yaml").write_text(yaml.safe_dump_all(build(KUBERNETES / "deployment")))
+    found = {
+        mode: one(with_components(tmp_path, [tmp_path / "deployment.yaml"], *components), "PersistentVolumeClaim")
+        for mode, components in {"ReadWriteOnce": (), "ReadWriteOncePod": ("read-write-once-pod",)}.items()
+    }
+    assert {mode: claim["spec"]["accessModes"] for mode, claim in found.items()} == {mode: [mode] for mode in found}
 
 
 def test_the_objects_for_the_operator_are_what_its_definitions_know() -> None:
@@ -209,7 +271,7 @@ def test_the_kustomization_of_the_documents_puts_in_an_image_and_a_configuration
     (tmp_path / "sidecar-config.yaml").write_text(yaml.safe_dump(config | toml))
     built = build(tmp_path)
     assert the_sidecar(one(built, "StatefulSet"))["image"] == "registry.example/mongodb-backup-sidecar:0.1.0"
-    assert one(built, "ConfigMap") == config | toml
+    assert one(built, "ConfigMap")["data"] == toml["data"]
 
 
 def test_the_configuration_that_is_shipped_is_one_that_the_sidecar_takes(

@@ -34,7 +34,8 @@ def with_components(folder: Path, resources: list[Path], *components: str) -> li
         "components": [relative(KUBERNETES / one, folder) for one in components],
     }
     for path in resources:
-        (folder / path.name).write_bytes(path.read_bytes())
+        if path.parent != folder:
+            (folder / path.name).write_bytes(path.read_bytes())
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return build(folder)
 
