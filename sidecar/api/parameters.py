@@ -109,6 +109,12 @@ class BackupPair(BackupPath):
     other_id: Annotated[str, Field(max_length=255, examples=["seed_backup_20251117_160530"])]
 
 
+class RunbookPath(Parameters):
+    """The name of an alert."""
+
+    alert: Annotated[str, Field(max_length=100, examples=["MongoBackupTooOld"])]
+
+
 class JobPath(Parameters):
     """A job's id."""
 

@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from sidecar import __version__
-from sidecar.api import backups, download, jobs, page, process, restores, retention, schedule, session
+from sidecar.api import backups, download, jobs, page, process, restores, retention, runbooks, schedule, session
 from sidecar.api.application import application
 from sidecar.api.auth import Gate, audit
 from sidecar.api.context import SIDECAR, Sidecar
@@ -39,7 +39,7 @@ from sidecar.store.verify import read_manifest
 
 THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
 SWEEP_SECONDS = 15.0  # between two attempts
-ROUTES = (backups, download, restores, retention, jobs, schedule, session, process)
+ROUTES = (backups, download, restores, retention, jobs, schedule, session, process, runbooks)
 
 log = structlog.get_logger(__name__)
 

@@ -37,6 +37,14 @@ def test_alive_and_ready_are_open_to_everybody(served: Served) -> None:
     assert served.get("/readyz", token=None).json == {"is_ready": True, "reasons": [], "role": "alone"}
 
 
+def test_a_runbook_is_open_to_everybody_and_is_text(served: Served) -> None:
+    answer = served.get("/runbooks/MongoBackupTooOld", token=None)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    assert answer.body.decode().startswith("# MongoBackupTooOld\n")
+    unknown = served.get("/runbooks/../secrets", token=None), served.get("/runbooks/MongoBackupNothing", token=None)
+    assert [(one.status, one.json["code"]) for one in unknown] == [(404, "unknown_path")] * 2
+
+
 def lasting(served: Served) -> dict[str, float]:
     return {name: value for name, value in served.metrics().items() if not any(part in name for part in VOLATILE)}
 

@@ -29,6 +29,7 @@ FOREIGN = {
     "process_start_time_seconds",
 }
 COLUMNS = 24
+VERDICT = "(/|bool) mongobackup_max_age_seconds|restore_drill_success|last_run_success|consecutive_run_failures"
 
 Json = Mapping[str, Any]
 
@@ -137,7 +138,7 @@ def test_the_variables_are_there_and_everything_is_chosen_at_first(dashboard: Js
 
 def test_a_verdict_on_a_set_is_none_on_followers_which_do_nothing_by_themselves(dashboard: Json) -> None:
     for expr in (target["expr"] for panel in panels(dashboard) for target in panel["targets"]):
-        if re.search("(/|bool) mongobackup_max_age_seconds|restore_drill_success|last_run_success|consecutive_run_failures", expr):
+        if re.search(VERDICT, expr):
             assert "unless on (cluster, namespace, job, instance) mongobackup_leader{" in expr
 
 

@@ -47,5 +47,8 @@ def test_the_context_is_what_the_image_is_made_of_and_nothing_else() -> None:
         "native/Cargo.toml",
         "native/Cargo.lock",
         "native/src",
+        "docs/runbooks",
+        "docs/restore-in-an-emergency.md",
+        "docs/problems.md",
     }
     assert all((ROOT / one).exists() for one in taken)
