@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from sidecar.api.problems import Forbidden, TooManyRequests, Unauthorised, status_of
+from sidecar.api.room import client_of
 from sidecar.api.routing import Access
 from sidecar.api.sessions import LONGEST, Principal, Role, Sessions, Tokens
 from sidecar.errors import SidecarError
@@ -16,7 +17,8 @@ from sidecar.errors import SidecarError
 COOKIE = "session_token"
 FIRST_DELAY, LONGEST_DELAY = 0.25, 4.0  # seconds before a wrong token is answered; doubles with each of a client
 FORGET_SECONDS = 600.0  # a client's failures
-MOST_WAITING = 64  # answers held back at once; above that, wrong tokens are refused at once
+MOST_GUESSES = 4  # of a client that are held back at once; above that, it is refused before its token is compared
+MOST_WAITING = 256  # answers held back at once; above that, whoever has guessed before is refused so too
 MOST_CLIENTS = 10_000
 DOWNLOAD = "/download"  # the one way to read that takes all the data out
 _SAFE = frozenset({"GET", "HEAD"})
@@ -34,10 +36,11 @@ def principal_of(request: web.Request) -> Principal:
 class _Failures:
     count: int
     last_at: float
+    waiting: int = 0
 
 
 class Gate:
-    """Lets through who may pass. A right token is never held up or refused, whatever others did from the same address."""
+    """Lets through who may pass. A session is never held up; a token only where its address is guessing at this moment."""
 
     def __init__(
         self,
@@ -88,35 +91,45 @@ class Gate:
         return token.strip()
 
     async def _by_token(self, request: web.Request, token: str) -> Principal:
+        client = client_of(request.remote or "")
+        self._require_patience(client)
         principal = self._tokens.owner_of(token)
-        client = request.remote or ""
         if principal is not None:
-            self._clients.pop(client, None)
+            if (known := self._clients.get(client)) and not known.waiting:
+                del self._clients[client]
             return principal
         self.failures["wrong_token"] += 1
         await self._hold_up(client)
         raise Unauthorised("the token is wrong")
 
     async def _hold_up(self, client: str) -> None:
-        delay = min(FIRST_DELAY * 2 ** (self._failed_again(client) - 1), LONGEST_DELAY)
+        known = self._failed_again(client)
+        delay = min(FIRST_DELAY * 2 ** (known.count - 1), LONGEST_DELAY)
         log.warning("auth.wrong_token", client=client, answered_after_seconds=delay)
-        if self._waiting >= MOST_WAITING:
-            raise TooManyRequests("too many wrong tokens", retry_after_seconds=int(LONGEST_DELAY))
+        known.waiting += 1
         self._waiting += 1
         try:
             await self._sleep(delay)
         finally:
+            known.waiting -= 1
             self._waiting -= 1
 
-    def _failed_again(self, client: str) -> int:
+    def _require_patience(self, client: str) -> None:
+        """Asked before a token is compared: guesses sent side by side would else cost no more than one."""
+        known = self._clients.get(client)
+        if known and (known.waiting >= MOST_GUESSES or self._waiting >= MOST_WAITING):
+            raise TooManyRequests("too many wrong tokens", retry_after_seconds=int(LONGEST_DELAY))
+
+    def _failed_again(self, client: str) -> _Failures:
         now = self._clock()
-        for name in [name for name, one in self._clients.items() if now - one.last_at > FORGET_SECONDS]:
+        idle = [name for name, one in self._clients.items() if not one.waiting]
+        for name in [name for name in idle if now - self._clients[name].last_at > FORGET_SECONDS]:
             del self._clients[name]
         if client not in self._clients and len(self._clients) >= MOST_CLIENTS:
-            del self._clients[next(iter(self._clients))]
+            self._clients.pop(next((name for name in self._clients if not self._clients[name].waiting), ""), None)
         known = self._clients.setdefault(client, _Failures(0, now))
         known.count, known.last_at = min(known.count + 1, 10), now
-        return known.count
+        return known
 
     def _require_same_site(self, request: web.Request) -> None:
         """What only a cookie vouches for must come from a page of ours, or from no page at all (curl)."""
@@ -156,7 +169,7 @@ def _is_same_origin(request: web.Request, origin: str) -> bool:
     """Behind a proxy that speaks TLS for us, we do not know the scheme; where we speak it ourselves, it counts too."""
     scheme, _, host = origin.partition("://")
     is_our_host = bool(host) and host.lower() == request.headers.get("Host", "").lower()
-    return is_our_host and (scheme == "https" or not request.secure)
+    return is_our_host and (scheme == "https" or (scheme == "http" and not request.secure))
 
 
 # -- the audit ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,10 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sidecar.api.room import PROBES, Place, Room, client_of
+
 _HEAD_END = b"\r\n\r\n"
+_LONGEST_PROBE = 256  # bytes of a request line
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -13,7 +16,9 @@ _FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: c
 class Limits:
     """What one client may do to all others."""
 
-    connections: int = 256
+    connections: int = 512
+    per_client: int = 384
+    reserved: int = 32  # beside the others, for probes and metrics
     head_seconds: float = 10.0  # for the TLS handshake, and then for the first request's head
     keepalive_seconds: float = 30.0  # for each further head, from the answer before it on
     write_seconds: float = 60.0  # without a byte taken of what is sent; noticed after twice as long at the latest
@@ -28,16 +33,18 @@ class Connection(asyncio.Protocol):
         make_inner: Callable[[], asyncio.Protocol],
         limits: Limits,
         context: ssl.SSLContext | None,
-        connections: set["Connection"],
+        room: Room,
     ) -> None:
         self._make_inner = make_inner
         self._inner = asyncio.Protocol()  # hears nothing
         self._limits = limits
         self._context = context
-        self._connections = connections
+        self._room = room
+        self._place = Place.NONE
+        self.client = ""
         self._loop = asyncio.get_running_loop()
         self.ended = self._loop.create_future()
-        self._socket = asyncio.Transport()
+        self._socket = self._secured = asyncio.Transport()
         self._securing: asyncio.Task[None] | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -53,17 +60,24 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream, which is what was listened for
         self._socket = transport
-        if len(self._connections) >= self._limits.connections:
-            if self._context is None:
-                transport.write(_FULL)
-            transport.close()
+        self.client = client_of(str((transport.get_extra_info("peername") or ("",))[0]))
+        self._place = self._room.enter(self)
+        if self._place is Place.NONE:
+            self._refuse(transport)
             return
-        self._connections.add(self)
         self._watch_writing()
         if self._context is None:
             self._begin(transport)
         else:
             self._securing = self._loop.create_task(self._secure(transport, self._context))
+
+    def _refuse(self, transport: asyncio.Transport) -> None:
+        if self._context is None or transport is not self._socket:
+            transport.write(_FULL)
+        transport.close()
+
+    def waits_for_head(self) -> bool:
+        return self._securing is not None or self._head_timer is not None
 
     async def _secure(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
         """Not left to `create_server`, which tells nobody of a connection before its handshake is over."""
@@ -83,6 +97,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, transport: asyncio.Transport) -> None:
         self._securing = None
+        self._secured = transport
         self._head_timer = self._loop.call_later(self._limits.head_seconds, self.abort)
         self._inner = self._make_inner()
         self._inner.connection_made(transport)
@@ -92,7 +107,7 @@ class Connection(asyncio.Protocol):
         self._inner.connection_lost(exc)
 
     def _end(self) -> None:
-        self._connections.discard(self)
+        self._room.leave(self)
         for timer in (self._head_timer, self._write_timer):
             if timer is not None:
                 timer.cancel()
@@ -105,9 +120,26 @@ class Connection(asyncio.Protocol):
         if self._securing is not None:
             self._received += data
             return
-        if self._head_timer is not None:
+        if self._place is Place.RESERVED:
+            data = self._reserved_for_probes(data)
+        if data and self._head_timer is not None:
             self._look_for_head_end(data)
-        self._inner.data_received(data)
+        if data:
+            self._inner.data_received(data)
+
+    def _reserved_for_probes(self, data: bytes) -> bytes:
+        """What came when its first line is known and asks for what the place is reserved for; nothing before, nor else."""
+        self._received += data
+        line, end, _ = self._received.lstrip(b"\r\n").partition(b"\r\n")
+        if not end and len(line) <= _LONGEST_PROBE:
+            return b""
+        match line.split(b" "):
+            case [b"GET" | b"HEAD", target, _] if target.partition(b"?")[0] in PROBES:
+                self._place = Place.ORDINARY
+                received, self._received = self._received, b""
+                return received
+        self._refuse(self._secured)
+        return b""
 
     def _look_for_head_end(self, data: bytes) -> None:
         seen = (

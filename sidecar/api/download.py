@@ -1,6 +1,7 @@
 """A backup's data file over HTTP: whole or in parts (RFC 9110 section 14), with the digests that let the receiver check it."""
 
 import base64
+import re
 from io import BufferedReader
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from sidecar.runtime.threads import entered, in_thread
 
 routes = RouteTable(tag="Backups")
 BLOCK_BYTES = 1 << 18
+_NOTHING = re.compile(r"\s*bytes\s*=\s*-\s*0+\s*", re.IGNORECASE)  # the last 0 bytes
 
 
 @routes.get(
@@ -75,6 +77,8 @@ def _part(request: web.Request, tag: str, size: int) -> range | None:
     """The bytes that are asked for, all where there is no usable Range; None where there are no such bytes."""
     if request.headers.get("If-Range", tag) != tag:  # what the receiver has is of another file
         return range(size)
+    if _NOTHING.fullmatch(request.headers.get("Range", "")):  # which aiohttp reads as everything
+        return None
     try:
         asked = request.http_range
     except ValueError:  # several ranges, or none that make sense: RFC 9110 lets a server ignore them

@@ -20,6 +20,11 @@ BASE = "/api/admin/jobs"
 LOOK_SECONDS = 0.25  # how often progress is sent
 SILENCE_SECONDS = 15.0  # a comment is sent so often, so that nobody takes the connection for dead
 MOST_STREAMS = 64
+EVENTS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # nginx would else hold back what is meant to be seen as it happens
+}
 
 _STREAMS = web.AppKey("STREAMS", list[str])
 
@@ -80,7 +85,7 @@ async def job_events(request: web.Request, path: parameters.JobPath) -> web.Stre
     streams = request.app[_STREAMS]
     if len(streams) >= MOST_STREAMS:
         raise Busy(f"{MOST_STREAMS} others are watching already")
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    response = web.StreamResponse(headers=EVENTS)
     await response.prepare(request)
     streams.append(path.job_id)
     try:

@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from sidecar.api.connections import Connection, Limits
+from sidecar.api.room import Room
 from sidecar.errors import ConfigError, SidecarError
 from sidecar.runtime.clock import SystemClock
 from sidecar.runtime.supervision import Supervised
@@ -117,13 +118,13 @@ async def listening(
         shutdown_timeout=limits.grace_seconds / 2,  # aiohttp waits twice
         max_headers=MOST_HEADERS,
     )
-    connections: set[Connection] = set()
+    room = Room(limits.connections, limits.per_client, limits.reserved)
     context = certificate.context if certificate else None
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(_stop, runner, connections, limits.grace_seconds)
+        stack.push_async_callback(_stop, runner, room, limits.grace_seconds)
         await runner.setup()
         assert runner.server is not None  # noqa: S101 - it was set up
-        server = await _listen(partial(Connection, runner.server, limits, context, connections), host, port)
+        server = await _listen(partial(Connection, runner.server, limits, context, room), host, port)
         stack.callback(server.close)
         yield _listening(server, host, certificate)
 
@@ -139,16 +140,16 @@ def _is_our_fault(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
 
 
-async def _stop(runner: web.AppRunner, connections: set[Connection], grace_seconds: float) -> None:
+async def _stop(runner: web.AppRunner, room: Room, grace_seconds: float) -> None:
     """Whatever still waits for a client that does not read is broken off."""
     now = asyncio.get_running_loop().time
     deadline = now() + grace_seconds
     await runner.cleanup()
-    if connections:
-        await asyncio.wait([one.ended for one in connections], timeout=max(deadline - now(), 0))
-    for one in tuple(connections):
+    if len(room):
+        await asyncio.wait([one.ended for one in room], timeout=max(deadline - now(), 0))
+    for one in room:
         one.abort()
-    await asyncio.gather(*(one.ended for one in connections))
+    await asyncio.gather(*(one.ended for one in room))
 
 
 async def _listen(factory: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:

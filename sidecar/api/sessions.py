@@ -13,7 +13,7 @@ from sidecar.config import Secret
 
 LONGEST = timedelta(hours=12)  # a session ends after this, however busy it is
 IDLE = timedelta(hours=1)  # and after this without a request
-MOST = 1000  # sessions at once; the oldest make room
+MOST = 500  # sessions of a token at once; its oldest make room, and never those of the other token
 
 
 class Role(StrEnum):
@@ -66,8 +66,9 @@ class Sessions:
     def open(self, owner: Principal) -> tuple[str, Principal]:
         """A new session: the cookie's value, and who it stands for."""
         self._sweep()
-        while len(self._sessions) >= MOST:
-            del self._sessions[next(iter(self._sessions))]
+        same = [key for key, one in self._sessions.items() if one.principal.role is owner.role]
+        for key in same[: max(len(same) + 1 - MOST, 0)]:
+            del self._sessions[key]
         cookie, now = secrets.token_urlsafe(32), self._clock()
         principal = Principal(f"session of the {owner.name}", owner.role, datetime.now(UTC) + LONGEST)
         self._sessions[_digest(cookie)] = _Session(principal, now + LONGEST.total_seconds(), now)

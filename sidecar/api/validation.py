@@ -18,6 +18,8 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 async def arguments(request: web.Request, route: Route, body_seconds: float) -> dict[str, BaseModel]:
     """What the route declares of path, query and body. Raises HttpError; the body is read last, for `body_seconds` at most."""
     found: dict[str, BaseModel] = {}
+    broken = [name for name in route.request_headers if _NO_TEXT.search(request.headers.get(name, ""))]
+    _raise_any([_complaint("header", name, "Expected UTF-8 without NUL", "text") for name in broken])
     if route.path:
         found["path"] = _from_text("path", route.path, request.match_info)
     query = _query(request, route)

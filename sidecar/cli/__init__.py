@@ -1,11 +1,26 @@
 """The command line, a module per command.
 
-Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 a backup is invalid, 4 busy.
+Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 a backup is invalid, 4 busy, 130 Ctrl-C.
 """
+
+import sys
 
 
 def main() -> None:
-    """Run the command line; the entry point of the `sidecar` script."""
-    from sidecar.cli import program  # noqa: PLC0415 - nothing is imported before it is known what is asked for
+    """Run the command line; the entry point of the `sidecar` script.
 
-    program.run()
+    What is asked every few seconds, or by every script, is answered before anything else is imported.
+    """
+    match sys.argv[1:]:
+        case ["healthcheck"]:
+            from sidecar.cli import probe  # noqa: PLC0415 - see above
+
+            probe.run()
+        case ["--version"]:
+            from sidecar import __version__  # noqa: PLC0415 - see above
+
+            sys.stdout.write(f"{__version__}\n")
+        case _:
+            from sidecar.cli import program  # noqa: PLC0415 - see above
+
+            program.run()

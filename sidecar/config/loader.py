@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sidecar.archive.choose import codec_in_use
-from sidecar.config import sets
+from sidecar.config import near, sets
 from sidecar.config.settings import Secret, Settings, hosts_of, without_credentials
 from sidecar.config.table import CONFIG_VARIABLE, PREFIX, SETTINGS, Setting
 from sidecar.errors import ConfigError
@@ -89,7 +89,10 @@ class _Reading:
 
     def _read_file(self) -> dict[str, Any]:
         path = self._environ.get(CONFIG_VARIABLE)
-        if not path:
+        if path is None:
+            return {}
+        if not path.strip():
+            self.problems.append(f"{CONFIG_VARIABLE}: expected the path of a file, not an empty value")
             return {}
         try:
             return tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -129,6 +132,8 @@ class _Reading:
 
     def _complaint(self, setting: Setting, expected: str) -> str:
         given = ""
+        if near.is_service_link(setting.variable, self._environ.get(setting.variable, "")):
+            return f"{setting.variable}: {near.SERVICE_LINKS_CURE}"
         if not setting.is_secret:
             raw = str(self._environ.get(setting.variable, self._file.get(setting.key, "")))
             given = f", not {without_credentials(raw)[:_SHOWN]!r}"
@@ -138,13 +143,17 @@ class _Reading:
         """A misspelt name would else be a silent default."""
         variables = set(self._allowed())
         keys = {setting.key for setting in SETTINGS}
+        unknown = [name for name in sorted(self._environ) if name.startswith(PREFIX) and name not in variables]
+        links = [name for name in unknown if near.is_service_link(name, self._environ[name])]
+        if links:
+            self.problems.append(f"{', '.join(links)}: {near.SERVICE_LINKS_CURE}")
         self.problems += [
-            f"{name}: unknown variable"
-            for name in sorted(self._environ)
-            if name.startswith(PREFIX) and name not in variables
+            f"{name}: unknown variable{near.meant(name, variables)}" for name in unknown if name not in links
         ]
         self.problems += [
-            f"{key}: unknown key in {self._environ[CONFIG_VARIABLE]}" for key in self._file if key not in keys
+            f"{key}: unknown key in {self._environ[CONFIG_VARIABLE]}{near.meant(key, keys)}"
+            for key in self._file
+            if key not in keys
         ]
 
     @staticmethod

@@ -5,7 +5,8 @@ from collections.abc import Container, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from sidecar.config.table import LARGEST
+from sidecar.config import near
+from sidecar.config.table import LARGEST, SHORTEST_INTERVAL_HOURS
 from sidecar.model import BackupSet
 from sidecar.rules.names import is_system
 from sidecar.rules.schedule import Schedule
@@ -110,7 +111,11 @@ def _check(name: str, table: Any, problems: list[str]) -> None:
     if not isinstance(table, Mapping):
         problems.append(f"{where}: expected a table [sets.{name}]")
         return
-    problems.extend(f"{where}.{key}: unknown; expected one of {', '.join(_KEYS)}" for key in table if key not in _KEYS)
+    problems.extend(
+        f"{where}.{key}: unknown{near.meant(key, _KEYS)}; expected one of {', '.join(_KEYS)}"
+        for key in table
+        if key not in _KEYS
+    )
     checks = {
         "collections": _is_collections,
         "exclude": _is_names,
@@ -142,9 +147,9 @@ def _is_count(value: object) -> str | None:
 
 
 def _is_interval(value: object) -> str | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LARGEST:
+    if isinstance(value, int | float) and not isinstance(value, bool) and SHORTEST_INTERVAL_HOURS <= value <= LARGEST:
         return None
-    return f"a number greater than 0, up to {LARGEST}"
+    return f"a number from {SHORTEST_INTERVAL_HOURS:g} to {LARGEST}"
 
 
 def _is_jitter(value: object) -> str | None:

@@ -193,11 +193,12 @@ async def test_only_so_many_wrong_tokens_are_held_back_at_once() -> None:
         await release.wait()
 
     gate = Gate(Tokens(Secret(ADMIN)), sleep=sleep)
-    waiting = [asyncio.ensure_future(gate.authorise(request("wrong"), Access.READ)) for _ in range(auth.MOST_WAITING)]
+    waiting = [asyncio.ensure_future(gate.authorise(request("wrong"), Access.READ)) for _ in range(auth.MOST_GUESSES)]
     await asyncio.sleep(0)
-    with pytest.raises(TooManyRequests):
-        await gate.authorise(request("wrong"), Access.READ)
-    await gate.authorise(request(ADMIN), Access.WRITE)
+    for token in ("wrong", ADMIN):  # a guess beside the others learns nothing, not even that it is right
+        with pytest.raises(TooManyRequests):
+            await gate.authorise(request(token), Access.WRITE)
+    await gate.authorise(request(ADMIN).clone(remote="192.0.2.9"), Access.WRITE)
     release.set()
     assert {type(error) for error in await asyncio.gather(*waiting, return_exceptions=True)} == {Unauthorised}
 
@@ -228,7 +229,9 @@ def test_a_session_ends_however_busy_it_is(time: Time) -> None:
     assert sessions.find(cookie) is None
 
 
-def test_the_oldest_session_makes_room(time: Time) -> None:
+def test_the_oldest_session_of_a_token_makes_room_and_none_of_another(time: Time) -> None:
     sessions = Sessions(time)
+    reader, principal = sessions.open(Principal("reader token", Role.READER))
     cookies = [sessions.open(OWNER)[0] for _ in range(MOST + 1)]
     assert [sessions.find(cookies[0]), sessions.find(cookies[1]) is None] == [None, False]
+    assert sessions.find(reader) == principal

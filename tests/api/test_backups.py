@@ -261,6 +261,9 @@ def test_a_download_is_the_file_with_its_digests_whole_or_in_parts(served: Serve
     assert (other.status, other.body) == (200, content)
     beyond = served.call("GET", path, headers={"Range": f"bytes={len(content)}-"})
     assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(content)}")
+    for nothing in ("bytes=-0", "bytes = -00"):
+        none = served.call("GET", path, headers={"Range": nothing})
+        assert (none.status, none.headers["Content-Range"]) == (416, f"bytes */{len(content)}")
     assert served.call("GET", path, headers={"If-None-Match": whole.headers["ETag"]}).status == 304
     head = served.call("HEAD", path)
     assert (head.status, head.headers["Content-Length"], head.body) == (200, str(len(content)), b"")

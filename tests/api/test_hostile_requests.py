@@ -210,3 +210,24 @@ def test_hostile_requests_neither_stop_it_nor_learn_anything_nor_make_it_grow(on
     assert open_files(served) < 60
     assert [line for line in served.log() if line["event"] in ("http.unexpected", "task.died")] == []
     assert len(served.get("/api/admin/backups/list").json["main"]) == 1
+
+
+def test_a_header_that_is_no_text_is_refused_and_the_record_of_runs_stays(served: Served) -> None:
+    for method, target, name in (
+        (b"POST", b"/api/admin/backups/trigger?backup_type=main", b"Idempotency-Key"),
+        *[
+            (b"GET", STATUS, name)
+            for name in (b"Origin", b"Cookie", b"Range", b"If-None-Match", b"Accept", b"User-Agent")
+        ],
+        (b"POST", b"/api/admin/backups/trigger?backup_type=main", b"Sec-Fetch-Site"),
+        (b"GET", b"/metrics", b"Accept"),
+        (b"GET", b"/", b"Accept-Encoding"),
+    ):
+        with socket.create_connection(("127.0.0.1", served.port), timeout=60) as client:
+            client.sendall(head(method, target, TOKEN, name + b": \xff\xfe", b"Content-Length: 0"))
+            answer = client.makefile("rb").readline()
+        assert answer.split()[1] in ({b"422"} if name == b"Idempotency-Key" else {b"200", b"400", b"409"}), (
+            name,
+            answer,
+        )
+    assert not [path for path in (served.directory / ".history").iterdir() if "unreadable" in path.name]

@@ -42,6 +42,7 @@ def events(served: Served, job: str) -> Iterator[tuple[str, dict[str, Any]]]:
         connection.request("GET", f"{job}/events", headers={"Authorization": f"Bearer {ADMIN}"})
         answer = connection.getresponse()
         assert (answer.status, answer.headers["Content-Type"]) == (200, "text/event-stream")
+        assert answer.headers["X-Accel-Buffering"] == "no"  # nginx would hold the events back
         name = ""
         while line := answer.readline().decode().rstrip("\n"):
             name = line.removeprefix("event: ")

@@ -176,18 +176,58 @@ async def test_a_head_that_is_too_large_is_refused(
 # -- crowds ------------------------------------------------------------------------------------------------------------
 
 
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
 async def test_one_connection_too_many_is_told_so_until_there_is_room(handlers: Handlers) -> None:
-    limits = replace(PATIENT, connections=2)
-    async with listening(handlers.app(), HOST, 0, limits=limits) as at, connected(at) as (first, _):
+    limits = replace(PATIENT, connections=2, reserved=0)
+    async with listening(handlers.app(), HOST, 0, limits=limits) as at, connected(at) as (first, to_first):
+        to_first.write(HEAD)
+        await first.readuntil(HELLO)
         async with connected(at) as (second, to_second):
             to_second.write(HEAD)
             await second.readuntil(HELLO)
             async with connected(at) as (third, _):
-                assert await rest(third) == (
-                    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                )
+                assert await rest(third) == FULL
             assert not first.at_eof()
         await room(at)
+
+
+@pytest.mark.parametrize("limit", ["connections", "per_client"])
+async def test_where_there_is_no_room_the_head_goes_that_is_waited_for_longest(limit: str, handlers: Handlers) -> None:
+    limits = replace(PATIENT, **{limit: 2})
+    async with (
+        listening(handlers.app(), HOST, 0, limits=limits) as at,
+        connected(at) as (first, to_first),
+        connected(at) as (second, to_second),
+    ):
+        to_first.write(HEAD)
+        await first.readuntil(HELLO)
+        to_second.write(HEAD[:-2])
+        async with connected(at) as (third, to_third):
+            assert await rest(second) == b""
+            to_third.write(HEAD)
+            await third.readuntil(HELLO)
+        assert not first.at_eof()
+
+
+async def test_a_reserved_place_is_for_probes_alone(handlers: Handlers) -> None:
+    app = handlers.app()
+    app.router.add_get("/healthz", handlers.hello)
+    limits = replace(PATIENT, connections=1, reserved=1)
+    async with listening(app, HOST, 0, limits=limits) as at, connected(at) as (first, to_first):
+        to_first.write(HEAD)
+        await first.readuntil(HELLO)
+        for head in (HEAD, HEAD.replace(b"GET / ", b"POST /healthz "), b"GET /healthzz HTTP/1.1\r\n", b"x" * 300):
+            async with connected(at) as (other, to_other):
+                to_other.write(head)
+                assert await rest(other) == FULL
+        async with connected(at) as (probe, to_probe):
+            head = HEAD.replace(b"/ ", b"/healthz?now ", 1).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+            to_probe.write(head[:10])
+            await to_probe.drain()
+            to_probe.write(head[10:])
+            assert (await rest(probe)).endswith(HELLO)
 
 
 # -- slow readers ------------------------------------------------------------------------------------------------------
@@ -290,8 +330,8 @@ async def test_a_handshake_or_a_head_behind_it_that_does_not_come_ends_the_conne
 async def test_unfinished_handshakes_count_as_connections(handlers: Handlers, tls: Tls) -> None:
     limits = replace(PATIENT, connections=1)
     async with listening(handlers.app(), HOST, 0, tls.certificate(), limits) as at:
-        async with connected(at), connected(at) as (second, _):
-            assert await rest(second) == b""
+        async with connected(at) as (first, _), connected(at):
+            assert await rest(first) == b""  # the one that has been waited for longest
         await room(at, tls.client())
 
 

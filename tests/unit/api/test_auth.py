@@ -148,6 +148,9 @@ OURS = {"Host": "backup.example:8001"}
         (OURS | {"Origin": "https://BACKUP.example:8001"}, True, True),
         (OURS | {"Origin": "http://backup.example:8001"}, True, False),  # somebody answers in our name without TLS
         (OURS | {"Origin": "http://backup.example:8002"}, False, False),
+        (OURS | {"Origin": "ftp://backup.example:8001"}, False, False),
+        (OURS | {"Origin": "chrome-extension://backup.example:8001"}, False, False),
+        (OURS | {"Origin": "://backup.example:8001"}, False, False),
         (OURS | {"Origin": "http://backup.example"}, False, False),
         (OURS | {"Origin": "http://backup.example:8001@evil.example"}, False, False),
         (OURS | {"Origin": "http://["}, False, False),

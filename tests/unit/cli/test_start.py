@@ -1,0 +1,60 @@
+"""What a command imports before it does anything: the modules are named, for time depends on the machine."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys, json, os
+before = set(sys.modules)
+sys.argv = json.loads(sys.argv[1])
+from sidecar.cli import main
+end = lambda code=0: (sys.stderr.write(json.dumps(sorted(set(sys.modules) - before))), sys.stderr.flush(), exit_(0))
+exit_, os._exit = os._exit, end
+main()
+end()
+"""
+OURS = {"sidecar", "sidecar.cli"}
+HEAVY = {
+    "aiohttp",
+    "pydantic",
+    "pymongo",
+    "motor",
+    "typer",
+    "rich",
+    "structlog",
+    "croniter",
+    "prometheus_client",
+    "ssl",
+}
+
+
+def imported(*arguments: str, port: int = 1) -> set[str]:
+    environment = {"SIDECAR_HOST": "127.0.0.1", "SIDECAR_PORT": str(port)}
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(["sidecar", *arguments])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[str] = json.loads(ended.stderr.splitlines()[-1])
+    return {name for name in found if "." not in name or name.startswith("sidecar")}
+
+
+def test_the_version_needs_nothing_but_itself() -> None:
+    assert imported("--version") <= OURS | {"__future__"}
+
+
+def test_a_healthcheck_needs_a_socket_and_nothing_else() -> None:
+    allowed = {"sidecar.cli.probe", "socket", "selectors", "select", "_socket", "math", "typing", "re", "enum", "array"}
+    stdlib = imported("healthcheck") - OURS - allowed
+    assert not {name for name in stdlib if name not in sys.stdlib_module_names}
+    assert not HEAVY & stdlib
+
+
+@pytest.mark.parametrize("command", ["list", "status", "backup", "config"])
+def test_a_command_that_serves_nothing_needs_no_server(command: str) -> None:
+    assert not {"aiohttp", "prometheus_client", "sidecar.api", "sidecar.bootstrap.server"} & imported(command, "--help")
