@@ -8,7 +8,7 @@ NATIVE_SOURCES := $(wildcard native/*.toml native/Cargo.lock native/*.pyi native
 export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
 CARGO := $(shell cargo clippy --version >/dev/null 2>&1 && echo cargo)
 
-.PHONY: demo test native instructions wheels check format docs reference dashboards dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock clean
+.PHONY: demo test native instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -45,17 +45,16 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(READY) reference  ## the documents as a site, in site/
+docs: $(READY) generated  ## the documents as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-reference: $(READY)  ## docs/cli.md from the commands' own help; a test compares
-	$(BIN)/python -m typer sidecar.cli.program utils docs --name sidecar --title "Command line" --output docs/cli.md
-
-dashboards: $(READY)  ## grafana/*.json from the program beside them
+generated: $(READY)  ## every file that a program writes: tables of the documents, docs/cli.md, grafana/*.json, alerts/prometheusrule.yaml
+	$(BIN)/python docs/build.py
+	$(BIN)/python alerts/build.py
 	$(BIN)/python -m grafana.build
 
 MINUTES ?= 24
-dashboards-preview: dashboards  ## pictures of the dashboards in docs/images, from a real run of MINUTES
+dashboards-preview: generated  ## pictures of the dashboards in docs/images, from a real run of MINUTES
 	$(BIN)/python -m grafana.preview --minutes $(MINUTES)
 
 bench: $(READY)  ## figures of docs/performance.md

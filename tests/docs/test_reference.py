@@ -1,8 +1,6 @@
 """What the documents say of the code, held against the code: nothing left out, nothing that there is not."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -31,23 +29,6 @@ VARIABLES = set(re.findall(r"`([A-Z_]+)`", reference_table())) | {"SIDECAR_CONFI
 
 def text(name: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8")
-
-
-def test_the_command_lines_reference_is_that_of_its_help() -> None:
-    typer = [
-        sys.executable,
-        "-m",
-        "typer",
-        "sidecar.cli.program",
-        "utils",
-        "docs",
-        "--name",
-        "sidecar",
-        "--title",
-        "Command line",
-    ]
-    help_text = subprocess.run(typer, capture_output=True, text=True, check=True).stdout
-    assert text("cli.md").strip() == help_text.strip(), "say `make reference`"
 
 
 def test_troubleshooting_has_a_line_for_every_code_and_for_no_other() -> None:
