@@ -15,9 +15,11 @@ from sidecar.errors import RestoreMismatch, SourceError, WriteRejected
 from sidecar.mongodb.database import Database
 from sidecar.restore import restore
 from sidecar.restore.staging import read_back
+from sidecar.runtime.completion import completed
 
 PREFIX = "sidecar_drill_"
 MARKER = "made_by_a_restore_drill"
+NAMESPACE_BYTES = 255  # that a database, a dot and a collection have together
 
 log = structlog.get_logger(__name__)
 
@@ -28,14 +30,40 @@ async def drill(order: restore.Order, owner: str, name: str | None = None) -> re
     `owner` is eight hexadecimal digits, the same for all that may sweep it; `name` is that of the database, new each time if
     there is none. Raises what a restore raises, and WriteRejected where the scratch database cannot be made.
     """
-    scratch = name or f"{PREFIX}{owner}_{uuid.uuid4().hex[:8]}"
+    order = replace(order, target_db=name or f"{PREFIX}{owner}_{uuid.uuid4().hex[:8]}")
+    chosen = await restore.choose(order)
+    if name is None and not _has_room(order.target_db, chosen.items):
+        order = replace(order, target_db=_short(owner))
+    scratch = order.target_db
+    _require_room(scratch, chosen.items)
+    await sweep(order.database, owner, scratch)  # what an earlier one could not drop
     await _make(order.database, scratch, _marker(owner))
     try:
-        restored = await restore.restore(replace(order, target_db=scratch))
+        restored = await restore.restore(order, chosen)
         await _require_still_there(order.database, scratch, restored)
     finally:
-        await _drop(order.database, scratch)
+        await completed(_drop(order.database, scratch))
     return restored
+
+
+def _has_room(scratch: str, names: Iterable[str]) -> bool:
+    """Whether the server takes these names in such a database."""
+    return all(len(f"{scratch}.{name}".encode()) <= NAMESPACE_BYTES for name in names)
+
+
+def _require_room(scratch: str, names: Iterable[str]) -> None:
+    if not _has_room(scratch, names):
+        longest = max(names, key=lambda name: len(name.encode()))
+        limit = NAMESPACE_BYTES - 1 - len(longest.encode())
+        raise WriteRejected(
+            f"the name of the scratch database {scratch} and that of {longest} together have more than {NAMESPACE_BYTES} bytes: "
+            f"set SIDECAR_DRILL_DB to a name of at most {limit} bytes"
+        )
+
+
+def _short(owner: str) -> str:
+    """For collections whose names leave no room for more. One at a time."""
+    return f"sd_{owner}"
 
 
 async def _require_still_there(database: Database, scratch: str, restored: restore.Restored) -> None:
@@ -85,7 +113,8 @@ async def sweep(database: Database, owner: str, name: str | None = None) -> list
 async def _named_for(database: Database, owner: str) -> list[str]:
     ours = re.compile(rf"{PREFIX}{owner}_[0-9a-f]{{8}}")
     reply = await database.command({"listDatabases": 1, "nameOnly": True}, database="admin")
-    return [str(one["name"]) for one in reply["databases"] if ours.fullmatch(one["name"])]
+    names = [str(one["name"]) for one in reply["databases"]]
+    return [name for name in names if ours.fullmatch(name) or name == _short(owner)]
 
 
 def _marker(owner: str) -> str:

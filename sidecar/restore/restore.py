@@ -93,13 +93,13 @@ async def require_suitable(order: Order, chosen: Chosen) -> None:
         raise TargetUnsuitable("; ".join(found))
 
 
-async def restore(order: Order) -> Restored:
+async def restore(order: Order, chosen: Chosen | None = None) -> Restored:
     """Make the target's collections what the backup holds, and prove it. What it replaces is lost: see `safety`.
 
     Raises BackupInvalid and TargetUnsuitable before anything is written, WriteRejected for any document, index or collection that
     the server did not take, RestoreMismatch where it holds something else afterwards.
     """
-    chosen = await choose(order)
+    chosen = chosen or await choose(order)
     await require_suitable(order, chosen)
     return described(order, chosen, await put_in_place(order, chosen.items, chosen.source))
 

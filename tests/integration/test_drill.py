@@ -123,6 +123,23 @@ async def test_of_two_that_begin_at_the_same_moment_one_at_least_goes_back(
         assert at.names("rehearsal") == [f"{MARKER}_99999999"]
 
 
+async def test_a_collection_whose_name_leaves_little_room_is_rehearsed_in_a_database_of_a_short_name(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    long = "c" * (255 - len(f"{DB}."))
+    seed(exact.uri, DB, {long: BUSES})
+    seed(exact.uri, f"sd_{OWNER}", {f"{MARKER}_{OWNER}": [{"_id": 1}]})  # left by one that was killed
+    async with rig(exact, tmp_path, (long,)) as at:
+        manifest = await at.back_up()
+        at.lab(labCommands=1)
+        assert (await drill(at.restore_order(manifest), OWNER)).collections == manifest.collection_details
+        used = {one["$db"] for one in at.commands("insert")}
+        assert used == {f"sd_{OWNER}"}
+        assert at.names(f"sd_{OWNER}") == []
+        with pytest.raises(WriteRejected, match=r"set SIDECAR_DRILL_DB to a name of at most 11 bytes"):
+            await drill(at.restore_order(manifest), OWNER, "a name that is too long")
+
+
 async def test_documents_that_no_text_can_carry_are_proven_as_well(exact: ServerProcess, tmp_path: Path) -> None:
     seed(exact.uri, DB, {"users": [bson.encode({"_id": 1, "look": {"$oid": "x"}})]})
     async with rig(exact, tmp_path, ("users",)) as at:
