@@ -1,6 +1,7 @@
 """Who may do what, over a real socket."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from http.cookies import SimpleCookie
@@ -15,6 +16,7 @@ from sidecar.api.auth import Gate
 from sidecar.api.problems import Forbidden, TooManyRequests, Unauthorised
 from sidecar.api.routing import Access
 from sidecar.api.sessions import IDLE, LONGEST, MOST, Principal, Role, Sessions, Tokens
+from sidecar.bootstrap.server import ROUTES
 from sidecar.config import Secret
 from support.served import ADMIN, READER, Answer, Served
 
@@ -45,6 +47,20 @@ def test_the_reading_token_writes_nothing(served: Served) -> None:
     for method, path in (("POST", "/api/admin/backups/trigger"), ("POST", PAUSE), ("DELETE", "/api/admin/backups/x")):
         answer = served.call(method, path, token=READER)
         assert (answer.status, answer.json["code"]) == (403, "forbidden")
+
+
+def test_every_route_asks_for_its_token(served: Served) -> None:
+    tried = [
+        (route.method, re.sub(r"{\w+}", "x", route.template), route.access)
+        for module in ROUTES
+        for route in module.routes
+        if route.access is not Access.OPEN
+    ]
+    for method, path, access in tried:
+        answer = served.call(method, path, token=None)
+        assert (answer.status, answer.json["code"]) == (401, "unauthorised"), path
+        answer = served.call(method, path, token=READER)
+        assert (answer.status == 403) is (access is Access.WRITE), path
 
 
 def test_a_session_lasts_until_it_is_closed(served: Served) -> None:

@@ -36,9 +36,13 @@ def test_troubleshooting_has_a_line_for_every_code_and_for_no_other() -> None:
     assert sorted(told) == sorted(CODES)
 
 
-@pytest.mark.parametrize("access", [Access.OPEN, Access.READ])
-def test_the_page_on_security_names_every_route_that_needs_no_admin_token(access: Access) -> None:
-    start = {Access.OPEN: "\nOpen: ", Access.READ: "\nWith the read token: "}[access]
+@pytest.mark.parametrize("access", Access)
+def test_the_page_on_security_names_every_route_and_the_token_that_it_asks_for(access: Access) -> None:
+    start = {
+        Access.OPEN: "\nOpen: ",
+        Access.READ: "\nWith the read token: ",
+        Access.WRITE: "\nWith the admin token: ",
+    }[access]
     told = text("security.md").partition(start)[2].partition("\n\n")[0]
     routes = {
         f"{route.method} {route.template}" for module in ROUTES for route in module.routes if route.access is access
