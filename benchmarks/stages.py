@@ -29,7 +29,8 @@ from sidecar.archive.choose import choose_codec
 from sidecar.archive.fingerprint import fingerprint
 from sidecar.backup import make as backup
 from sidecar.model import BackupId, BackupSet
-from sidecar.mongodb.database import BATCH_BYTES, Database
+from sidecar.mongodb.database import Database
+from sidecar.mongodb.reader import BATCH_BYTES
 from sidecar.restore import restore
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest, verify

@@ -7,6 +7,7 @@ import itertools
 import operator
 import re
 import struct
+from array import array
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -86,6 +87,11 @@ def document_id(document: bytes) -> bytes | None:
     if document[5:9] == b"_id\0" and (end := _value_end(document, document[4], 9)) < len(document):
         return document[4:5] + document[9:end]  # first, as servers store it
     return next((bytes([kind]) + value for kind, name, value in elements(document) if name == b"_id"), None)
+
+
+def id_hashes(batch: bytes) -> "array[int]":
+    """For each document with an `_id` a hash of it, the same for the same `_id` within this process. Raises ValueError."""
+    return array("q", (hash(found) for document in split(batch) if (found := document_id(document)) is not None))
 
 
 def elements(document: bytes) -> Iterator[Element]:

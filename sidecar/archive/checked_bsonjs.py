@@ -9,7 +9,7 @@ from array import array
 
 import bsonjs
 
-from sidecar.archive.bson import document_id, escape_reason, split
+from sidecar.archive.bson import escape_reason, id_hashes, split
 from sidecar.archive.codec import CodecError, Decoded, Encoded
 from sidecar.archive.fingerprint import fingerprint
 
@@ -51,7 +51,7 @@ class CheckedBsonjs:
         return Decoded(b"".join(documents), len(documents), escaped, fingerprint(documents))
 
     def id_hashes(self, batch: bytes) -> "array[int]":
-        return array("q", (hash(found) for document in split(batch) if (found := document_id(document)) is not None))
+        return id_hashes(batch)
 
 
 def _exact_text(document: bytes) -> bytes | None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -11,10 +12,10 @@ from sidecar import __version__
 from sidecar.archive import framing
 from sidecar.archive.codec import Codec
 from sidecar.archive.manifest import to_bytes
+from sidecar.backup.choice import chosen, require_unchanged
 from sidecar.backup.collection import copy_collection
 from sidecar.errors import (
     CollectionsChanged,
-    NothingToBackUp,
     SnapshotTooOld,
     SnapshotUnavailable,
     SourceError,
@@ -33,9 +34,8 @@ from sidecar.model import (
     Trigger,
 )
 from sidecar.mongodb.database import Database
-from sidecar.mongodb.listing import Listing
+from sidecar.mongodb.reader import Reader
 from sidecar.rules import room, suspicion
-from sidecar.rules.names import is_ours
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.store.draft import Draft
 from sidecar.store.durable import Identity
@@ -131,7 +131,7 @@ async def _require_space(order: BackupOrder) -> None:
 
 async def predicted_bytes(database: Database, backup_set: BackupSet, text_per_bson: float) -> int:
     """How large a backup of the set would be now. Raises SourceError."""
-    items, _ = _chosen(backup_set, await database.collections())
+    items, _ = chosen(backup_set, await database.collections())
     return room.predicted_bytes(await database.data_bytes(items), text_per_bson)
 
 
@@ -140,47 +140,29 @@ async def predicted_bytes(database: Database, backup_set: BackupSet, text_per_bs
 
 async def _write_set(order: BackupOrder, draft: Draft) -> _Content:
     """Read the whole set at one cluster time; where the server cannot, say so and read collection by collection."""
-    start = draft.mark()
-    notes: list[str] = []
-    snapshots = changes = 0
+    start, attempts = draft.mark(), _Attempts(order)
     while True:
         try:
-            return await _write_set_once(order, draft, notes, snapshot=not notes)
-        except SnapshotTooOld as error:
-            snapshots += 1
-            if snapshots == SNAPSHOTS_PER_SET:
-                notes.append(f"no snapshot: {error}")
-            log.warning("backup.snapshot_too_old", set=order.set.name, snapshots=snapshots, error=str(error))
-        except SnapshotUnavailable as error:
-            notes.append(f"no snapshot: {error}")
-            log.warning("backup.no_snapshot", set=order.set.name, error=str(error))
-        except CollectionsChanged as error:
-            changes += 1
-            if changes == READS_PER_CHANGED_SET:
-                raise
-            log.warning("backup.collections_changed", set=order.set.name, error=str(error))
+            return await _write_set_once(order, draft, attempts)
+        except (SnapshotTooOld, SnapshotUnavailable, CollectionsChanged) as error:
+            attempts.failed(error)
         await in_thread(draft.rewind, start)
 
 
-async def _write_set_once(order: BackupOrder, draft: Draft, notes: list[str], *, snapshot: bool) -> _Content:
-    server_version = await order.database.server_version()
-    before = await order.database.collections()
-    chosen, missing = _chosen(order.set, before)
+async def _write_set_once(order: BackupOrder, draft: Draft, attempts: "_Attempts") -> _Content:
+    database = order.database
+    server_version = await database.persist(database.server_version)
+    before = await database.persist(database.collections)
+    items, missing = chosen(order.set, before)
     if missing:
         log.warning("backup.collections_missing", set=order.set.name, missing=missing)
-    items = {name: await order.database.with_indexes(item) for name, item in chosen.items()}
-    await in_thread(draft.write, _header(order, draft, items))
-    details: dict[str, CollectionDetails] = {}
-    async with order.database.reader(snapshot=snapshot) as reader:
-        for item in items.values():
-            if item.holds_documents:
-                await in_thread(draft.write, framing.opening(item.name, is_first=not details))
-                details[item.name] = await copy_collection(reader, item, draft, order.codec, order.listener)
-                await in_thread(draft.write, framing.CLOSING)
-    await in_thread(draft.write, framing.FOOTER)
-    _require_unchanged(order.set, before, await order.database.collections())
+    whole = {name: await database.persist(partial(database.with_indexes, item)) for name, item in items.items()}
+    await in_thread(draft.write, _header(order, draft, whole))
+    async with database.reader(snapshot=attempts.wants_snapshot) as reader:
+        details = await _write_documents(order, draft, reader, whole)
+    require_unchanged(order.set, before, await database.persist(database.collections))
     at = reader.cluster_time
-    return _Content(details, missing, (at.time, at.inc) if at else None, server_version, tuple(notes))
+    return _Content(details, missing, (at.time, at.inc) if at else None, server_version, tuple(attempts.notes))
 
 
 def _header(order: BackupOrder, draft: Draft, items: Mapping[str, Collection]) -> bytes:
@@ -190,43 +172,51 @@ def _header(order: BackupOrder, draft: Draft, items: Mapping[str, Collection]) -
         raise SourceError(f"the definitions of the set {order.set.name}: {error}") from error
 
 
-def _chosen(backup_set: BackupSet, found: Listing) -> tuple[dict[str, Collection], tuple[str, ...]]:
-    """The set's collections that can be read, and the others by name with the reason. Raises NothingToBackUp."""
-    if backup_set.takes_all:
-        there = sorted(found.keys() | found.unreadable.keys())
-        names = [name for name in there if name not in backup_set.exclude and not is_ours(name)]
-    else:
-        names = list(backup_set.collections)
-    chosen = {name: found[name] for name in names if name in found}
-    missing = tuple(
-        f"{name} ({found.unreadable[name]})" if name in found.unreadable else name
-        for name in names
-        if name not in chosen
-    )
-    if not chosen:
-        raise NothingToBackUp(
-            f"none of the collections of the set {backup_set.name} exists: {', '.join(missing) or 'the database is empty'}"
-        )
-    return chosen, missing
+async def _write_documents(
+    order: BackupOrder, draft: Draft, reader: Reader, items: Mapping[str, Collection]
+) -> dict[str, CollectionDetails]:
+    details: dict[str, CollectionDetails] = {}
+    for item in items.values():
+        if item.holds_documents:
+            await in_thread(draft.write, framing.opening(item.name, is_first=not details))
+            details[item.name] = await copy_collection(reader, item, draft, order.codec, order.listener)
+            await in_thread(draft.write, framing.CLOSING)
+    await in_thread(draft.write, framing.FOOTER)
+    return details
 
 
-def _require_unchanged(
-    backup_set: BackupSet, before: Mapping[str, Collection], after: Mapping[str, Collection]
-) -> None:
-    names = sorted((before.keys() | after.keys()) if backup_set.takes_all else backup_set.collections)
-    changed = [
-        name
-        for name in names
-        if name not in backup_set.exclude
-        and not is_ours(name)
-        and _identity(before.get(name)) != _identity(after.get(name))
-    ]
-    if changed:
-        raise CollectionsChanged(f"created, dropped, renamed or re-created during the backup: {', '.join(changed)}")
+@dataclass(slots=True)
+class _Attempts:
+    """How often a set was read in vain, and what is left to try. `notes` go into the metadata."""
 
+    order: BackupOrder
+    wants_snapshot: bool = True
+    notes: list[str] = field(default_factory=list)
+    _snapshots: int = 0
+    _changes: int = 0
 
-def _identity(item: Collection | None) -> tuple[object, ...] | None:
-    return (item.kind, item.uuid) if item else None
+    def failed(self, error: SnapshotTooOld | SnapshotUnavailable | CollectionsChanged) -> None:
+        """Raises `error` where there is nothing left to try."""
+        set_name, why = self.order.set.name, str(error)
+        match error:
+            case SnapshotTooOld():
+                self._snapshots += 1
+                log.warning("backup.snapshot_too_old", set=set_name, snapshots=self._snapshots, error=why)
+                if self._snapshots == SNAPSHOTS_PER_SET:
+                    self._do_without(why)
+            case SnapshotUnavailable():
+                say = log.warning if self.order.database.is_new(why) else log.debug  # it is the same at every run
+                say("backup.no_snapshot", set=set_name, error=why)
+                self._do_without(why)
+            case CollectionsChanged():
+                self._changes += 1
+                if self._changes == READS_PER_CHANGED_SET:
+                    raise error
+                log.warning("backup.collections_changed", set=set_name, error=why)
+
+    def _do_without(self, why: str) -> None:
+        self.wants_snapshot = False
+        self.notes.append(f"no snapshot: {why}")
 
 
 def _describe(order: BackupOrder, draft: Draft, content: _Content, began: datetime, seconds: float) -> Manifest:

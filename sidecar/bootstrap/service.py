@@ -17,6 +17,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         settings.db_name,
         stall_seconds=settings.stall_timeout_seconds,
         max_read_mb_s=settings.max_read_mb_s,
+        workspace=settings.backup_dir,
     )
     async with database:
         yield Service(settings, database, choose_codec(settings.codec))

@@ -17,6 +17,8 @@ from sidecar.archive.codec import Codec
 from sidecar.archive.content import reading
 from sidecar.model import BackupId, Collection
 from sidecar.mongodb.database import Database
+from sidecar.mongodb.reading import read_collection
+from sidecar.runtime.threads import in_thread
 from sidecar.store.local import LocalStore
 from sidecar.store.spill import Spill
 from sidecar.store.verify import read_manifest
@@ -48,9 +50,15 @@ class Difference:
 
 
 class Comparison:
-    """Feed the whole left side, then the right one; `result` is by collection. What is known of the left side is on disk."""
+    """Feed the whole of one side, then the other; `result` is by collection. What is known of the first side is on disk.
 
-    def __init__(self, directory: Path) -> None:
+    The left side is the older view of things: what only it has was removed.
+    """
+
+    def __init__(self, directory: Path, *, right_first: bool = False) -> None:
+        self._only_first, self._only_second = ("added", "removed") if right_first else ("removed", "added")
+        sides = ("left_documents", "right_documents")
+        self._first_counts, self._second_counts = reversed(sides) if right_first else sides
         table = "seen (name TEXT, id BLOB, digest BLOB, PRIMARY KEY (name, id)) WITHOUT ROWID"
         self._spill = Spill(directory, table)
         self._result: dict[str, Difference] = {}
@@ -71,25 +79,35 @@ class Comparison:
         """There is a result for this collection, be it empty on both sides."""
         self._of(name)
 
-    def left(self, name: str, documents: bytes) -> None:
+    def first(self, name: str, documents: bytes) -> int:
         rows = [(name, *_identified(document)) for document in split(documents)]
-        self._of(name).left_documents += len(rows)
+        self._count(name, self._first_counts, len(rows))
         self._spill.add("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
+        return len(rows)
 
-    def right(self, name: str, documents: bytes) -> None:
+    def forget(self, name: str) -> None:
+        """What came of a collection of the first side is worthless: it will come again."""
+        setattr(self._of(name), self._first_counts, 0)
+        self._spill.add("DELETE FROM seen WHERE name = ?", [(name,)])
+
+    def _count(self, name: str, counts: str, documents: int) -> None:
+        difference = self._of(name)
+        setattr(difference, counts, getattr(difference, counts) + documents)
+
+    def second(self, name: str, documents: bytes) -> None:
         difference = self._of(name)
         for document in split(documents):
-            difference.right_documents += 1
+            self._count(name, self._second_counts, 1)
             identity, digest = _identified(document)
             row = self._spill.row("DELETE FROM seen WHERE name = ? AND id = ? RETURNING digest", (name, identity))
             if row is None:
-                difference.note("added", identity)
+                difference.note(self._only_second, identity)
             elif row[0] != digest:
                 difference.note("changed", identity)
 
     def result(self) -> dict[str, Difference]:
         for name, identity in self._spill.rows("SELECT name, id FROM seen ORDER BY name, id"):
-            self._of(name).note("removed", identity)
+            self._of(name).note(self._only_first, identity)
         return dict(sorted(self._result.items()))
 
     def _of(self, name: str) -> Difference:
@@ -104,8 +122,8 @@ def compare_backups(
     What has to be remembered is kept below `directory`.
     """
     with Comparison(directory) as comparison:
-        left_definitions = _feed(comparison.left, left, codec)
-        right_definitions = _feed(comparison.right, right, codec)
+        left_definitions = _feed(comparison.first, left, codec)
+        right_definitions = _feed(comparison.second, right, codec)
         comparison.definitions(left_definitions, right_definitions)
         return comparison.result()
 
@@ -113,18 +131,38 @@ def compare_backups(
 async def compare_live(
     left: tuple[LocalStore, BackupId], database: Database, codec: Codec, directory: Path
 ) -> dict[str, Difference]:
-    """The same against what the database holds now, collection by collection."""
-    with Comparison(directory) as comparison:
-        stored = _feed(comparison.left, left, codec)
-        there = await database.collections()
-        live = {name: await database.with_indexes(there[name]) for name in stored if name in there}
-        comparison.definitions(stored, live)
+    """The same against what the database holds now. Raises SourceError too."""
+    stored = await in_thread(_definitions, left, codec)
+    there = await database.collections()
+    live = {name: await database.with_indexes(there[name]) for name in stored if name in there}
+    with Comparison(directory, right_first=True) as comparison:
         async with database.reader(snapshot=False) as reader:
             for item in live.values():
                 if item.holds_documents:
-                    async for batch in reader.batches(item):
-                        comparison.right(item.name, batch)
-        return comparison.result()
+                    await read_collection(reader, item, FirstSide(comparison, item.name))
+        await in_thread(_feed, comparison.second, left, codec)
+        comparison.definitions(stored, live)
+        return await in_thread(comparison.result)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSide:
+    """One collection of the side that is fed first, read from a server."""
+
+    comparison: Comparison
+    name: str
+
+    def begin(self) -> None:
+        self.comparison.forget(self.name)
+
+    def take(self, batch: bytes) -> int:
+        return self.comparison.first(self.name, batch)
+
+
+def _definitions(side: tuple[LocalStore, BackupId], codec: Codec) -> Mapping[str, Collection]:
+    store, backup_id = side
+    with store.open_data(backup_id) as file, reading(file, read_manifest(store, backup_id), codec) as content:
+        return content.definitions
 
 
 def _feed(take: Any, side: tuple[LocalStore, BackupId], codec: Codec) -> Mapping[str, Collection]:

@@ -6,39 +6,52 @@ to this file.
 
 import asyncio
 import copy
-import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import pymongo
-from bson.timestamp import Timestamp
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import monitoring
-from pymongo.errors import PyMongoError
 
-from sidecar.errors import CollectionsChanged, CursorFailed, SnapshotUnavailable, SourceError, SourceStalled
-from sidecar.model import Collection, CollectionKind
+from sidecar.errors import (
+    CollectionsChanged,
+    SourceError,
+    SourceStalled,
+    SourceUnavailable,
+)
+from sidecar.model import Collection
 from sidecar.mongodb import listing
 from sidecar.mongodb.driver_errors import translated
-from sidecar.runtime.pace import Pace
+from sidecar.mongodb.reader import ClusterTimes, Reader, Reading, statistics
 
-BATCH_BYTES = 2 << 20  # batches of 1-4 MB cost half the CPU of the server's own 16 MB ones
 SERVER_SELECTION_SECONDS = 5
+PERSISTENCE = 2  # so many times a read is tried again after the server was away
+LOOK_AGAIN_SECONDS = 0.5
 PATIENCE = 30  # an index build or a full count answers once, at its end: so many times the stall limit
 
-_COUNT = [{"$group": {"_id": 1, "documents": {"$sum": 1}}}]
+T = TypeVar("T")
 
 
 class Database:
     """One database of one deployment. An answer that takes longer than `stall_seconds` is an error that names the limit."""
 
-    def __init__(self, url: str, name: str, *, stall_seconds: float, max_read_mb_s: float | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        *,
+        stall_seconds: float,
+        max_read_mb_s: float | None = None,
+        workspace: Path | None = None,  # where a read may keep a nameless file; None: the system's own place
+    ) -> None:
         self.name = name
-        self._max_read_mb_s = max_read_mb_s
-        self._cluster_times = _ClusterTimes()
+        self._stall_seconds = stall_seconds
+        self._said: set[str] = set()
+        self._reading = Reading(ClusterTimes(), self.until_available, max_read_mb_s, workspace)
         with translated("connecting to MongoDB"):
             self._client = self._connect(url, stall_seconds)
             self._patient = self._connect(url, stall_seconds * PATIENCE)
@@ -51,7 +64,7 @@ class Database:
             "serverselectiontimeoutms" not in url.lower()
         ):  # the driver's own default of 30 s is long for a person who waits
             options["serverSelectionTimeoutMS"] = SERVER_SELECTION_SECONDS * 1000
-        return AsyncIOMotorClient(url, event_listeners=[self._cluster_times], **options)
+        return AsyncIOMotorClient(url, event_listeners=[self._reading.cluster_times], **options)
 
     def of(self, name: str) -> "Database":
         """Another database of the same deployment, over the same connections."""
@@ -80,6 +93,36 @@ class Database:
         except SourceError:
             return None
         return found.replace(tzinfo=found.tzinfo or UTC) if isinstance(found, datetime) else None
+
+    def is_new(self, remark: str) -> bool:
+        """Whether this has not been said of the server before; from now on it has."""
+        is_new = remark not in self._said
+        self._said.add(remark)
+        return is_new
+
+    async def until_available(self) -> None:
+        """Wait for a server that was there before and went away, as a primary does that steps down.
+
+        Raises SourceUnavailable where none answers within the stall limit.
+        """
+        give_up_at = time.monotonic() + self._stall_seconds
+        while True:
+            try:
+                with translated("waiting for MongoDB to come back"):
+                    await self._client.admin.command("ping", read_preference=self._client.read_preference)
+                    return
+            except SourceUnavailable:
+                if time.monotonic() > give_up_at:
+                    raise
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def persist(self, read: Callable[[], Awaitable[T]]) -> T:
+        """What `read` returns, tried again once the server is back where it went away. Raises what `read` raises."""
+        for _ in range(PERSISTENCE):
+            with suppress(SourceUnavailable):  # the last try says what it is
+                return await read()
+            await self.until_available()
+        return await read()
 
     async def server_version(self) -> str:
         """The version that buildInfo reports. Raises SourceUnavailable where no server answers."""
@@ -119,19 +162,19 @@ class Database:
 
     async def data_bytes(self, names: Iterable[str]) -> int:
         """BSON bytes that the server says these collections hold; a collection it cannot say it of counts as 0."""
-        return sum([(await _statistics(self._client[self.name], name)).get("size", 0) for name in names])
+        return sum([(await statistics(self._client[self.name], name)).get("size", 0) for name in names])
 
     @asynccontextmanager
     async def reader(self, *, snapshot: bool, database: str | None = None) -> AsyncIterator["Reader"]:
         """Reads collections: all of them at one cluster time, or with `snapshot=False` each as its cursor finds it."""
         handle, count_handle = self._client[database or self.name], self._patient[database or self.name]
         if not snapshot:
-            yield Reader(handle, count_handle, None, self._cluster_times, self._max_read_mb_s)
+            yield Reader(handle, count_handle, None, self._reading)
             return
         with translated("starting a snapshot session"):
             session = await self._client.start_session(snapshot=True)
         async with session:
-            yield Reader(handle, handle, session, self._cluster_times, self._max_read_mb_s)
+            yield Reader(handle, handle, session, self._reading)
 
     async def command(
         self,
@@ -159,104 +202,3 @@ class Database:
                     return dict(await client[database or self.name].command(dict(command)))
         except TimeoutError:
             raise SourceStalled(f"{action}: no answer within {limit}") from None
-
-
-class Reader:
-    """Reads collections through one session. `cluster_time` is what the server said it read at, None until it did."""
-
-    def __init__(
-        self, handle: Any, count_handle: Any, session: Any, cluster_times: "_ClusterTimes", max_read_mb_s: float | None
-    ) -> None:
-        self._handle = handle
-        self._count_handle = count_handle
-        self._session = session
-        self._cluster_times = cluster_times
-        self._max_read_mb_s = max_read_mb_s
-        self.cluster_time: Timestamp | None = None
-
-    @property
-    def is_snapshot(self) -> bool:
-        return self._session is not None
-
-    async def batches(self, item: Collection, *, by_id: bool = False) -> AsyncGenerator[bytes, None]:
-        """The collection's documents as concatenated BSON, a few MB at a time; `by_id` reads them in the order of `_id`.
-
-        Raises CursorFailed for whatever breaks: what came before is then worthless. SnapshotTooOld, SnapshotUnavailable,
-        SourceStalled and SourceUnavailable say what they mean.
-        """
-        pace = Pace(self._max_read_mb_s)
-        comment = f"backup of {item.name}, read {uuid.uuid4().hex}"
-        cursor = await self._find(item, comment, by_id=by_id)
-        try:
-            batch = await self._next_batch(cursor, item.name)
-            self._believe(self._cluster_times.take(comment))
-            while batch is not None:
-                yield batch
-                await asyncio.sleep(pace.pause_seconds(len(batch)))
-                batch = await self._next_batch(cursor, item.name)
-        finally:
-            # Also after a failure: a cursor that failed once ends "normally" if it is asked again.
-            await cursor.close()
-
-    async def _find(self, item: Collection, comment: str, *, by_id: bool) -> Any:
-        average = (await _statistics(self._handle, item.name)).get("avgObjSize") or 1024
-        options: dict[str, Any] = {"batch_size": max(1, BATCH_BYTES // int(average)), "comment": comment}
-        if item.kind is CollectionKind.COLLECTION:
-            options |= {"sort": [("_id", 1)], "hint": [("_id", 1)]} if by_id else {"hint": [("$natural", 1)]}
-        return self._handle[item.name].find_raw_batches({}, session=self._session, **options)
-
-    async def _next_batch(self, cursor: Any, name: str) -> bytes | None:
-        with translated(f"reading {name}", CursorFailed, is_snapshot=self.is_snapshot):
-            try:
-                return bytes(await cursor.next())
-            except StopAsyncIteration:
-                return None
-
-    def _believe(self, answered_at: Timestamp | None) -> None:
-        """Only a reply that carries a cluster time is a snapshot, and only one cluster time is one snapshot."""
-        if not self.is_snapshot:
-            return
-        if answered_at is None:
-            raise SnapshotUnavailable("the server accepts snapshot reads but its replies carry no atClusterTime")
-        if self.cluster_time not in (None, answered_at):
-            raise SnapshotUnavailable(f"the server read at {answered_at}, although asked for {self.cluster_time}")
-        self.cluster_time = answered_at
-
-    async def count(self, item: Collection) -> int:
-        """The server's own count of the documents, at the reader's cluster time if it has one. Raises SourceError."""
-        with translated(f"counting {item.name}", is_snapshot=self.is_snapshot):
-            cursor = self._count_handle[item.name].aggregate(_COUNT, session=self._session)
-            rows = await cursor.to_list(None)
-        return int(rows[0]["documents"]) if rows else 0
-
-
-class _ClusterTimes(monitoring.CommandListener):
-    """What the server's replies to `find` say they were read at: the driver's own session hides a reply that says nothing."""
-
-    def __init__(self) -> None:
-        self._asked: dict[int, str] = {}
-        self._answered: dict[str, Timestamp | None] = {}
-
-    def take(self, comment: str) -> Timestamp | None:
-        return self._answered.pop(comment, None)
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if event.command_name == "find" and "comment" in event.command:
-            self._asked[event.request_id] = event.command["comment"]
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        comment = self._asked.pop(event.request_id, None)
-        if comment is not None:
-            self._answered[comment] = event.reply["cursor"].get("atClusterTime")
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        self._asked.pop(event.request_id, None)
-
-
-async def _statistics(handle: Any, name: str) -> Mapping[str, Any]:
-    """What $collStats says, or nothing: a view and some compatible servers have no such thing, and it is only an estimate."""
-    try:
-        rows = await handle[name].aggregate([{"$collStats": {"storageStats": {}}}]).to_list(None)
-    except PyMongoError:
-        return {}
-    return dict(rows[0].get("storageStats", {})) if rows else {}

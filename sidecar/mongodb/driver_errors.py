@@ -50,7 +50,7 @@ def translated(
 def _as_ours(
     error: Exception, action: str, otherwise: type[SourceError], *, is_snapshot: bool, limit: str
 ) -> SourceError:
-    text = f"{action}: {_in_words(error)}"
+    text = f"{action}: {in_words(error)}"
     match error:
         case NetworkTimeout():
             return SourceStalled(f"{text} (no answer within the limit {limit})")
@@ -71,7 +71,7 @@ def _as_ours(
     return otherwise(text)
 
 
-def _in_words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """The server's or the driver's first sentence, without the reply that PyMongo appends to it."""
     text = str(error).split(", full error:")[0].split(", Timeout:")[0]
     return _CREDENTIALS.sub("://", text) or type(error).__name__

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from sidecar.archive import legacy
 from sidecar.archive.content import Batch
-from sidecar.inspect.compare import Comparison, Difference
+from sidecar.inspect.compare import Comparison, Difference, FirstSide
 from sidecar.model import Collection, CollectionKind
 from sidecar.mongodb import definitions
+from sidecar.mongodb.reading import read_collection
 from sidecar.restore import restore
 from sidecar.restore.examine import Examination
 from sidecar.restore.validator import Validator
@@ -104,8 +105,7 @@ async def _compared(
             comparison.note(name)
         async with order.database.reader(snapshot=False, database=order.target_db) as reader:
             for name in items.keys() & there.keys():
-                async for bson_bytes in reader.batches(there[name]):
-                    await in_thread(comparison.left, name, bson_bytes)
+                await read_collection(reader, there[name], FirstSide(comparison, name))
         async with entered(chosen.source.open()) as content, aclosing(in_turn(content.batches)) as batches:
             async for batch in batches:
                 if batch.collection in items:
@@ -120,5 +120,5 @@ async def _compared(
 
 
 def _look(comparison: Comparison, examination: Examination, batch: Batch) -> None:
-    comparison.right(batch.collection, batch.bson)
+    comparison.second(batch.collection, batch.bson)
     examination.add(batch.bson)

@@ -17,6 +17,7 @@ from sidecar.events import Progressed
 from sidecar.model import Collection, CollectionDetails, CollectionKind
 from sidecar.mongodb import definitions
 from sidecar.mongodb.database import Database
+from sidecar.mongodb.reading import read_collection
 from sidecar.restore.inserting import AtOnce, insert, replacing_empty_timestamps
 from sidecar.restore.target import Target
 from sidecar.runtime.completion import completed
@@ -214,16 +215,26 @@ class Loading:
 
 
 async def read_back(database: Database, database_name: str, item: Collection) -> Tally:
-    """What the server holds of a collection, from its first document to its last."""
-    held = Tally()
-    async with (
-        database.reader(snapshot=False, database=database_name) as reader,
-        aclosing(read_ahead(reader.batches(item))) as batches,
-    ):
-        async for batch in batches:
-            documents = list(split(batch))
-            held.add(len(documents), len(batch), await in_thread(fingerprint, documents))
-    return held
+    """What the server holds of a collection, from its first document to its last. Raises SourceError."""
+    held = _Held()
+    async with database.reader(snapshot=False, database=database_name) as reader:
+        await read_collection(reader, item, held)
+    return held.tally
+
+
+class _Held:
+    """Documents that are counted and not kept."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+
+    def begin(self) -> None:
+        self.tally = Tally()
+
+    def take(self, batch: bytes) -> int:
+        documents = list(split(batch))
+        self.tally.add(len(documents), len(batch), fingerprint(documents))
+        return len(documents)
 
 
 async def _settled(command: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:

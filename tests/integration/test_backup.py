@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from sidecar.backup import collection as copying
 from sidecar.errors import (
     CollectionsChanged,
     CountMismatch,
@@ -19,7 +18,7 @@ from sidecar.errors import (
     StorageFull,
 )
 from sidecar.model import MB, VERIFIED, BackupId, Consistency, Manifest
-from sidecar.mongodb import database as source
+from sidecar.mongodb import reader, reading
 from sidecar.store.verify import verify_deep
 from support.rig import BUSES, CODEC, DB, PEOPLE, Rig, raw, rig
 from support.servers import ServerProcess, seed
@@ -29,8 +28,8 @@ FAULTS = ("error", "close", "garbage", "end", "repeat")
 
 @pytest.fixture(autouse=True)
 def many_small_batches_and_no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "BATCH_BYTES", 20_000)
-    monkeypatch.setattr(copying, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(reader, "BATCH_BYTES", 20_000)
+    monkeypatch.setattr(reading, "RETRY_SECONDS", 0.01)
 
 
 def fill(server: ServerProcess) -> None:

@@ -152,8 +152,8 @@ FAILING: dict[str, dict[str, Any]] = {
     "an index that cannot be built": {"labFault": "createIndexes", "action": "error", "code": 67},
     "a rename that is refused": {"labFault": "renameCollection", "action": "error", "code": 20},
     "a collection that cannot be made": {"labFault": "create", "action": "error", "code": 13},
-    "reading back that fails": {"labFault": "find", "action": "error", "code": 43},
-    "reading back less": {"labFault": "find", "action": "end"},
+    "reading back that fails": {"labFault": "find", "action": "error", "code": 43, "times": -1},
+    "reading back less": {"labFault": "find", "action": "end", "times": -1},
 }
 
 

@@ -12,17 +12,23 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
+
+from sidecar.errors import StorageError
 
 RUN_LENGTH = 1 << 18
 _READ_LENGTH = 1 << 12
 
 
 class SeenIds:
-    """Collects ids and answers whether any came twice. The temporary file lives in `directory`, nameless, while in `with`."""
+    """Collects ids and answers whether any came twice.
 
-    def __init__(self, directory: Path, run_length: int = RUN_LENGTH) -> None:
-        self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - closed by __exit__
+    What is more than one run lies in a nameless temporary file in `directory` (None: the system's) while in `with`.
+    """
+
+    def __init__(self, directory: Path | None, run_length: int = RUN_LENGTH) -> None:
+        self._directory = directory
+        self._file: IO[bytes] | None = None
         self._run_length = run_length
         self._current = array("q")
         self._runs = 0
@@ -33,15 +39,25 @@ class SeenIds:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def add(self, hashes: "array[int]") -> None:
+        """Raises StorageError where there is no room."""
         self._current.extend(hashes)
         while len(self._current) >= self._run_length:
             run, self._current = self._current[: self._run_length], self._current[self._run_length :]
-            self._file.seek(0, 2)
-            array("q", sorted(run)).tofile(self._file)
+            self._spill(array("q", sorted(run)))
             self._runs += 1
+
+    def _spill(self, run: "array[int]") -> None:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115 - closed by __exit__
+            self._file.seek(0, 2)
+            self._file.write(run.tobytes())
+        except OSError as error:
+            raise StorageError.of(error, "noting which documents were read") from error
 
     def has_repeats(self) -> bool:
         """Whether some id was added twice; may be asked again after more were added."""
@@ -49,6 +65,7 @@ class SeenIds:
         return any(a == b for a, b in pairwise(heapq.merge(*runs, sorted(self._current))))
 
     def _run(self, number: int) -> Iterator[int]:
+        assert self._file is not None  # noqa: S101 - there is a run in it
         size = 8 * self._run_length
         for offset in range(number * size, (number + 1) * size, 8 * _READ_LENGTH):
             self._file.seek(offset)

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.backup.seen_ids import SeenIds
+from sidecar.mongodb.seen_ids import SeenIds
 
 
 @given(st.lists(st.integers(0, 60), max_size=60), st.integers(1, 7))
