@@ -74,10 +74,20 @@ class SourceError(SidecarError):
 
 
 class SourceUnavailable(SourceError):
-    """No server could be reached or it refused us."""
+    """No server could be reached."""
 
     code = "mongodb_unavailable"
-    cure = "Check that MongoDB runs and that MONGO_URL, its user and its password are right."
+    cure = "Check that MongoDB runs and that MONGO_URL names it."
+
+
+class AccessRefused(SourceError):
+    """MongoDB refused the user: its password is wrong, or it may not do what the message names."""
+
+    code = "mongodb_unauthorized"
+    cure = (
+        "Correct the user, the password and authSource of MONGO_URL, or give the user the right that the message names: "
+        "the roles that are needed are in the document about installing."
+    )
 
 
 class SourceStalled(SourceError):

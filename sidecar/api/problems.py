@@ -168,6 +168,7 @@ STATUS: Mapping[type[SidecarError], int] = {  # that of an error which is not li
     errors.NotSuspect: 409,
     errors.SourceError: 502,
     errors.SourceUnavailable: 503,
+    errors.AccessRefused: 503,
     errors.SourceStalled: 503,
     errors.NothingToBackUp: 409,
     errors.LeaseLost: 409,

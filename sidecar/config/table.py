@@ -124,10 +124,14 @@ def _mongo_url(value: str) -> Secret:
                 action="ignore"
             ):  # what the driver only warns of, it also says when it connects
                 uri_parser.parse_uri(value, warn=False)
-        except (PyMongoError, ValueError, TypeError):
-            raise ValueError("a connection string mongodb://… that the driver understands") from None
+        except (PyMongoError, ValueError, TypeError) as error:
+            unknown = re.match(r"Unknown option:? '?([A-Za-z]{1,40})\b", str(error))  # a name, and nothing secret
+            what = f"without the unknown option {unknown[1]}" if unknown else "that the driver understands"
+            raise ValueError(f"a connection string mongodb://… {what}") from None
         except OSError as error:
-            raise ValueError(f"readable files in its TLS options: {error.strerror}") from None
+            raise ValueError(
+                f"readable files in its TLS options (tlsCAFile, tlsCertificateKeyFile): {error.strerror}"
+            ) from None
     return Secret(value)
 
 

@@ -27,6 +27,7 @@ from sidecar.model import Collection
 from sidecar.mongodb import listing
 from sidecar.mongodb.driver_errors import translated
 from sidecar.mongodb.reader import ClusterTimes, Reader, Reading, statistics
+from sidecar.mongodb.replies import Reply
 
 SERVER_SELECTION_SECONDS = 5
 PERSISTENCE = 2  # so many times a read is tried again after the server was away
@@ -126,7 +127,7 @@ class Database:
 
     async def server_version(self) -> str:
         """The version that buildInfo reports. Raises SourceUnavailable where no server answers."""
-        return str((await self.command({"buildInfo": 1}))["version"])
+        return (await self.command({"buildInfo": 1})).part("version", str)
 
     async def sharded(self, database: str, names: Iterable[str]) -> list[str]:
         """Which of these collections are spread over the shards of a cluster. Raises SourceError."""
@@ -137,7 +138,7 @@ class Database:
 
     async def _is_sharded(self, namespace: str) -> bool:
         find = {"find": "collections", "filter": {"_id": namespace}, "limit": 1, "singleBatch": True}
-        return bool((await self.command(find, database="config"))["cursor"]["firstBatch"])
+        return bool((await self.command(find, database="config")).documents("cursor.firstBatch"))
 
     async def collections(self, database: str | None = None) -> listing.Listing:
         """Everything but `system.*` and without indexes, by name in order; of another database if one is named."""
@@ -158,7 +159,7 @@ class Database:
         if not item.holds_documents:
             return False
         reply = await self.command({"find": item.name, "projection": {"_id": 1}, "limit": 1, "singleBatch": True})
-        return bool(reply["cursor"]["firstBatch"])
+        return bool(reply.documents("cursor.firstBatch"))
 
     async def data_bytes(self, names: Iterable[str]) -> int:
         """BSON bytes that the server says these collections hold; a collection it cannot say it of counts as 0."""
@@ -184,7 +185,7 @@ class Database:
         is_slow: bool = False,
         within_seconds: float | None = None,
         otherwise: type[SourceError] = SourceError,
-    ) -> dict[str, Any]:
+    ) -> Reply:
         """Run one command and return its reply. Write errors inside an `ok` reply are the caller's.
 
         Raises SourceError, as `otherwise` where the server refused the command. `is_slow` waits longer for the answer,
@@ -193,12 +194,12 @@ class Database:
         client, action = self._patient if is_slow else self._client, f"running {next(iter(command))}"
         if within_seconds is None:
             with translated(action, otherwise):
-                return dict(await client[database or self.name].command(dict(command)))
+                return Reply(action, await client[database or self.name].command(dict(command)))
         limit = f"{within_seconds:g} s"
         try:
             # The driver's own limit frees its thread and connection; ours holds also while all its threads are taken.
             async with asyncio.timeout(within_seconds):
                 with translated(action, otherwise, limit=limit), pymongo.timeout(within_seconds):
-                    return dict(await client[database or self.name].command(dict(command)))
+                    return Reply(action, await client[database or self.name].command(dict(command)))
         except TimeoutError:
             raise SourceStalled(f"{action}: no answer within {limit}") from None

@@ -14,7 +14,15 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from sidecar.errors import SnapshotTooOld, SnapshotUnavailable, SourceError, SourceStalled, SourceUnavailable
+from sidecar.errors import (
+    AccessRefused,
+    SidecarError,
+    SnapshotTooOld,
+    SnapshotUnavailable,
+    SourceError,
+    SourceStalled,
+    SourceUnavailable,
+)
 
 # Codes of https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 _NAMESPACE_NOT_FOUND = 26
@@ -22,6 +30,18 @@ _SNAPSHOT_TOO_OLD = 239
 _NO_SNAPSHOT = frozenset({72, 123, 246})  # InvalidOptions, NotAReplicaSet, SnapshotUnavailable
 _REFUSED = frozenset({13, 18})  # Unauthorized, AuthenticationFailed
 _CREDENTIALS = re.compile(r"://[^@/\s]*@")
+_INTERNALS = re.compile(r" \((?:configured timeouts: [^)]*|_ssl\.c:\d+)\)")
+_REFUSED_COMMAND = re.compile(r"to execute command \{ (\w+): .*", re.DOTALL)
+_NO_TLS = "the server does not speak TLS on this port: take tls=true out of MONGO_URL, or name the port that does"
+_HINTS = {  # the first that is found in a text is added to it
+    "Hostname mismatch": "the server's certificate is of another host: MONGO_URL must name the host that it is of",
+    "IP address mismatch": "the server's certificate is of another host: MONGO_URL must name the host that it is of",
+    "CERTIFICATE_VERIFY_FAILED": "the server's certificate is not trusted: name the file of its CA in MONGO_URL, tlsCAFile=…",
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+    "RECORD_LAYER_FAILURE": _NO_TLS,
+    "UNEXPECTED_EOF": _NO_TLS,
+    "PACKET_LENGTH_TOO_LONG": _NO_TLS,
+}
 
 
 @contextmanager
@@ -41,10 +61,20 @@ def translated(
     """
     try:
         yield
+    except SidecarError:
+        raise
     except (PyMongoError, BSONError) as error:
         if missing is not None and getattr(error, "code", None) == _NAMESPACE_NOT_FOUND:
             raise missing(f"{action}: it does not exist any more") from error
         raise _as_ours(error, action, otherwise, is_snapshot=is_snapshot, limit=limit) from error
+    except OSError as error:  # a file that a TLS option of the URL names
+        raise SourceUnavailable(
+            f"{action}: {error.filename}: {error.strerror} (tlsCAFile, tlsCertificateKeyFile)"
+        ) from error
+    except (
+        Exception
+    ) as error:  # the driver takes replies at their word: a wrong type ends as whatever Python makes of it
+        raise otherwise(f"{action}: the server's reply cannot be understood ({type(error).__name__})") from error
 
 
 def _as_ours(
@@ -61,7 +91,7 @@ def _as_ours(
         case OperationFailure(code=code) if is_snapshot and code in _NO_SNAPSHOT:
             return SnapshotUnavailable(text, server_code=code)
         case OperationFailure(code=code) if code in _REFUSED:
-            return SourceUnavailable(text, server_code=code)
+            return AccessRefused(text, server_code=code)
         case OperationFailure(code=code):
             return otherwise(text, server_code=code)
         case ConfigurationError() if is_snapshot:  # the driver knows that the server is too old for it
@@ -72,6 +102,9 @@ def _as_ours(
 
 
 def in_words(error: Exception) -> str:
-    """The server's or the driver's first sentence, without the reply that PyMongo appends to it."""
+    """The server's or the driver's first sentence, with what helps, and without what only the driver's authors understand."""
     text = str(error).split(", full error:")[0].split(", Timeout:")[0]
-    return _CREDENTIALS.sub("://", text) or type(error).__name__
+    text = _INTERNALS.sub("", text)
+    text = _REFUSED_COMMAND.sub(r"to run \1", _CREDENTIALS.sub("://", text))
+    hint = next((hint for sign, hint in _HINTS.items() if sign in text), None)
+    return f"{text} ({hint})" if hint else text or type(error).__name__

@@ -20,6 +20,7 @@ import structlog
 
 from sidecar.errors import LeaseLost, SourceError
 from sidecar.mongodb.database import Database
+from sidecar.mongodb.replies import Reply, understood
 from sidecar.rules.names import LEASES
 
 DUPLICATE_KEY = 11000
@@ -187,17 +188,20 @@ class Lease:
 
     async def _read(self) -> Holding | None:
         find = {"find": LEASES, "filter": {"_id": self.name}, "limit": 1}
-        rows = (await self._run(find))["cursor"]["firstBatch"]
+        rows = (await self._run(find)).documents("cursor.firstBatch")
         return self._understood(rows[0]) if rows else None
 
     def _understood(self, row: Mapping[str, Any]) -> Holding:
-        silence = row.get("silence_seconds", self.timing.silence_seconds)
-        return Holding(row["owner"], row.get("term", 0), row["beats"], silence, row.get("notes", {}))
+        with understood(f"reading the lease {self.name}"):
+            silence = float(row.get("silence_seconds", self.timing.silence_seconds))
+            return Holding(
+                row["owner"], int(row.get("term", 0)), int(row["beats"]), silence, dict(row.get("notes", {}))
+            )
 
     async def _insert(self) -> bool:
         document = self._mine(1) | {"beats": 0, "silence_seconds": self.timing.silence_seconds}
         reply = await self._run({"insert": LEASES, "documents": [document], "writeConcern": WRITE_CONCERN})
-        errors = reply.get("writeErrors", [])
+        errors = reply.documents("writeErrors") if "writeErrors" in reply else []
         if errors and errors[0].get("code") != DUPLICATE_KEY:
             raise SourceError(f"taking the lease {self.name}: {errors[0].get('errmsg')}")
         return not errors
@@ -209,11 +213,12 @@ class Lease:
 
     async def _update(self, query: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
         update = {"q": query, "u": {"$set": values}}
-        return bool((await self._run({"update": LEASES, "updates": [update], "writeConcern": WRITE_CONCERN}))["n"])
+        reply = await self._run({"update": LEASES, "updates": [update], "writeConcern": WRITE_CONCERN})
+        return bool(reply.count("n"))
 
-    async def _run(self, command: Mapping[str, Any]) -> dict[str, Any]:
+    async def _run(self, command: Mapping[str, Any]) -> Reply:
         """Raises SourceError, also for a write that a new primary may not know of."""
         reply = await self.database.command(command, within_seconds=self.timing.patience_seconds)
         if (doubt := reply.get("writeConcernError")) is not None:
-            raise SourceError(f"the lease {self.name}: {doubt.get('errmsg')}")
+            raise SourceError(f"the lease {self.name}: {doubt}")
         return reply

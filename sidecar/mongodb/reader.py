@@ -10,16 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from bson.timestamp import Timestamp
 from pymongo import monitoring
 from pymongo.errors import ConnectionFailure, PyMongoError
 
-from sidecar.errors import CursorFailed, SnapshotUnavailable, SourceUnavailable
+from sidecar.errors import CursorFailed, SnapshotUnavailable, SourceError
 from sidecar.model import Collection, CollectionKind
-from sidecar.mongodb.driver_errors import in_words, translated
+from sidecar.mongodb.driver_errors import translated
 from sidecar.runtime.pace import Pace
 
 BATCH_BYTES = 2 << 20  # batches of 1-4 MB cost half the CPU of the server's own 16 MB ones
+
+_MOST_COUNTS, _MOST_SHARDS = 2, 10_000  # rows that are taken of a reply
+_LARGEST = 1 << 60
+
+log = structlog.get_logger(__name__)
 
 _COUNT = [{"$group": {"_id": 1, "documents": {"$sum": 1}}}]
 
@@ -41,7 +47,9 @@ class ClusterTimes(monitoring.CommandListener):
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         comment = self._asked.pop(event.request_id, None)
         if comment is not None:
-            self._answered[comment] = event.reply["cursor"].get("atClusterTime")
+            cursor = event.reply.get("cursor")
+            said = cursor.get("atClusterTime") if isinstance(cursor, Mapping) else None
+            self._answered[comment] = said if isinstance(said, Timestamp) else None
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         self._asked.pop(event.request_id, None)
@@ -119,16 +127,30 @@ class Reader:
         """The server's own count of the documents, at the reader's cluster time if it has one. Raises SourceError."""
         with translated(f"counting {item.name}", is_snapshot=self.is_snapshot):
             cursor = self._count_handle[item.name].aggregate(_COUNT, session=self._session)
-            rows = await cursor.to_list(None)
-        return int(rows[0]["documents"]) if rows else 0
+            rows = await cursor.to_list(_MOST_COUNTS)
+            found = rows[0]["documents"] if rows else 0
+            if isinstance(found, bool) or not isinstance(found, int) or found < 0 or len(rows) > 1:
+                raise SourceError(
+                    f"counting {item.name}: the server says {found!r:.100}: expected a number of documents"
+                )
+            return found
 
 
 async def statistics(handle: Any, name: str) -> Mapping[str, Any]:
     """What $collStats says, or nothing: a view and some compatible servers have no such thing, and it is only an estimate."""
     try:
-        rows = await handle[name].aggregate([{"$collStats": {"storageStats": {}}}]).to_list(None)
-    except ConnectionFailure as error:
-        raise SourceUnavailable(f"asking for the size of {name}: {in_words(error)}") from error
+        rows = await handle[name].aggregate([{"$collStats": {"storageStats": {}}}]).to_list(_MOST_SHARDS)
+        found = rows[0].get("storageStats") if rows else None
+    except ConnectionFailure:  # the server went away: that is no answer, and whoever asks waits for it
+        with translated(f"asking for the size of {name}"):
+            raise
     except PyMongoError:
         return {}
-    return dict(rows[0].get("storageStats", {})) if rows else {}
+    except Exception as error:  # noqa: BLE001 - the driver takes replies at their word, and this is only an estimate
+        log.debug("statistics.not_understood", collection=name, error=type(error).__name__)
+        return {}
+    return {name: value for name, value in found.items() if _is_size(value)} if isinstance(found, Mapping) else {}
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LARGEST

@@ -113,7 +113,7 @@ async def sweep(database: Database, owner: str, name: str | None = None) -> list
 async def _named_for(database: Database, owner: str) -> list[str]:
     ours = re.compile(rf"{PREFIX}{owner}_[0-9a-f]{{8}}")
     reply = await database.command({"listDatabases": 1, "nameOnly": True}, database="admin")
-    names = [str(one["name"]) for one in reply["databases"]]
+    names = [str(one.get("name")) for one in reply.documents("databases")]
     return [name for name in names if ours.fullmatch(name) or name == _short(owner)]
 
 

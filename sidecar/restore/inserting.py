@@ -10,12 +10,13 @@ from sidecar.archive.bson import document_id, split
 from sidecar.errors import WriteRejected
 from sidecar.inspect.compare import readable
 from sidecar.model import Collection, CollectionKind
+from sidecar.mongodb.replies import Reply, understood
 from sidecar.runtime.completion import completed
 
 INSERT_BYTES = 12 << 20  # a command is one BSON document of at most 16 MB; one document alone may fill it
 INSERT_DOCUMENTS = 50_000  # of 100,000 that a server takes
 
-Run = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+Run = Callable[[Mapping[str, Any]], Awaitable[Reply]]
 
 
 async def insert(run: Run, item: Collection, name: str, documents: bytes, options: Mapping[str, Any]) -> None:
@@ -26,15 +27,16 @@ async def insert(run: Run, item: Collection, name: str, documents: bytes, option
         options["bypassDocumentValidation"] = True
     for message in _messages(documents):
         reply = await run({"insert": name, "documents": message} | options)
-        if reply.get("writeErrors"):
-            raise _rejection(item.name, message, reply["writeErrors"])
-        if reply["n"] != len(message):
-            raise WriteRejected(f"{item.name}: {len(message)} documents were sent, the server stored {reply['n']}")
+        if "writeErrors" in reply and (errors := reply.documents("writeErrors")):
+            with understood(f"inserting into {item.name}", WriteRejected):
+                raise _rejection(item.name, message, errors)
+        if (stored := reply.count("n")) != len(message):
+            raise WriteRejected(f"{item.name}: {len(message)} documents were sent, the server stored {stored}")
 
 
-def replacing_empty_timestamps(server_version: Sequence[int]) -> Mapping[str, Any]:
+def replacing_empty_timestamps(server_version: Sequence[object]) -> Mapping[str, Any]:
     """That Timestamp(0, 0) be stored as it is, where the server can be asked for it."""
-    version = tuple(server_version[:3])
+    version = tuple(part for part in server_version[:3] if isinstance(part, int))
     branches = ((5, 0, 29), (6, 0, 17), (7, 0, 13))
     is_known = version >= (8, 0, 0) or any(first <= version < (first[0], 99) for first in branches)
     return {"bypassEmptyTsReplacement": True} if is_known else {}

@@ -18,6 +18,7 @@ from sidecar.model import Collection, CollectionDetails, CollectionKind
 from sidecar.mongodb import definitions
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.reading import read_collection
+from sidecar.mongodb.replies import Reply
 from sidecar.restore.inserting import AtOnce, insert, replacing_empty_timestamps
 from sidecar.restore.target import Target
 from sidecar.runtime.completion import completed
@@ -52,9 +53,7 @@ class Loading:
         self._converted: dict[str, set[str | None]] = {}
         self._left_out: dict[str, set[str]] = {}
 
-    async def run(
-        self, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False
-    ) -> dict[str, Any]:
+    async def run(self, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False) -> Reply:
         """Run a command that writes. Raises WriteRejected for what the server refused or could not make durable."""
         target = database or self._target.target_db
         durable = dict(command) | {"writeConcern": {"w": "majority"}}
@@ -62,7 +61,7 @@ class Loading:
             self._target.database.command(durable, database=target, is_slow=is_slow, otherwise=WriteRejected)
         )
         if "writeConcernError" in reply:
-            raise WriteRejected(f"{next(iter(command))} is not durable: {reply['writeConcernError'].get('errmsg')}")
+            raise WriteRejected(f"{next(iter(command))} is not durable: {reply['writeConcernError']}")
         return reply
 
     async def make(self, item: Collection, making: definitions.Making, *, is_slow: bool = False) -> None:
@@ -173,7 +172,7 @@ class Loading:
 
     async def _insert(self, item: Collection, name: str, documents: bytes) -> None:
         if self._options is None:
-            version = (await self._target.database.command({"buildInfo": 1}))["versionArray"]
+            version = (await self._target.database.command({"buildInfo": 1})).part("versionArray", list)
             self._options = replacing_empty_timestamps(version)
         await insert(self.run, item, name, documents, self._options)
 
@@ -237,7 +236,7 @@ class _Held:
         return len(documents)
 
 
-async def _settled(command: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+async def _settled(command: Coroutine[Any, Any, Reply]) -> Reply:
     """The reply. When called off, what is on its way to the server is waited for a little: undoing it must come after it."""
     task = asyncio.ensure_future(command)
     try:
@@ -247,6 +246,6 @@ async def _settled(command: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, An
         raise
 
 
-async def _ended_or_given_up(task: "asyncio.Task[dict[str, Any]]") -> None:
+async def _ended_or_given_up(task: "asyncio.Task[Reply]") -> None:
     await asyncio.wait({task}, timeout=SETTLE_SECONDS)
     task.cancel()

@@ -9,6 +9,7 @@ from sidecar.archive.definition import DOCUMENT, EMPTY, fields, operators, text
 from sidecar.errors import SourceError
 from sidecar.model import Collection
 from sidecar.mongodb.database import Database
+from sidecar.mongodb.replies import understood
 
 TRIED_BYTES = 8 << 20  # of documents in one command
 
@@ -56,7 +57,8 @@ class Validator:
         except SourceError as error:
             self._untried = f"its validator could not be tried ({error})"
             return
-        self._refused += sum(row["refused"] for row in reply["cursor"]["firstBatch"])
+        with understood("trying the validator"):
+            self._refused += sum(int(row["refused"]) for row in reply.documents("cursor.firstBatch"))
 
     def findings(self) -> list[str]:
         if self._untried:

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 
 import structlog
 
-from sidecar.errors import Busy, Cancelled, LeaseLost, SidecarError, SourceStalled, SourceUnavailable, TargetInUse
+from sidecar.errors import (
+    AccessRefused,
+    Busy,
+    Cancelled,
+    LeaseLost,
+    SidecarError,
+    SourceStalled,
+    SourceUnavailable,
+    TargetInUse,
+)
 from sidecar.model import BackupId, BackupSet, Collection, Outcome, StoredBackup, Trigger
 from sidecar.mongodb.lease import Lease
 from sidecar.restore.target import Target
@@ -21,7 +30,9 @@ from sidecar.service import Service
 
 LEASE = "start-up restore"
 PAUSE_SECONDS = 5.0  # between two looks at what is in the way
-PASSING = {error.code for error in (SourceUnavailable, SourceStalled, Busy, Cancelled, LeaseLost, TargetInUse)}
+PASSING = {
+    error.code for error in (SourceUnavailable, AccessRefused, SourceStalled, Busy, Cancelled, LeaseLost, TargetInUse)
+}
 
 log = structlog.get_logger(__name__)
 

@@ -99,6 +99,9 @@ class Cursors:
             raise CommandError(43, f"cursor id {cursor_id} not found")
         return self._open[cursor_id]
 
+    def close_all(self) -> None:
+        self._open.clear()
+
     def kill(self, cursor_ids: list[int]) -> list[int]:
         """Closes cursors and returns those that were open."""
         return [cursor_id for cursor_id in cursor_ids if self._open.pop(cursor_id, None)]

@@ -1,12 +1,13 @@
 """The commands that no MongoDB has: arming faults and hooks, and asking what was sent."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
 from support.exact_server.errors import CommandError
 from support.exact_server.faults import Fault, Hook, Trigger
 from support.exact_server.raw_bson import subdocument
-from support.exact_server.server import Call, Handler
+from support.exact_server.server import Call, ExactServer, Handler
 
 
 def _fault(call: Call) -> Mapping[str, Any]:
@@ -42,8 +43,17 @@ def _role(call: Call) -> Mapping[str, Any]:
 
 
 def _step_down(call: Call) -> Mapping[str, Any]:
-    call.server.is_secondary = True
+    """For ever, or for so many seconds; its cursors are gone, as a server's are that steps down."""
+    server = call.server
+    server.is_secondary = True
+    server.cursors.close_all()
+    if seconds := call.get("seconds"):
+        asyncio.get_running_loop().call_later(seconds, _step_up, server)
     return {}
+
+
+def _step_up(server: ExactServer) -> None:
+    server.is_secondary = False
 
 
 HANDLERS: Final[Mapping[str, Handler]] = {
