@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import pymongo
+import structlog
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from sidecar.errors import (
@@ -35,6 +36,8 @@ LOOK_AGAIN_SECONDS = 0.5
 PATIENCE = 30  # an index build or a full count answers once, at its end: so many times the stall limit
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 class Database:
@@ -74,8 +77,12 @@ class Database:
         return other
 
     def close(self) -> None:
-        self._client.close()
-        self._patient.close()
+        # It first says good-bye to its sessions, which only the first time can fail.
+        for client in (self._client, self._patient) * 2:
+            try:
+                client.close()
+            except Exception as error:  # noqa: BLE001 - the driver takes the answer at its word
+                log.debug("mongodb.not_closed", error=type(error).__name__)
 
     async def __aenter__(self) -> Self:
         return self
@@ -191,7 +198,7 @@ class Database:
         Raises SourceError, as `otherwise` where the server refused the command. `is_slow` waits longer for the answer,
         `within_seconds` for so long in all, also for a server to be found.
         """
-        client, action = self._patient if is_slow else self._client, f"running {next(iter(command))}"
+        client, action = self._patient if is_slow else self._client, _named(command)
         if within_seconds is None:
             with translated(action, otherwise):
                 return Reply(action, await client[database or self.name].command(dict(command)))
@@ -203,3 +210,9 @@ class Database:
                     return Reply(action, await client[database or self.name].command(dict(command)))
         except TimeoutError:
             raise SourceStalled(f"{action}: no answer within {limit}") from None
+
+
+def _named(command: Mapping[str, Any]) -> str:
+    """What a command does, and to which collection."""
+    name, target = next(iter(command.items()))
+    return f"running {name} on {target}" if isinstance(target, str) else f"running {name}"

@@ -11,6 +11,7 @@ from sidecar.archive.bson import Element
 from sidecar.archive.definition import DOCUMENT, EMPTY, fields, text
 from sidecar.errors import SourceError
 from sidecar.model import Collection, CollectionKind
+from sidecar.mongodb.reader import close
 from sidecar.rules.names import is_system
 
 MOST_ROWS = 100_000
@@ -44,7 +45,7 @@ async def rows(handle: Any, command: Mapping[str, object]) -> list[bytes]:
                     f"at most {MOST_ROWS:,} and {MOST_BYTES >> 20} MB are taken"
                 )
     finally:
-        await cursor.close()
+        await close(cursor)
     return found
 
 

@@ -10,6 +10,7 @@ Faults are armed with `{"labFault": COMMAND, "action": ACTION}`; the actions:
     writeConcernError  the command is done, and the reply says that too few members of the replica set know of it
     writeError  (insert) the document at `index` of the command is refused with `code` and `message`
     end         (cursors) half of the batch, and the claim that it was the last
+    mutate      the command is done, and one thing in the reply is wrong: which one and how `seed` decides
     repeat      (cursors) documents that were already returned: getMore gives its last batch again and does not move on,
                 a first batch holds everything twice
 
@@ -32,7 +33,7 @@ from support.exact_server.raw_bson import body, document, find_element, without
 from support.exact_server.wire import Request
 
 ACTIONS: Final = frozenset(
-    {"error", "close", "stall", "cut", "garbage", "writeConcernError", "writeError", "end", "repeat"}
+    {"error", "close", "stall", "cut", "garbage", "writeConcernError", "writeError", "end", "repeat", "mutate"}
 )
 _UNRECORDED: Final = frozenset(
     {
@@ -94,7 +95,7 @@ def _namespaces(request: Request) -> list[tuple[str, str | None]]:
     return [(request.db, request.target if isinstance(request.target, str) else None)]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fault:
     """One command that is to go wrong."""
 
@@ -103,6 +104,7 @@ class Fault:
     code: int
     message: str
     index: int
+    seed: int
 
     @classmethod
     def of(cls, request: Request) -> "Fault":
@@ -112,7 +114,14 @@ class Fault:
         if action not in ACTIONS:
             raise CommandError(2, f"no such action: {action!r}; there are {', '.join(sorted(ACTIONS))}")
         message = fields.get("message", "failed on demand")
-        return cls(Trigger.of(request), action, fields.get("code", 43), message, fields.get("index", 0))
+        return cls(
+            Trigger.of(request), action, fields.get("code", 43), message, fields.get("index", 0), fields.get("seed", 0)
+        )
+
+    def next_seed(self) -> int:
+        """Another mutation for every reply."""
+        self.seed += 1
+        return self.seed
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,7 @@ class Lab:
     faults: list[Fault] = field(default_factory=list)
     hooks: list[Hook] = field(default_factory=list)
     commands: list[Mapping[str, Any]] = field(default_factory=list)
+    mutated: int = 0
 
     def record(self, request: Request, application: str = "") -> None:
         """Keeps a command without its documents, which are only counted, with its updates, when it came and from whom."""
@@ -154,9 +164,12 @@ class Lab:
     def due_hooks(self, request: Request) -> list[Request]:
         return [hook.request(request) for hook in self.hooks if hook.trigger.fires(request)]
 
-    def disarm(self) -> None:
+    def disarm(self) -> int:
+        """Returns how many replies were mutated since it was last called."""
         self.faults.clear()
         self.hooks.clear()
+        mutated, self.mutated = self.mutated, 0
+        return mutated
 
     def take_commands(self) -> list[Mapping[str, Any]]:
         seen, self.commands = self.commands, []

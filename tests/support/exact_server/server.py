@@ -14,6 +14,7 @@ from support.exact_server.clock import DEFAULT_HISTORY_SECONDS, ClusterClock, as
 from support.exact_server.cursors import Cursors
 from support.exact_server.errors import CommandError
 from support.exact_server.faults import Fault, Lab
+from support.exact_server.mutation import mutated
 from support.exact_server.raw_bson import body, document
 from support.exact_server.wire import Request
 
@@ -117,7 +118,11 @@ class ExactServer:
         if action == "stall":
             await reader.read()  # ends when the client gives up
             return False
-        reply = wire.op_msg(self.answer(Call(self, request, fault, client.application)), header.request_id)
+        answer = self.answer(Call(self, request, fault, client.application))
+        if fault is not None and action == "mutate":
+            answer = mutated(answer, fault.next_seed())
+            self.lab.mutated += 1
+        reply = wire.op_msg(answer, header.request_id)
         if request.expects_reply:
             writer.write(_damaged(reply, action))
             await writer.drain()

@@ -24,8 +24,8 @@ def _hook(call: Call) -> Mapping[str, Any]:
 
 
 def _reset(call: Call) -> Mapping[str, Any]:
-    call.server.lab.disarm()
-    return {}
+    """Says how many replies were mutated since the last time."""
+    return {"mutated": call.server.lab.disarm()}
 
 
 def _commands(call: Call) -> Mapping[str, Any]:
