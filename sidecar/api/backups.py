@@ -100,7 +100,7 @@ def _retry(request: web.Request, asked: str) -> Retry | None:
     access=Access.WRITE,
     path=parameters.BackupPath,
     query=parameters.VerifyQuery,
-    response=schemas.Verification,
+    response=schemas.VerificationBody,
     also={
         202: "Begun; Location says where to ask.",
         409: "It was cancelled.",
@@ -114,7 +114,7 @@ async def verify_backup(request: web.Request, path: parameters.BackupPath, query
     sidecar = sidecar_of(request)
     job = await sidecar.operations.verify(path.backup_id, deep=query.deep)
     (run,) = await awaited(sidecar, job.id, query.wait)
-    body = schemas.Verification(
+    body = schemas.VerificationBody(
         backup_id=path.backup_id,
         is_valid=None if run.outcome is None else run.outcome is Outcome.SUCCEEDED,
         message=run.message or "under way",

@@ -94,7 +94,7 @@ class Results(RootModel[dict[str, BackupResult]]):
     """What became of each set, by its name."""
 
 
-class Verification(Body):
+class VerificationBody(Body):
     """Whether a backup is what was written. `is_valid` is null while the verification is still under way."""
 
     backup_id: str

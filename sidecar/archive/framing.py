@@ -31,7 +31,7 @@ _NEXT = re.compile(rb"\](?:, (?P<name>" + _STRING + rb"): \[\n|\}\}\n)")
 _DEFINITIONS = b'"definitions": '
 
 
-class Readable(Protocol):
+class BlockSource(Protocol):
     """A binary stream that is only read forwards."""
 
     def read(self, size: int, /) -> bytes: ...
@@ -104,7 +104,7 @@ def _json(value: object) -> bytes:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-def read_header(stream: Readable, codec: Codec) -> Header:
+def read_header(stream: BlockSource, codec: Codec) -> Header:
     """Read the first two lines. Raises FormatError, also for a newer format version, which it names."""
     about = _header_line(stream, b"", b",\n", closed_by=b"}")
     if about.get("format") != FORMAT:
@@ -121,7 +121,7 @@ def read_header(stream: Readable, codec: Codec) -> Header:
         raise FormatError(f"the definitions are damaged: {error}") from None
 
 
-def _header_line(stream: Readable, before: bytes, after: bytes, closed_by: bytes = b"") -> dict[str, Any]:
+def _header_line(stream: BlockSource, before: bytes, after: bytes, closed_by: bytes = b"") -> dict[str, Any]:
     line = stream.readline(_HEADER_LINE_BYTES)
     if not (line.startswith(before + b"{") and line.endswith(after)):
         raise FormatError(f"expected a line that begins with {before.decode()}{{ in the header")
@@ -138,7 +138,7 @@ def _read_definition(name: str, value: dict[str, Any], codec: Codec) -> Collecti
     return Collection(name, CollectionKind(value["type"]), None, options, indexes)
 
 
-def read_blocks(stream: Readable, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+def read_blocks(stream: BlockSource, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
     """The documents after the header, collection by collection, at least one block each. Raises FormatError."""
     lines = _Lines(stream, block_bytes)
     name = _collection_name(_FIRST, lines.structural())
@@ -161,7 +161,7 @@ def _collection_name(expected: re.Pattern[bytes], line: bytes) -> str | None:
 class _Lines:
     """Whole lines of a stream, many at a time, with the structural ones apart."""
 
-    def __init__(self, stream: Readable, block_bytes: int) -> None:
+    def __init__(self, stream: BlockSource, block_bytes: int) -> None:
         self._stream = stream
         self._block_bytes = block_bytes
         self._waiting = b""

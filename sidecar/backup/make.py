@@ -124,7 +124,7 @@ async def make_backup(order: BackupOrder, lock: Lock) -> Manifest:
 
 async def _require_space(order: BackupOrder) -> None:
     predicted = await predicted_bytes(order.database, order.set, order.text_per_bson)
-    needed, free = room.Room(order.min_free_bytes, predicted), await in_thread(order.store.free_bytes)
+    needed, free = room.RoomNeeded(order.min_free_bytes, predicted), await in_thread(order.store.free_bytes)
     if shortage := needed.shortage(free, str(order.store.directory)):
         raise StorageFull(shortage, free_bytes=free, needed_bytes=needed.needed_bytes)
 

@@ -10,7 +10,7 @@ TEXT_PER_BSON = 2.5  # bytes of a backup per byte of BSON, where no earlier back
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class RoomNeeded:
     """What must be free for a backup: what must stay free, and what it is predicted to take."""
 
     minimum_bytes: int
@@ -43,6 +43,6 @@ def text_per_bson(manifests: Iterable[Manifest]) -> float:
     return TEXT_PER_BSON
 
 
-def required_bytes(rooms: Iterable[Room], draft_bytes: int) -> int:
+def required_bytes(rooms: Iterable[RoomNeeded], draft_bytes: int) -> int:
     """What must be free for the next backup of any set, less what the drafts of those under way already take."""
     return max(max((room.needed_bytes for room in rooms), default=0) - draft_bytes, 0)

@@ -81,7 +81,7 @@ class Overview:
         self.mongodb = Reachability()
         self.alert_test: AlertTest | None = None
         self.strangers: tuple[str, ...] = ()
-        self._rooms: dict[str, room.Room] = {}  # what the next backup of each set needs
+        self._rooms: dict[str, room.RoomNeeded] = {}  # what the next backup of each set needs
         self._asks_again_at = 0.0  # for the sizes, by the monotonic clock
         self.task = Supervised("overview", self._run, clock, silence_seconds=4 * REFRESH_SECONDS)
 
@@ -154,7 +154,7 @@ class Overview:
     async def _reckon_room(self, names: Iterable[str]) -> None:
         """What the next backup of these sets needs, as their runs reckon it."""
         for name in names:
-            self._rooms[name] = room.Room(self._service.settings.min_storage_bytes, await self._predicted(name))
+            self._rooms[name] = room.RoomNeeded(self._service.settings.min_storage_bytes, await self._predicted(name))
 
     async def _predicted(self, name: str) -> int:
         """By the size of the data; where MongoDB does not tell, by that of the newest backup."""

@@ -1,7 +1,7 @@
 import pytest
 
 from sidecar.model import MB, CollectionDetails, Manifest
-from sidecar.rules.room import TEXT_PER_BSON, Room, predicted_bytes, required_bytes, text_per_bson
+from sidecar.rules.room import TEXT_PER_BSON, RoomNeeded, predicted_bytes, required_bytes, text_per_bson
 
 
 def a_manifest(size_bytes: int, bson_bytes: int) -> Manifest:
@@ -13,7 +13,7 @@ LEGACY = Manifest.model_construct(file_size_bytes=9, collection_details={})
 
 
 def test_a_backup_that_just_fits_may_begin() -> None:
-    room = Room(minimum_bytes=100 * MB, predicted_bytes=5 * MB)
+    room = RoomNeeded(minimum_bytes=100 * MB, predicted_bytes=5 * MB)
     assert room.shortage(105 * MB, "/backups") is None
     assert room.shortage(105 * MB - 1, "/backups") == (
         "105.0 MB are free in /backups, 105.0 MB are needed: 100.0 MB that must stay free and 5.0 MB for the backup"
@@ -37,7 +37,7 @@ def test_how_large_the_text_will_be_is_told_by_the_newest_backup_that_knows(
 
 
 def test_what_is_required_is_what_the_largest_set_needs_less_what_is_being_written() -> None:
-    rooms = [Room(100, 7), Room(100, 50), Room(100, 1)]
+    rooms = [RoomNeeded(100, 7), RoomNeeded(100, 50), RoomNeeded(100, 1)]
     assert required_bytes(rooms, draft_bytes=0) == 150
     assert required_bytes(rooms, draft_bytes=40) == 110
     assert required_bytes(rooms, draft_bytes=400) == 0
