@@ -174,6 +174,11 @@ class History:
             f"WHERE kind = ? AND set_name = ? AND {REAL} AND {MEANT} ORDER BY rowid DESC", kind, set_name
         )
 
+    def last_finished(self, kind: Kind, set_name: str) -> Run | None:
+        """The last run that ended by itself, well or not: one that was cut off proves nothing either way."""
+        ended = f"{REAL} AND outcome <> '{Outcome.ABORTED}'"
+        return self._first(f"WHERE kind = ? AND set_name = ? AND {ended} ORDER BY rowid DESC", kind, set_name)
+
     def last_success(self, kind: Kind, set_name: str) -> Run | None:
         return self._first(f"WHERE kind = ? AND set_name = ? AND {GOOD} ORDER BY rowid DESC", kind, set_name)
 

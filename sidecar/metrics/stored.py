@@ -141,10 +141,14 @@ PROOF = (
         "Verifications that found something invalid or could not end.",
         lambda s: s.failures(Kind.VERIFY),
     ),
-    of_set("restore_drill_success", "1 if the last restore drill ended well.", lambda s: is_good(s.view.last_drill)),
+    of_set(
+        "restore_drill_success",
+        "1 if the last restore drill that was not cut off ended well.",
+        lambda s: is_good(s.view.last_drill),
+    ),
     of_set(
         "restore_drill_timestamp_seconds",
-        "When the last restore drill ended.",
+        "When the last restore drill that was not cut off ended.",
         lambda s: ended(s.view.last_drill),
     ),
     of_set(

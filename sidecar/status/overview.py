@@ -129,7 +129,7 @@ class Overview:
             last_success=self._history.last_success(Kind.BACKUP, name),
             consecutive_failures=self._history.consecutive_failures(Kind.BACKUP, name),
             last_verification=self._history.latest(Kind.VERIFY, name, Trigger.SCHEDULED),
-            last_drill=self._history.latest(Kind.DRILL, name),
+            last_drill=self._history.last_finished(Kind.DRILL, name),
             last_good_drill=self._history.last_success(Kind.DRILL, name),
         )
         catalog = self._service.catalog

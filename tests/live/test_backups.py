@@ -144,3 +144,40 @@ def test_a_set_that_holds_no_document(new_patient: NewPatient) -> None:
     one.refill()
     one.served.back_up()
     one.resolves("NoDocuments")
+
+
+def test_data_without_its_metadata(new_patient: NewPatient) -> None:
+    one = new_patient()
+    one.served.back_up()
+    metadata = one.newest(1).with_suffix(".meta.json")
+    away = metadata.rename(one.disk / "away")
+    one.look()
+    one.arrives("Orphans", set="main")
+    away.rename(metadata)
+    one.look()
+    one.resolves("Orphans")
+
+
+def test_pinned_backups_that_pile_up(new_patient: NewPatient) -> None:
+    one = new_patient({"BACKUP_LIMIT": "20"})
+    pinned = [one.served.back_up()["backup_id"] for _ in range(6)]
+    for backup_id in pinned:
+        assert one.served.call("PUT", f"{BACKUPS}/{backup_id}/pin", {}).status < 300
+    one.look()
+    one.arrives("PinnedPilingUp", set="main")
+    assert one.served.call("DELETE", f"{BACKUPS}/{pinned[0]}/pin").status < 300
+    one.look()
+    one.resolves("PinnedPilingUp")
+
+
+def test_backups_of_a_set_that_is_gone_from_the_configuration(new_patient: NewPatient) -> None:
+    one = new_patient()
+    left = one.served.directory / "old_backup_20240101_000000.json"
+    for suffix in (".json", ".meta.json"):
+        left.with_suffix(suffix).write_bytes(one.newest().with_suffix(suffix).read_bytes())
+    one.look()
+    one.arrives("Unconfigured")
+    for suffix in (".json", ".meta.json"):
+        left.with_suffix(suffix).unlink()
+    one.look()
+    one.resolves("Unconfigured")

@@ -100,3 +100,13 @@ def test_a_record_that_cannot_be_written(new_patient: NewPatient) -> None:
 def saved_again(one: Patient) -> bool:
     one.served.back_up()
     return bool(one.served.metrics()["history_durable"])
+
+
+def test_a_disk_that_is_read_only(new_patient: NewPatient) -> None:
+    one = new_patient()
+    subprocess.run(["mount", "-o", "remount,ro", str(one.disk)], check=True)
+    one.look()
+    one.arrives("DirectoryReadOnly", set="main", severity="critical")
+    subprocess.run(["mount", "-o", "remount,rw", str(one.disk)], check=True)
+    one.look()
+    one.resolves("DirectoryReadOnly")

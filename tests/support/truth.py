@@ -186,7 +186,8 @@ class Record:
         return _labelled(found, name) | self._runs(name)
 
     def _last(self, prefix: str, kind: str, name: str) -> Samples:
-        query = f"SELECT {{}} FROM runs WHERE kind = ? AND set_name = ? AND {REAL} ORDER BY ended_at DESC LIMIT 1"  # noqa: S608
+        which = "outcome IN ('succeeded', 'failed')" if kind == "drill" else REAL  # one that was cut off proves nothing
+        query = f"SELECT {{}} FROM runs WHERE kind = ? AND set_name = ? AND {which} ORDER BY ended_at DESC LIMIT 1"  # noqa: S608
         return {
             f"{prefix}_timestamp_seconds": self._value(query.format("ended_at"), kind, name) / 1e6,
             f"{prefix}_success": self._value(query.format("outcome = 'succeeded'"), kind, name),

@@ -107,6 +107,11 @@ def test_the_last_run_is_the_last_that_took_place(history: History) -> None:
     assert history.latest(Kind.BACKUP, "other") is None
 
 
+def test_a_run_that_was_cut_off_is_not_the_last_that_finished(history: History) -> None:
+    recorded(history, ended(1), ended(2, Outcome.FAILED, code="busy"), ended(3, Outcome.ABORTED, code="died"))
+    assert history.last_finished(Kind.BACKUP, "main") == ended(2, Outcome.FAILED, code="busy")
+
+
 def test_the_last_run_is_the_last_on_record_also_after_one_that_a_wrong_clock_dated_ahead(history: History) -> None:
     failures = [ended(number, Outcome.FAILED, code="busy") for number in (1, 2)]
     recorded(history, ended(960), *failures)
