@@ -30,7 +30,6 @@ SUBSTITUTIONS = {
     ") > 300": ") > 3",
     "_timestamp_seconds > 900": "_timestamp_seconds > 40",  # they are refreshed every 15 s
     "(mongobackup_backups_checked_timestamp_seconds) > 900": "(mongobackup_backups_checked_timestamp_seconds) > 40",
-    "_seconds > 0) > 300": "_seconds > 0) > 3",
     "> 2 * (": "> 1.5 * (",
 }
 PATIENT = {"MongoBackupTargetDown": "20s", "MongoBackupMetricsMissing": "20s", "MongoBackupTargetNeverUp": "20s"}
