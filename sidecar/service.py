@@ -70,7 +70,8 @@ class Service:
     def sets(self, asked: str) -> list[BackupSet]:
         """The sets that a name, `both` or `all` stands for. Raises SetNotFound."""
         known = self.settings.sets
-        names = {ALL: tuple(known), BOTH: BUILT_IN}.get(asked, (asked,))
+        both = tuple(name for name in BUILT_IN if name in known) or BUILT_IN  # one that is not wanted is not asked for
+        names = {ALL: tuple(known), BOTH: both}.get(asked, (asked,))
         if unknown := [name for name in names if name not in known]:
             raise SetNotFound(f"unknown backup set {unknown[0]!r}: expected {', '.join(known)}, both or all")
         return [known[name] for name in names]

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sidecar.api.room import PROBES, Place, Room, client_of
+from sidecar.api.room import PROBES, Guests, Place, client_of
 
 _HEAD_END = b"\r\n\r\n"
 _LONGEST_PROBE = 256  # bytes of a request line
@@ -33,7 +33,7 @@ class Connection(asyncio.Protocol):
         make_inner: Callable[[], asyncio.Protocol],
         limits: Limits,
         context: ssl.SSLContext | None,
-        room: Room,
+        room: Guests,
     ) -> None:
         self._make_inner = make_inner
         self._inner = asyncio.Protocol()  # hears nothing

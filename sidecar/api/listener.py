@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from sidecar.api.connections import Connection, Limits
-from sidecar.api.room import Room
+from sidecar.api.room import Guests
 from sidecar.errors import ConfigError, SidecarError
 from sidecar.runtime.clock import SystemClock
 from sidecar.runtime.supervision import Supervised
@@ -118,7 +118,7 @@ async def listening(
         shutdown_timeout=limits.grace_seconds / 2,  # aiohttp waits twice
         max_headers=MOST_HEADERS,
     )
-    room = Room(limits.connections, limits.per_client, limits.reserved)
+    room = Guests(limits.connections, limits.per_client, limits.reserved)
     context = certificate.context if certificate else None
     async with AsyncExitStack() as stack:
         stack.push_async_callback(_stop, runner, room, limits.grace_seconds)
@@ -140,7 +140,7 @@ def _is_our_fault(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
 
 
-async def _stop(runner: web.AppRunner, room: Room, grace_seconds: float) -> None:
+async def _stop(runner: web.AppRunner, room: Guests, grace_seconds: float) -> None:
     """Whatever still waits for a client that does not read is broken off."""
     now = asyncio.get_running_loop().time
     deadline = now() + grace_seconds

@@ -33,7 +33,7 @@ class Guest(Protocol):
         ...
 
 
-class Room:
+class Guests:
     """The connections that are open, the oldest first."""
 
     def __init__(self, places: int, per_client: int, reserved: int) -> None:

@@ -11,8 +11,8 @@ from typer.main import get_command
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 PANELS = {
-    "Make and keep": ("backup", "prune", "pin", "unpin", "confirm"),
-    "Look": ("list", "status", "verify", "diff", "checksums", "extract"),
+    "Make and keep": ("backup", "prune", "delete", "pin", "unpin", "confirm"),
+    "Look": ("list", "show", "status", "runs", "verify", "diff", "checksums", "extract"),
     "Bring back": ("restore", "drill"),
     "Serve": ("serve", "healthcheck", "alert-test"),
     "About": ("config", "demo", "version"),

@@ -22,6 +22,7 @@ _VARIABLES = {
     ("attendance", "schedule"): "SIDECAR_ATTENDANCE_SCHEDULE",
 }
 _KEYS = (
+    "enabled",
     "collections",
     "exclude",
     "schedule",
@@ -48,9 +49,11 @@ def build(
         table = tables.get(name, {})
         before = len(problems)
         _check(name, table, problems)
-        if len(problems) == before:
+        if len(problems) == before and table.get("enabled", True):
             own = {key: value for key, value in table.items() if _VARIABLES.get((name, key), "") not in variables}
             found[name] = _made(name, {**base, **own})
+    if not found and not problems:
+        problems.append("sets: expected one that is enabled at least")
     problems.extend(_collisions(found.values()))
     return found
 
@@ -117,6 +120,7 @@ def _check(name: str, table: Any, problems: list[str]) -> None:
         if key not in _KEYS
     )
     checks = {
+        "enabled": lambda value: None if isinstance(value, bool) else "true or false",
         "collections": _is_collections,
         "exclude": _is_names,
         "schedule": _is_schedule,

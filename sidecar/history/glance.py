@@ -1,6 +1,7 @@
 """A look at the record beside the server that writes it: nothing is changed, and what cannot be read is not there."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
@@ -18,15 +19,26 @@ log = structlog.get_logger(__name__)
 
 def last_run(directory: Path, kind: Kind, set_name: str, trigger: Trigger | None = None) -> Run | None:
     """The last run of this kind on record that took place."""
+    only, values = ("AND trigger = ?", [trigger]) if trigger else ("", [])
+    found = _runs(directory, f"kind = ? AND set_name = ? AND {REAL} {only}", [kind, set_name, *values], 1)
+    return found[0] if found else None
+
+
+def latest_runs(directory: Path, set_names: Sequence[str], kind: Kind | None, limit: int) -> list[Run]:
+    """The latest runs of these sets on record, the newest last, also those that did not take place."""
+    only, values = ("AND kind = ?", [kind]) if kind else ("", [])
+    where = f"set_name IN ({', '.join('?' * len(set_names))}) {only}"
+    return _runs(directory, where, [*set_names, *values], limit)[::-1]
+
+
+def _runs(directory: Path, where: str, values: Sequence[str], limit: int) -> list[Run]:
     path = directory / NAME
     if not path.is_file():
-        return None
-    only, values = ("AND trigger = ?", [trigger]) if trigger else ("", [])
-    query = f"SELECT {RUN} FROM runs WHERE kind = ? AND set_name = ? AND {REAL} {only} ORDER BY rowid DESC LIMIT 1"  # noqa: S608 - constants
+        return []
+    query = f"SELECT {RUN} FROM runs WHERE {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - constants
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", timeout=WAIT_SECONDS, uri=True)) as connection:
-            row = connection.execute(query, (kind, set_name, *values)).fetchone()
-        return run_of(row) if row else None
+            return [run_of(row) for row in connection.execute(query, (*values, limit))]
     except (sqlite3.Error, ValueError, TypeError) as error:
         log.warning("history.unreadable", error=str(error))
-        return None
+        return []

@@ -157,3 +157,25 @@ def test_an_extract_is_for_us_alone_and_replaces_nothing_unasked(command: Comman
     assert command.run(*arguments, "--overwrite").returncode == 0
     assert len(json.loads(file.read_text())) == 50
     assert [path.name for path in tmp_path.glob(".users*")] == []
+
+
+def test_one_backup_is_shown_listed_by_choice_and_deleted_on_request(command: Command) -> None:
+    older = newest(command)
+    assert command.run("backup", "everything").returncode == 0
+    shown = command.run("show", older)
+    assert (shown.returncode, older in shown.stdout, "log[/x]" in shown.stdout) == (0, True, True), shown.stderr
+    assert command.json("show", older)["metadata"]["collections"]["users"] == 50
+    assert [one["backup_id"] for one in command.json("list", "everything", "--limit", "1")] == [newest(command)]
+    assert command.json("list", "everything", "--since", "2999-01-01") == []
+    refused = command.run("delete", older)
+    assert (refused.returncode, "say --yes" in refused.stderr) == (2, True)
+    assert command.run("delete", older, "--yes").stdout == f"{older} is deleted.\n"
+    assert [one["backup_id"] for one in command.json("list", "everything")] == [newest(command)]
+    assert command.json("runs") == []  # the server's record, and there was no server
+
+
+def test_status_check_is_an_exit_code_for_monitors(command: Command) -> None:
+    assert command.run("status", "everything", "--check").returncode == 0
+    shown = command.run("status", "main", "--check")  # which has no backup
+    assert (shown.returncode, "Free space: " in shown.stdout) == (3, True), shown.stderr
+    assert command.run("status", "main").returncode == 0

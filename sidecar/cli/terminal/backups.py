@@ -1,6 +1,6 @@
 """What is stored, how well each set is protected, and what the retention rules say."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from rich.text import Text
@@ -62,6 +62,28 @@ def backups(stored: Iterable[StoredBackup], now: datetime) -> None:
     table.show()
 
 
+def one(stored: StoredBackup, now: datetime) -> None:
+    """All that is known of a backup."""
+    backups([stored], now)
+    if stored.manifest is None:
+        return
+    manifest = stored.manifest
+    for name, value in (
+        ("File", manifest.filename),
+        ("SHA-256", manifest.checksum),
+        ("Database", f"{manifest.db_name} at {manifest.mongo_url}"),
+        ("Made by", f"{manifest.trigger}, {manifest.duration_seconds or 0:g} s, codec {manifest.codec or '–'}"),
+        ("Consistency", manifest.consistency),
+        *[("Missing", missing) for missing in manifest.missing_collections],
+        *[("Note", note) for note in manifest.notes],
+    ):
+        say(f"{name}: {value}")
+    table = Table("Collections", Column("Collection", is_lead=True), number("Documents"))
+    for name, documents in manifest.collections.items():
+        table.row(name, f"{documents:,}")
+    table.show()
+
+
 def _state(one: StoredBackup) -> Text:
     text = shown(*_STATE[one.verdict.state])
     if one.is_suspect:
@@ -73,15 +95,26 @@ def _state(one: StoredBackup) -> Text:
     return text
 
 
-def status(body: Mapping[str, reports.SetStatus]) -> None:
+def status(body: Mapping[str, reports.SetStatus], free_bytes: int) -> None:
     table = Table(
         "Status", Column("Set", is_lead=True), Column("Health", is_lead=True), "Newest backup", "Valid backups"
     )
     for name, one in body.items():
         newest = one.last_backup.backup_id if one.last_backup else "–"
         held = f"{one.backup_count} of {one.retention_limit}"
-        table.row(name, shown(one.health, _HEALTH[one.health]), newest, held, remarks=[one.message])
+        table.row(name, shown(one.health, _HEALTH[one.health]), newest, held, remarks=[one.message, *_proofs(one)])
     table.show()
+    say(f"Free space: {size(free_bytes)}.")
+
+
+def _proofs(one: reports.SetStatus) -> Iterator[str]:
+    """How far back one can go, and what was proven when."""
+    if one.newest_restorable and one.oldest_restorable:
+        newest, oldest = one.newest_restorable.timestamp, one.oldest_restorable.timestamp
+        yield f"Restorable: from {oldest:%Y-%m-%d %H:%M} to {newest:%Y-%m-%d %H:%M} UTC"
+    for what, proof in (("Last verification", one.last_verification), ("Last drill", one.last_drill)):
+        if proof is not None:
+            yield f"{what}: {'succeeded' if proof.success else 'failed'}, {proof.ended_at:%Y-%m-%d %H:%M} UTC"
 
 
 def decisions(judged: Iterable[Decision]) -> None:

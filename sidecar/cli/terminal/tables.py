@@ -72,7 +72,8 @@ class Table:
                 line = line.append(GAP if column != chosen[0] else "").append(parts[0]).append(parts[1])
             line.rstrip()
             yield line
-            yield from _below(map(shown, remarks), " ")
+            for remark in remarks:
+                yield from _below([shown(remark)], GAP)
 
     # -- one below the other -------------------------------------------------------------------------------------------
 
@@ -86,7 +87,8 @@ class Table:
                 if cell.plain and not any(cell is lead for lead in leads)
             ]
             yield from _below(rest, GAP)
-            yield from _below(map(shown, remarks), " ")
+            for remark in remarks:
+                yield from _below([shown(remark)], GAP)
 
 
 def _below(parts: Iterable[Text], separator: str) -> Iterator[Text]:

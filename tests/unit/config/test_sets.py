@@ -120,3 +120,13 @@ def test_sets_that_are_no_tables_are_a_problem(tmp_path: Path, text: str) -> Non
     [problem] = problems(with_file(tmp_path, text))
 
     assert re.match(r"sets(\.main)?: expected (tables|a table) \[sets\.\w+\]$", problem)
+
+
+def test_a_built_in_set_that_is_not_wanted_does_not_exist(tmp_path: Path) -> None:
+    text = '[sets.main]\nenabled = false\n[sets.attendance]\nenabled = false\n[sets.shop]\nenabled = true\ncollections = ["*"]\n'
+    assert list(load(with_file(tmp_path, text)).sets) == ["shop"]
+    nothing = "[sets.main]\nenabled = false\n[sets.attendance]\nenabled = false\n"
+    assert problems(with_file(tmp_path, nothing)) == ["sets: expected one that is enabled at least"]
+    assert problems(with_file(tmp_path, '[sets.main]\nenabled = "no"\n')) == [
+        "sets.main.enabled: expected true or false"
+    ]

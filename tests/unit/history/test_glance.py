@@ -33,6 +33,9 @@ def test_the_last_run_is_read_beside_the_server_that_writes_and_nothing_is_chang
         assert glance.last_run(tmp_path, Kind.VERIFY, "main") == runs[1]
         assert glance.last_run(tmp_path, Kind.DRILL, "main") == runs[2]
         assert glance.last_run(tmp_path, Kind.DRILL, "attendance") is None
+        assert glance.latest_runs(tmp_path, ["main"], None, 2) == [runs[2], under_way]
+        assert glance.latest_runs(tmp_path, ["main", "attendance"], Kind.VERIFY, 9) == runs[:2]
+        assert glance.latest_runs(tmp_path, ["attendance"], None, 9) == []
         assert history.run("job 9") == (under_way,)
 
 

@@ -1,0 +1,37 @@
+"""`delete`: one backup goes."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from sidecar import errors
+from sidecar.cli import commands
+from sidecar.cli.running import run
+from sidecar.cli.terminal import console
+from sidecar.service import Service
+
+app = commands.app()
+
+
+@app.command()
+def delete(
+    backup_id: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed off a terminal.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a pinned one, or the last valid one of its set.")
+    ] = False,
+) -> None:
+    """Delete one backup for good."""
+
+    async def use(service: Service) -> None:
+        found = service.catalog.find(backup_id)
+        if not yes:
+            if not sys.stdin.isatty():
+                raise errors.UsageError("this deletes a backup: say --yes where nobody can be asked")
+            typer.confirm(f"Delete {found.id} for good?", abort=True)
+        service.keeping.delete(backup_id, force=force)
+        console.say(f"{found.id} is deleted.")
+
+    run(use)

@@ -1,0 +1,49 @@
+"""`runs`: what was done and what became of it, from the server's record."""
+
+from typing import Annotated
+
+import typer
+
+from sidecar.cli import commands
+from sidecar.cli.running import Json, SetName, run
+from sidecar.cli.terminal import console
+from sidecar.cli.terminal.runs import runs as table
+from sidecar.history import DIRECTORY, glance
+from sidecar.model import Kind, Run
+from sidecar.service import Service
+
+app = commands.app()
+
+
+@app.command()
+def runs(
+    set_name: SetName = "all",
+    *,
+    kind: Annotated[Kind | None, typer.Option(help="Only these.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="The latest so many.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show the latest runs of the server, the newest last; what the command line did is not on record."""
+
+    async def use(service: Service) -> None:
+        names = [one.name for one in service.sets(set_name)]
+        found = glance.latest_runs(service.settings.backup_dir / DIRECTORY, names, kind, limit)
+        console.say_json([_body(one) for one in found]) if as_json else table(found)
+
+    run(use)
+
+
+def _body(one: Run) -> dict[str, object]:
+    return {
+        "job_id": one.job_id,
+        "kind": one.kind,
+        "backup_type": one.set_name,
+        "trigger": one.trigger,
+        "started_at": one.started_at,
+        "due_at": one.due_at,
+        "ended_at": one.ended_at,
+        "outcome": one.outcome,
+        "code": one.code,
+        "message": one.message,
+        "backup_id": one.backup_id,
+    }
