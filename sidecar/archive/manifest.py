@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import math
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,7 +10,6 @@ from pydantic import ValidationError
 from sidecar.errors import BackupInvalid
 from sidecar.model import FORMAT_VERSION, METADATA_VERSION, BackupId, Manifest
 
-MOST_LEVELS: Final = 20  # of nesting; ours has five
 LARGEST: Final = 2**63 - 1  # what a number in it may be: nothing that is counted comes near
 _CHECKSUM = "metadata_checksum"  # SHA-256 of the other keys, so that a flipped bit in a count is seen too
 
@@ -53,42 +50,43 @@ def from_bytes(content: bytes, backup_id: BackupId, set_name: str) -> Manifest:
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
+    """Nothing in it that whoever shows it, adds it up or stores it would stumble over."""
     try:
-        values = json.loads(content)
+        text = content.decode()
+        values = _parse(text)
     except (ValueError, RecursionError):
         raise BackupInvalid("metadata: not JSON, or cut short") from None
     if not isinstance(values, dict):
         raise BackupInvalid("metadata: expected a JSON object")
-    _require_ordinary(values)
+    if "\\u" in text:  # nothing else makes half a surrogate pair of a text that is UTF-8
+        _require_unicode(values)
     return values
 
 
-def _require_ordinary(values: dict[str, Any]) -> None:
-    """Nothing in it that whoever shows it, adds it up or stores it would stumble over."""
-    level: list[Any] = [values]
-    for _ in range(MOST_LEVELS):
-        for value in level:
-            _require_ordinary_value(value)
-        level = [inner for value in level for inner in _inside(value)]
-        if not level:
-            return
-    raise BackupInvalid(f"metadata: nested deeper than {MOST_LEVELS} levels")
+def _integer(digits: str) -> int:
+    value = int(digits)
+    if abs(value) > LARGEST:
+        raise BackupInvalid("metadata: a number beyond 64 bits")
+    return value
 
 
-def _inside(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return (*value.keys(), *value.values())
-    return value if isinstance(value, list) else ()
+def _number(text: str) -> float:
+    value = float(text)
+    if not abs(value) <= LARGEST:
+        raise BackupInvalid("metadata: a number that is not finite")
+    return value
 
 
-def _require_ordinary_value(value: object) -> None:
-    match value:
-        case str() if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-            raise BackupInvalid("metadata: text that is not Unicode (half of a surrogate pair)")
-        case int() if abs(value) > LARGEST:
-            raise BackupInvalid("metadata: a number beyond 64 bits")
-        case float() if not math.isfinite(value) or abs(value) > LARGEST:
-            raise BackupInvalid("metadata: a number that is not finite")
+_parse = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_number).decode
+
+
+def _require_unicode(values: dict[str, Any]) -> None:
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BackupInvalid("metadata: text that is not Unicode (half of a surrogate pair)") from None
+    except RecursionError:
+        raise BackupInvalid("metadata: nested too deep") from None
 
 
 def _require_readable_version(values: dict[str, Any]) -> None:
@@ -122,4 +120,8 @@ def _as_utc(timestamp: object) -> object:
 
 
 def _digest(values: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    try:
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise BackupInvalid("metadata: nested too deep") from None
+    return hashlib.sha256(text.encode()).hexdigest()
