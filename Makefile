@@ -8,7 +8,7 @@ NATIVE_SOURCES := $(wildcard native/*.toml native/Cargo.lock native/*.pyi native
 export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
 CARGO := $(shell cargo clippy --version >/dev/null 2>&1 && echo cargo)
 
-.PHONY: demo test native instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock clean
+.PHONY: demo test native fuzz instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -59,6 +59,10 @@ dashboards-preview: generated  ## pictures of the dashboards in docs/images, fro
 
 bench: $(READY)  ## figures of docs/performance.md
 	$(BIN)/python benchmarks/pipeline.py
+
+CASES ?= 1000000
+fuzz:  ## the native codec on CASES made-up documents and lines of each of four kinds, nearly right ones among them
+	CASES=$(CASES) cargo test --quiet --release --locked --test mutations --manifest-path native/Cargo.toml
 
 instructions: $(READY)  ## instructions per byte of the native codec against native/instructions.json; with valgrind
 	$(BIN)/python benchmarks/instructions.py

@@ -32,6 +32,9 @@ fn with_scratch<T: Send, E: ToString + Send>(
     first.clear();
     second.clear();
     let result = py.detach(|| work(&mut first, &mut second));
+    if second.capacity() > KEPT_BYTES {
+        second = Vec::new(); // before the copy of the first, since both may be of 16 MB and more
+    }
     let bytes = result.map(|found| (PyBytes::new(py, &first), found));
     if first.capacity() + second.capacity() <= KEPT_BYTES {
         SCRATCH.set((first, second));

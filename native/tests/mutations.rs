@@ -109,13 +109,20 @@ fn changed(mut bytes: Vec<u8>, changes: &[(prop::sample::Index, u8)]) -> Vec<u8>
     bytes
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 600,
+/// The same cases every time; with `CASES` so many of each kind, and other ones in every run.
+fn campaign() -> ProptestConfig {
+    let long = std::env::var("CASES").ok().map(|cases| cases.parse().expect("CASES is a number"));
+    let short_seed = prop::test_runner::RngSeed::Fixed(20_261_128);
+    ProptestConfig {
+        cases: long.unwrap_or(600),
+        rng_seed: if long.is_none() { short_seed } else { prop::test_runner::RngSeed::Random },
         failure_persistence: None,
-        rng_seed: prop::test_runner::RngSeed::Fixed(20_261_128),
         ..ProptestConfig::default()
-    })]
+    }
+}
+
+proptest! {
+    #![proptest_config(campaign())]
 
     #[test]
     fn documents_come_back(batch in vec(documents(), 0..4)) {

@@ -79,7 +79,10 @@ def _current(file: "_Hashing", manifest: Manifest, codec: Codec) -> Content:
             if block.collection not in manifest.collections:
                 raise BackupInvalid(f"there are documents of {block.collection}, which the metadata does not name")
             decoded = codec.decode(block.lines)
-            yield Batch(block.collection, decoded.bson, decoded.documents, decoded.escaped, decoded.fingerprint)
+            batch = Batch(block.collection, decoded.bson, decoded.documents, decoded.escaped, decoded.fingerprint)
+            del block, decoded  # neither they nor the batch are held while the next line is read, which may be of 40 MB
+            yield batch
+            del batch
         file.require_checksum()
 
     return Content(head.definitions, batches())

@@ -144,8 +144,10 @@ def read_blocks(stream: BlockSource, block_bytes: int = BLOCK_BYTES) -> Iterator
     name = _collection_name(_FIRST, lines.structural())
     while name is not None:
         yield Block(name, b"")
-        while documents := lines.documents():
-            yield Block(name, documents)
+        while lines.has_documents():
+            yield Block(
+                name, lines.documents()
+            )  # held by nobody here while the next one is read: a line may be of 40 MB
         name = _collection_name(_NEXT, lines.structural())
     if not lines.at_end():
         raise FormatError(f"there is more after the end of the backup at byte {lines.position}")
@@ -164,38 +166,42 @@ class _Lines:
     def __init__(self, stream: BlockSource, block_bytes: int) -> None:
         self._stream = stream
         self._block_bytes = block_bytes
-        self._waiting = b""
+        self._lines = b""  # whole ones
+        self._rest = b""  # how the one after them begins
         self.position = 0  # in bytes after the header
 
     def structural(self) -> bytes:
         """The next line, whatever it is."""
-        end = self._line_end()
-        return self._take(end)
+        self._fill()
+        return self._take(self._lines.find(b"\n") + 1)
+
+    def has_documents(self) -> bool:
+        self._fill()
+        return not self._lines.startswith(b"]")
 
     def documents(self) -> bytes:
-        """As many document lines as are at hand and at least one, or nothing where a structural line is next."""
-        self._line_end()
-        if self._waiting.startswith(b"]"):
-            return b""
-        structural = self._waiting.find(b"\n]")
-        return self._take(structural + 1 if structural >= 0 else self._waiting.rfind(b"\n") + 1)
+        """As many document lines as are at hand and at least one."""
+        self._fill()
+        return self._take(self._lines.find(b"\n]") + 1 or len(self._lines))
 
     def at_end(self) -> bool:
-        return not self._waiting and not self._stream.read(1)
+        return not self._lines and not self._rest and not self._stream.read(1)
 
-    def _line_end(self) -> int:
-        """Read until there is a whole line at hand and return where it ends."""
-        if (end := self._waiting.find(b"\n") + 1) > 0:
-            return end
-        pieces = [self._waiting]
+    def _fill(self) -> None:
+        """Read until there is a whole line at hand. A line of 40 MB is joined once and never copied."""
+        if self._lines:
+            return
+        pieces = [self._rest]
         while piece := self._stream.read(self._block_bytes):
+            end = piece.rfind(b"\n") + 1
+            if end:
+                pieces.append(piece[:end])
+                self._lines, self._rest = b"".join(pieces), piece[end:]
+                return
             pieces.append(piece)
-            if b"\n" in piece:
-                self._waiting = b"".join(pieces)
-                return self._waiting.find(b"\n") + 1
         raise FormatError(f"the backup ends in the middle of a line at byte {self.position + sum(map(len, pieces))}")
 
     def _take(self, end: int) -> bytes:
-        taken, self._waiting = self._waiting[:end], self._waiting[end:]
+        taken, self._lines = self._lines[:end], self._lines[end:]
         self.position += end
         return taken

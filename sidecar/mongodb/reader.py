@@ -92,8 +92,10 @@ class Reader:
             batch = await self._next_batch(cursor, item.name)
             self._believe(self.reading.cluster_times.take(comment))
             while batch is not None:
+                size_bytes = len(batch)
                 yield batch
-                await asyncio.sleep(pace.pause_seconds(len(batch)))
+                batch = None  # not held while the next one comes: it may be of 16 MB
+                await asyncio.sleep(pace.pause_seconds(size_bytes))
                 batch = await self._next_batch(cursor, item.name)
         finally:
             # Also after a failure: a cursor that failed once ends "normally" if it is asked again.

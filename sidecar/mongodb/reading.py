@@ -88,9 +88,10 @@ async def _read_once(  # noqa: PLR0913 - what the caller gave, as it is
             except ValueError as error:  # lengths that no document has
                 raise CursorFailed(f"reading {item.name}: the server's reply is not BSON: {error}") from error
 
-        async with aclosing(read_ahead(reader.batches(item, by_id=by_id))) as batches:
+        async with aclosing(read_ahead(reader.batches(item, by_id=by_id), len)) as batches:
             async for batch in batches:
                 await in_thread(take, batch)
+                del batch  # not held while the next one comes: it may be of 16 MB
                 told(expected)
         await in_thread(check.no_repeats)
     await _require_complete(reader, item, check.documents, expected)

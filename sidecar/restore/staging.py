@@ -145,7 +145,7 @@ class Loading:
         sent = {name: Tally() for name in items}
         async with (
             entered(self._source.open()) as content,
-            aclosing(read_ahead(in_turn(content.batches))) as batches,
+            aclosing(read_ahead(in_turn(content.batches), lambda batch: len(batch.bson))) as batches,
             AtOnce(INSERTS_AT_ONCE) as inserts,
         ):
             async for batch in batches:

@@ -8,6 +8,8 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
+AHEAD_BYTES = 4 << 20
+
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `work` in a thread.
@@ -64,14 +66,21 @@ async def in_turn(items: Iterator[T]) -> AsyncGenerator[T, None]:
             await in_thread(items.close)
 
 
-async def read_ahead(items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """The same items, with the next one being fetched while the caller works on the last."""
+async def read_ahead(items: AsyncGenerator[T, None], size_of: Callable[[T], int]) -> AsyncGenerator[T, None]:
+    """The same items, with the next one being fetched while the caller works on the last.
+
+    `size_of` is in bytes. Beside an item of more than `AHEAD_BYTES` nothing is fetched, and none is held while the next
+    one comes: memory is bounded by the largest item and not by how many there are.
+    """
     async with aclosing(items) as source:
-        following = asyncio.ensure_future(anext(source, None))
+        following: asyncio.Future[T | None] | None = None
         try:
-            while (item := await following) is not None:
-                following = asyncio.ensure_future(anext(source, None))
+            while (item := await (following or anext(source, None))) is not None:
+                is_large = size_of(item) > AHEAD_BYTES
+                following = None if is_large else asyncio.ensure_future(anext(source, None))
                 yield item
+                del item
         finally:
-            following.cancel()
-            await asyncio.wait({following})
+            if following is not None:
+                following.cancel()
+                await asyncio.wait({following})

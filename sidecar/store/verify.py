@@ -86,6 +86,7 @@ def _require_content(
             tally.add(batch.documents, len(batch.bson), batch.fingerprint, batch.escaped)
             expected = manifest.collections.get(batch.collection, 0)
             listener(Progressed("verify", batch.collection, tally.documents, tally.bson_bytes, expected))
+            del batch  # not held while the next one is read
     counts = {name: tally.documents for name, tally in found.items()}
     if counts != manifest.collections:
         raise BackupInvalid(f"the data holds {counts} documents, the metadata says {manifest.collections}")
