@@ -147,7 +147,7 @@ def job_body(sidecar: Sidecar, runs: Sequence[Run]) -> schemas.JobBody:
 
 
 def run_body(sidecar: Sidecar, run: Run) -> schemas.RunBody:
-    progress = sidecar.jobs.progress_of(run) if run.outcome is None else None
+    watched = sidecar.jobs.watched(run) if run.outcome is None else None
     return schemas.RunBody(
         backup_type=run.set_name,
         outcome=run.outcome,
@@ -158,7 +158,7 @@ def run_body(sidecar: Sidecar, run: Run) -> schemas.RunBody:
         due_at=run.due_at,
         started_at=run.started_at,
         ended_at=run.ended_at,
-        progress=progress.snapshot() if progress else None,
+        progress=watched.progress.snapshot() if watched else None,
         log=tuple(json.loads(line) for line in run.log),
     )
 
@@ -204,7 +204,7 @@ def _cure(code: str | None) -> str | None:
 async def _result(sidecar: Sidecar, run: Run) -> schemas.BackupResult:
     if run.outcome is None:
         return schemas.BackupResult(success=None, message="under way", job_id=run.job_id)
-    metadata = None
+    metadata, watched = None, sidecar.jobs.watched(run)
     if run.outcome is Outcome.SUCCEEDED and run.backup_id is not None:
         with suppress(BackupNotFound):  # deleted since: a repeated request for a run of long ago
             metadata = (await in_thread(sidecar.service.catalog.find, run.backup_id)).manifest
@@ -213,7 +213,7 @@ async def _result(sidecar: Sidecar, run: Run) -> schemas.BackupResult:
         message=run.message,
         job_id=run.job_id,
         metadata=metadata,
-        warning=sidecar.jobs.warning_of(run),
+        warning=watched.warning if watched else None,
         code=run.code,
         cure=_cure(run.code),
     )

@@ -46,18 +46,37 @@ class Work:
 
 
 @dataclass(slots=True)
+class WatchedRun:
+    """A run of this process: what the record says of it, and what only this process knows."""
+
+    run: Run
+    progress: Progress
+    warning: str | None = None
+    work: asyncio.Task[Done] | None = None  # what a cancellation ends
+    owner: asyncio.Task[None] | None = None  # who awaits the work and records how it ended
+
+    def cancel(self, reason: Cancelled | LeaseLost) -> None:
+        """Tell it to stop. Nothing happens to one that is over or was told before."""
+        if self.progress.cancelled is None and self.run.outcome is None:
+            self.progress.cancelled = reason
+            if self.work is not None:
+                self.work.cancel(str(reason))
+
+
+@dataclass(slots=True)
 class Job:
     """What was asked for together: one run per set."""
 
     id: str
     kind: Kind
     trigger: Trigger
-    runs: dict[str, Run]
-    progress: dict[str, Progress] = field(default_factory=dict)
-    warnings: dict[str, str] = field(default_factory=dict)
+    watched: dict[str, WatchedRun] = field(default_factory=dict)  # by set
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    work: dict[str, asyncio.Task[Done]] = field(default_factory=dict)  # what a cancellation ends
-    owners: list[asyncio.Task[None]] = field(default_factory=list)  # who await the work and record how it ended
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """Its runs by set, as they are now."""
+        return {name: watched.run for name, watched in self.watched.items()}
 
     async def wait(self, seconds: float | None) -> bool:
         """Until it is over, for so long at most; whether it is. The job goes on whatever becomes of the one who waits."""
@@ -99,11 +118,10 @@ class Jobs:
         """
         self._require_free(works)
         now = datetime.now(UTC)
-        job = Job(new_job_id(kind, now), kind, trigger, {})
+        job = Job(new_job_id(kind, now), kind, trigger)
         for name, work in works.items():
             self._claims[work.claim] = job.id
-            job.progress[name] = Progress(work.expected_documents)
-            job.runs[name] = Run(
+            run = Run(
                 job_id=job.id,
                 kind=kind,
                 set_name=name,
@@ -112,6 +130,7 @@ class Jobs:
                 due_at=accounted.until if accounted else None,
                 backup_id=work.backup_id,
             )
+            job.watched[name] = WatchedRun(run, Progress(work.expected_documents))
         try:
             await in_thread(self._history.begin, *job.runs.values(), accounted=accounted, retry=retry)
         except BaseException:
@@ -119,7 +138,8 @@ class Jobs:
             raise
         self._jobs[job.id] = job
         for name, work in works.items():
-            job.owners.append(asyncio.create_task(self._carry_out(job, name, work), name=f"{job.id} {name}"))
+            carrying = self._carry_out(job, name, work)
+            job.watched[name].owner = asyncio.create_task(carrying, name=f"{job.id} {name}")
         return job
 
     def _require_free(self, works: Mapping[str, Work]) -> None:
@@ -139,46 +159,46 @@ class Jobs:
         with structlog.contextvars.bound_contextvars(job_id=job.id, kind=job.kind.value, set=name):
             self._lines[job.id, name] = []
             log.info("run.started", trigger=job.trigger.value)
-            run, counts = await self._ended_run(job, name, work)
+            watched = job.watched[name]
+            run, counts = await self._ended_run(watched, work)
             lines = tuple(self._lines.pop((job.id, name)))
             run = replace(run, ended_at=datetime.now(UTC), log=() if run.outcome is Outcome.SUCCEEDED else lines)
             try:
                 await in_thread(self._history.end, run)
                 for counter, amount in counts.items():
                     await in_thread(self._history.add, counter, name, amount)
-                job.runs[name] = run
+                watched.run = run
                 await self._ended(run)
             finally:  # whatever the record says of it, nobody waits for ever
-                job.runs[name] = run
+                watched.run = run
                 self._claims.pop(work.claim, None)
                 if all(one.outcome is not None for one in job.runs.values()):
                     job.over.set()
                 self._forget_old()
 
-    async def _ended_run(self, job: Job, name: str, work: Work) -> tuple[Run, Mapping[str, int]]:
-        run = job.runs[name]
+    async def _ended_run(self, watched: WatchedRun, work: Work) -> tuple[Run, Mapping[str, int]]:
+        run = watched.run
         try:
-            done = await self._done(job, name, work)
+            done = await self._done(watched, work)
         except asyncio.CancelledError:
-            return _failed(run, job.progress[name].cancelled or Cancelled("cancelled")), {}
+            return _failed(run, watched.progress.cancelled or Cancelled("cancelled")), {}
         except SidecarError as error:
             return _failed(run, error), {}
         except Exception as error:  # a defect of ours: no run may end without an outcome
             log.exception("run.broken")
             return _failed(run, SidecarError(f"unexpected {type(error).__name__}; the log says more")), {}
-        if done.warning is not None:
-            job.warnings[name] = done.warning
+        watched.warning = done.warning
         log.info("run.succeeded", message=done.message)
         return replace(
             run, outcome=Outcome.SUCCEEDED, message=done.message, backup_id=done.backup_id or run.backup_id
         ), done.counts
 
     @staticmethod
-    async def _done(job: Job, name: str, work: Work) -> Done:
-        if (reason := job.progress[name].cancelled) is not None:  # before it had begun
+    async def _done(watched: WatchedRun, work: Work) -> Done:
+        if (reason := watched.progress.cancelled) is not None:  # before it had begun
             raise reason
-        job.work[name] = asyncio.ensure_future(work.do(job.progress[name]))
-        return await job.work[name]
+        watched.work = asyncio.ensure_future(work.do(watched.progress))
+        return await watched.work
 
     def hear(self, event: Mapping[str, Any]) -> None:
         """Keep what a run logs: a tap of the logging."""
@@ -204,23 +224,16 @@ class Jobs:
         runs = (job.runs.get(set_name) for job in self.under_way() if job.kind is kind)
         return next((run for run in runs if run is not None and run.outcome is None), None)
 
-    def progress_of(self, run: Run) -> Progress | None:
+    def watched(self, run: Run) -> WatchedRun | None:
+        """What this process knows of a run, while it remembers it."""
         job = self._jobs.get(run.job_id)
-        return job.progress.get(run.set_name) if job else None
-
-    def warning_of(self, run: Run) -> str | None:
-        """What went wrong after its work was done, while this process remembers it."""
-        job = self._jobs.get(run.job_id)
-        return job.warnings.get(run.set_name) if job else None
+        return job.watched.get(run.set_name) if job else None
 
     def cancel(self, job_id: str, reason: Cancelled | LeaseLost) -> Job:
         """Tell a job to stop; it does so after cleaning up. Nothing happens to one that is over. Raises JobNotFound."""
         job = self.get(job_id)
-        for name, progress in job.progress.items():
-            if progress.cancelled is None and job.runs[name].outcome is None:
-                progress.cancelled = reason
-                if name in job.work:
-                    job.work[name].cancel(str(reason))
+        for watched in job.watched.values():
+            watched.cancel(reason)
         return job
 
     async def stop(self) -> None:
@@ -229,7 +242,8 @@ class Jobs:
         jobs = self.under_way()
         for job in jobs:
             self.cancel(job.id, Stopped("the sidecar is stopping"))
-        await asyncio.gather(*(owner for job in jobs for owner in job.owners), return_exceptions=True)
+        owners = [watched.owner for job in jobs for watched in job.watched.values() if watched.owner is not None]
+        await asyncio.gather(*owners, return_exceptions=True)
 
     def _forget_old(self) -> None:
         over = [job_id for job_id, job in self._jobs.items() if job.over.is_set()]
