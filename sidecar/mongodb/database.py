@@ -27,8 +27,8 @@ from sidecar.errors import (
 from sidecar.model import Collection
 from sidecar.mongodb import listing
 from sidecar.mongodb.driver_errors import translated
-from sidecar.mongodb.reader import ClusterTimes, Reader, Reading, statistics
-from sidecar.mongodb.replies import Reply
+from sidecar.mongodb.reader import ClusterTimes, Reader, SharedReading, statistics
+from sidecar.mongodb.replies import ServerReply
 
 SERVER_SELECTION_SECONDS = 5
 PERSISTENCE = 2  # so many times a read is tried again after the server was away
@@ -55,7 +55,7 @@ class Database:
         self.name = name
         self._stall_seconds = stall_seconds
         self._said: set[str] = set()
-        self._reading = Reading(ClusterTimes(), self.until_available, max_read_mb_s, workspace)
+        self._reading = SharedReading(ClusterTimes(), self.until_available, max_read_mb_s, workspace)
         with translated("connecting to MongoDB"):
             self._client = self._connect(url, stall_seconds)
             self._patient = self._connect(url, stall_seconds * PATIENCE)
@@ -192,7 +192,7 @@ class Database:
         is_slow: bool = False,
         within_seconds: float | None = None,
         otherwise: type[SourceError] = SourceError,
-    ) -> Reply:
+    ) -> ServerReply:
         """Run one command and return its reply. Write errors inside an `ok` reply are the caller's.
 
         Raises SourceError, as `otherwise` where the server refused the command. `is_slow` waits longer for the answer,
@@ -201,13 +201,13 @@ class Database:
         client, action = self._patient if is_slow else self._client, _named(command)
         if within_seconds is None:
             with translated(action, otherwise):
-                return Reply(action, await client[database or self.name].command(dict(command)))
+                return ServerReply(action, await client[database or self.name].command(dict(command)))
         limit = f"{within_seconds:g} s"
         try:
             # The driver's own limit frees its thread and connection; ours holds also while all its threads are taken.
             async with asyncio.timeout(within_seconds):
                 with translated(action, otherwise, limit=limit), pymongo.timeout(within_seconds):
-                    return Reply(action, await client[database or self.name].command(dict(command)))
+                    return ServerReply(action, await client[database or self.name].command(dict(command)))
         except TimeoutError:
             raise SourceStalled(f"{action}: no answer within {limit}") from None
 

@@ -20,7 +20,7 @@ import structlog
 
 from sidecar.errors import LeaseLost, SourceError
 from sidecar.mongodb.database import Database
-from sidecar.mongodb.replies import Reply, understood
+from sidecar.mongodb.replies import ServerReply, understood
 from sidecar.rules.names import LEASES
 
 DUPLICATE_KEY = 11000
@@ -216,7 +216,7 @@ class Lease:
         reply = await self._run({"update": LEASES, "updates": [update], "writeConcern": WRITE_CONCERN})
         return bool(reply.count("n"))
 
-    async def _run(self, command: Mapping[str, Any]) -> Reply:
+    async def _run(self, command: Mapping[str, Any]) -> ServerReply:
         """Raises SourceError, also for a write that a new primary may not know of."""
         reply = await self.database.command(command, within_seconds=self.timing.patience_seconds)
         if (doubt := reply.get("writeConcernError")) is not None:

@@ -56,7 +56,7 @@ class ClusterTimes(monitoring.CommandListener):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SharedReading:
     """What all readers of a deployment share."""
 
     cluster_times: ClusterTimes
@@ -68,7 +68,7 @@ class Reading:
 class Reader:
     """Reads collections through one session. `cluster_time` is what the server said it read at, None until it did."""
 
-    def __init__(self, handle: Any, count_handle: Any, session: Any, reading: Reading) -> None:
+    def __init__(self, handle: Any, count_handle: Any, session: Any, reading: SharedReading) -> None:
         self.reading = reading
         self._handle = handle
         self._count_handle = count_handle

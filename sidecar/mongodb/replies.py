@@ -18,7 +18,7 @@ def understood(action: str, otherwise: type[SourceError] = SourceError) -> Itera
         raise otherwise(f"{action}: the server's reply cannot be understood ({type(error).__name__})") from error
 
 
-class Reply(dict[str, Any]):
+class ServerReply(dict[str, Any]):
     """The answer to one command, of which `action` says what it was for."""
 
     def __init__(self, action: str, values: Mapping[str, Any]) -> None:

@@ -10,13 +10,13 @@ from sidecar.archive.bson import document_id, split
 from sidecar.errors import WriteRejected
 from sidecar.inspect.compare import readable
 from sidecar.model import Collection, CollectionKind
-from sidecar.mongodb.replies import Reply, understood
+from sidecar.mongodb.replies import ServerReply, understood
 from sidecar.runtime.completion import completed
 
 INSERT_BYTES = 12 << 20  # a command is one BSON document of at most 16 MB; one document alone may fill it
 INSERT_DOCUMENTS = 50_000  # of 100,000 that a server takes
 
-Run = Callable[[Mapping[str, Any]], Awaitable[Reply]]
+Run = Callable[[Mapping[str, Any]], Awaitable[ServerReply]]
 
 
 async def insert(run: Run, item: Collection, name: str, documents: bytes, options: Mapping[str, Any]) -> None:

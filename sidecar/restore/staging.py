@@ -18,7 +18,7 @@ from sidecar.model import Collection, CollectionDetails, CollectionKind
 from sidecar.mongodb import definitions
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.reading import read_collection
-from sidecar.mongodb.replies import Reply
+from sidecar.mongodb.replies import ServerReply
 from sidecar.restore.inserting import AtOnce, insert, replacing_empty_timestamps
 from sidecar.restore.target import Target
 from sidecar.runtime.completion import completed
@@ -53,7 +53,9 @@ class Loading:
         self._converted: dict[str, set[str | None]] = {}
         self._left_out: dict[str, set[str]] = {}
 
-    async def run(self, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False) -> Reply:
+    async def run(
+        self, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False
+    ) -> ServerReply:
         """Run a command that writes. Raises WriteRejected for what the server refused or could not make durable."""
         target = database or self._target.target_db
         durable = dict(command) | {"writeConcern": {"w": "majority"}}
@@ -236,7 +238,7 @@ class _Held:
         return len(documents)
 
 
-async def _settled(command: Coroutine[Any, Any, Reply]) -> Reply:
+async def _settled(command: Coroutine[Any, Any, ServerReply]) -> ServerReply:
     """The reply. When called off, what is on its way to the server is waited for a little: undoing it must come after it."""
     task = asyncio.ensure_future(command)
     try:
@@ -246,6 +248,6 @@ async def _settled(command: Coroutine[Any, Any, Reply]) -> Reply:
         raise
 
 
-async def _ended_or_given_up(task: "asyncio.Task[Reply]") -> None:
+async def _ended_or_given_up(task: "asyncio.Task[ServerReply]") -> None:
     await asyncio.wait({task}, timeout=SETTLE_SECONDS)
     task.cancel()
