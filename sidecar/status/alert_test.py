@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from sidecar.store.durable import publish, remove, temporary_of
+from sidecar.store.durable import publish, remove
 
 FILE = ".alert-test.json"
 
@@ -37,7 +37,6 @@ class AlertTest(BaseModel):
 def ask_for(backup_dir: Path, test: AlertTest) -> None:
     """Make the servers on this directory fire the alert. Raises StorageError."""
     path = backup_dir / FILE
-    remove(temporary_of(path))  # of one who was killed while asking
     publish(path, test.model_dump_json().encode())
 
 

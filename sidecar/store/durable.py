@@ -104,9 +104,11 @@ def _say_once(device: int, directory: Path, error: OSError) -> None:
 def publish(path: Path, content: bytes, last_look: Callable[[], None] = lambda: None) -> None:
     """Write a small file so that it is there whole or not at all, then read it back. Raises StorageError.
 
+    One writer at a time: what lies under the temporary name was left by one that was killed, and goes.
     `last_look` is called right before the file appears, and forbids it by raising.
     """
     temporary = temporary_of(path)
+    remove(temporary)
     try:
         with create(temporary) as file:
             file.write(content)

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from sidecar.errors import StorageError
 from sidecar.rules.retention import Steadiness
 from sidecar.rules.steadiness import KeptReading, Reading, judge
-from sidecar.store.durable import publish, remove, temporary_of
+from sidecar.store.durable import publish
 from sidecar.store.lock import DIRECTORY
 
 FILE = ".clock"
@@ -56,7 +56,6 @@ def observe(root: Path, backups: Iterable[datetime], server: datetime | None = N
     with _one_at_a_time:
         found, kept = judge(_kept(path), now, backups, server)
         try:
-            remove(temporary_of(path))  # of one who was killed
             publish(path, _content(kept))
         except StorageError as error:  # the next reading is then compared with an older one
             log.warning("clock.not_kept", error=str(error))
