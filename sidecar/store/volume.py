@@ -80,10 +80,6 @@ class Volume:
                 _settled(self._noted, _ID_DIGITS, self.id)
             self.require()
 
-    def is_writable(self) -> bool:
-        """Whether its mode, its owner and its mount let us write; not whether there is room."""
-        return os.access(self.directory, os.W_OK | os.X_OK)
-
     def _look(self) -> object:
         try:
             directory, marker = self.directory.stat(), self._marker.stat()

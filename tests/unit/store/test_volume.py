@@ -130,5 +130,5 @@ def test_a_token_that_makes_no_sense_is_made_anew(content: bytes, tmp_path: Path
 
 
 def test_a_directory_says_whether_it_can_be_written(store: LocalStore) -> None:
-    assert store.volume.is_writable()
-    assert not Volume(store.root / "nowhere").is_writable()
+    assert store.is_writable()
+    assert not store_in(store.root / "nowhere").is_writable()
