@@ -23,7 +23,7 @@ def backup(set_name: SetName = "all", *, as_json: Json = False) -> None:
             console.say_json({one["set"]: one["body"] for one in made})
         return max(int(one["exit"]) for one in made)
 
-    run(use, writes=True)
+    run(use, interrupted="a backup that was not complete was discarded; complete ones stay")
 
 
 async def _back_up_one(service: Service, name: str, *, as_json: bool) -> dict[str, Any]:

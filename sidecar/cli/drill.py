@@ -24,7 +24,7 @@ def drill(set_name: SetName = "all", *, as_json: Json = False) -> None:
         console.say_json(bodies) if as_json else restores.drills(bodies)
         return max(int(one["exit"]) for one in proven)
 
-    run(use, writes=True)
+    run(use, interrupted="the drill proved nothing; what it left on the server, if anything, the next drill drops")
 
 
 async def _drill_one(service: Service, name: str) -> dict[str, Any]:

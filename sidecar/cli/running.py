@@ -13,6 +13,7 @@ from sidecar import config
 from sidecar.bootstrap.service import open_service
 from sidecar.cli import exits
 from sidecar.cli.terminal import console
+from sidecar.errors import Cancelled
 from sidecar.runtime import logs
 from sidecar.service import Service
 
@@ -20,29 +21,31 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 SetName = Annotated[str, typer.Argument(metavar="SET", help="A configured set, `both` (main and attendance) or `all`.")]
 
 
-def run(use: Callable[[Service], Awaitable[int | None]], *, writes: bool = False) -> None:
+def run(use: Callable[[Service], Awaitable[int | None]], *, interrupted: str | None = None) -> None:
     """Open the service, use it, and exit with the code that `use` returns.
 
-    SIGTERM and SIGINT end a command that `writes` only after it has cleaned up; a reading one they end at once.
+    SIGTERM and SIGINT end a command at once, but one that says what is then true in `interrupted` only after it has
+    cleaned up.
     """
     settings = config.load(os.environ)
     logs.configure(settings.log_format, _log_level(settings), settings.secrets())
     heard: list[int] = []
 
     async def opened() -> int:
-        if writes:
+        if interrupted:
             _cancel_on_signals(asyncio.current_task(), heard)
-        async with open_service(settings) as service:
-            return await use(service) or exits.OK
+        try:
+            async with open_service(settings) as service:
+                return await use(service) or exits.OK
+        except asyncio.CancelledError:
+            console.remark(f"interrupted: {interrupted}", "red")
+        except Cancelled as error:  # its words say what became of what had been begun
+            console.complain(error)
+        return exits.INTERRUPTED if signal.SIGINT in heard else exits.FAILED
 
-    if not writes:
+    if not interrupted:
         signal.signal(signal.SIGINT, _interrupt)  # asyncio's own would wait for what blocks
-    try:
-        code = asyncio.run(opened())
-    except asyncio.CancelledError:
-        console.remark("interrupted: what was not finished is gone", "red")
-        code = exits.INTERRUPTED if signal.SIGINT in heard else exits.FAILED
-    raise typer.Exit(code)
+    raise typer.Exit(asyncio.run(opened()))
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from typing import ParamSpec, TypeVar
 
+from sidecar.runtime.completion import completed
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -38,7 +40,10 @@ async def _ended(task: "asyncio.Task[T]") -> None:
 
 @asynccontextmanager
 async def entered(resource: AbstractContextManager[T]) -> AsyncIterator[T]:
-    """`with resource` where entering and leaving it block: a lock, an open file. It is left however the block ends."""
+    """`with resource` where entering and leaving it block: a lock, an open file. It is left however the block ends.
+
+    An error that ended the block is what the caller hears, also when a cancellation comes while the resource is left.
+    """
     entering = asyncio.ensure_future(asyncio.to_thread(resource.__enter__))
     try:
         value = await asyncio.shield(entering)
@@ -50,7 +55,7 @@ async def entered(resource: AbstractContextManager[T]) -> AsyncIterator[T]:
     try:
         yield value
     except BaseException as error:
-        if not await in_thread(resource.__exit__, type(error), error, error.__traceback__):
+        if not await completed(in_thread(resource.__exit__, type(error), error, error.__traceback__)):
             raise
     else:
         await in_thread(resource.__exit__, None, None, None)

@@ -143,7 +143,10 @@ def test_ctrl_c_is_130(command: Command) -> None:
                 while not any(one["name"] == "find" for one in client[DB].command({"labCommands": 1})["commands"]):
                     assert process.poll() is None
                 process.send_signal(signal.SIGINT)
-                assert process.wait(60) == 130
+                said = process.communicate(timeout=60)[1]
+                assert process.returncode == 130
+            assert ("a backup that was not complete was discarded" in said) is (arguments[0] == "backup")
+    assert [newest(command)] == [backup]
 
 
 def test_an_extract_is_for_us_alone_and_replaces_nothing_unasked(command: Command, tmp_path: Path) -> None:

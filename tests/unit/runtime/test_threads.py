@@ -96,3 +96,28 @@ async def test_a_cancellation_in_the_door_leaves_the_resource_again() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert resource.steps == ["entered", "left"]
+
+
+async def test_a_cancellation_while_leaving_does_not_hide_the_error_that_ended_the_block() -> None:
+    leaving, may_leave = threading.Event(), threading.Event()
+
+    @contextmanager
+    def slow_to_leave() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            leaving.set()
+            may_leave.wait()
+
+    async def use() -> None:
+        async with entered(slow_to_leave()):
+            raise ValueError("ours")
+
+    task = asyncio.create_task(use())
+    await asyncio.to_thread(leaving.wait)
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    may_leave.set()
+    with pytest.raises(ValueError, match="ours"):
+        await task
