@@ -101,7 +101,7 @@ class Service:
                 made = BackupId.parse(manifest.backup_id)
                 decisions = await in_thread(self.keeping.prune_locked, lock, set_name, made, server_time)
             except SidecarError as error:
-                log.exception("retention.failed", set=set_name)
+                log.error("retention.failed", set=set_name, error=str(error))  # noqa: TRY400 - known by its words
                 return Made(manifest, error)
         return Made(manifest, deleted=tuple(decision.id for decision in decisions if not decision.keep))
 

@@ -171,7 +171,10 @@ class RecordFile:
             with suppress(OSError):
                 source = self.path.with_name(NAME + ending)
                 source.rename(self.path.with_name(f"{NAME}.unreadable-{stamp}{ending}"))
-        aside = sorted(self.path.parent.glob(f"{NAME}.unreadable-*"), reverse=True)
+        try:
+            aside = sorted(self.path.parent.glob(f"{NAME}.unreadable-*"), reverse=True)
+        except OSError:  # the disk fails: older ones stay for now
+            return
         stamps = sorted({path.name.removesuffix("-wal").removesuffix("-shm") for path in aside}, reverse=True)
         for path in aside:
             if not path.name.startswith(tuple(stamps[:KEPT_ASIDE])):

@@ -33,12 +33,12 @@ def latest_runs(directory: Path, set_names: Sequence[str], kind: Kind | None, li
 
 def _runs(directory: Path, where: str, values: Sequence[str], limit: int) -> list[Run]:
     path = directory / NAME
-    if not path.is_file():
-        return []
     query = f"SELECT {RUN} FROM runs WHERE {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - constants
     try:
+        if not path.is_file():
+            return []
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", timeout=WAIT_SECONDS, uri=True)) as connection:
             return [run_of(row) for row in connection.execute(query, (*values, limit))]
-    except (sqlite3.Error, ValueError, TypeError) as error:
+    except (sqlite3.Error, OSError, ValueError, TypeError) as error:
         log.warning("history.unreadable", error=str(error))
         return []

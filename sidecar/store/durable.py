@@ -52,6 +52,13 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
+def write_whole(descriptor: int, content: bytes) -> None:
+    """Make this what the file begins with; one call may write only a part. Raises OSError."""
+    done = 0
+    while done < len(content):
+        done += os.pwrite(descriptor, content[done:], done)
+
+
 def as_identity(status: os.stat_result | None) -> Identity | None:
     return (status.st_size, status.st_mtime_ns, status.st_ino) if status else None
 

@@ -72,14 +72,15 @@ class Findings:
 
     def known(self) -> dict[BackupId, Finding]:
         """By backup; nothing where nothing can be read."""
-        path = self._path if self._path.exists() else self._path.with_name(RECORD)
-        if not path.exists():
-            return {}
+        path = self._path
         try:
+            path = path if path.exists() else path.with_name(RECORD)
+            if not path.exists():
+                return {}
             with closing(_connect(path, "ro")) as connection:
                 rows = connection.execute(f"SELECT {_COLUMNS} FROM findings").fetchall()  # noqa: S608 - a constant
             return {one.backup_id: one for one in map(_finding_of, rows)}
-        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+        except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as error:
             log.warning("findings.not_read", file=path.name, error=str(error))
             return {}
 

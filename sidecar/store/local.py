@@ -94,13 +94,16 @@ class LocalStore:
         return replace(now, has_pin=known.has_pin, is_confirmed=known.is_confirmed, pin_identity=known.pin_identity)
 
     def _status(self, name: str) -> os.stat_result | None:
+        status = self._lstat(name)
+        return status if status and stat.S_ISREG(status.st_mode) else None
+
+    def _lstat(self, name: str) -> os.stat_result | None:
         try:
-            status = (self.directory / name).lstat()
+            return (self.directory / name).lstat()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StorageError.of(error, f"looking at {name}") from error
-        return status if stat.S_ISREG(status.st_mode) else None
 
     def _regular_files(self) -> Mapping[str, os.stat_result]:
         try:
@@ -139,9 +142,9 @@ class LocalStore:
         """Asked of the nearest directory that exists. Raises StorageError."""
         self.volume.require()
         directory = self.directory
-        while not directory.exists() and directory != directory.parent:
-            directory = directory.parent
         try:
+            while not directory.exists() and directory != directory.parent:
+                directory = directory.parent
             usage = shutil.disk_usage(directory)
             return Space(usage.free, usage.total)
         except OSError as error:
@@ -149,7 +152,10 @@ class LocalStore:
 
     def is_writable(self) -> bool:
         """Whether its mode, its owner and its mount let us write, as far as that can be told without writing."""
-        directory = self.directory if self.directory.exists() else self.root
+        try:
+            directory = self.directory if self.directory.exists() else self.root
+        except OSError:
+            return False
         return os.access(directory, os.W_OK | os.X_OK)
 
     def draft_bytes(self) -> int:
@@ -226,7 +232,7 @@ class LocalStore:
         newest = max((files.id for files in self.scan()), default=backup_id)
         if timedelta() <= newest.taken_at - backup_id.taken_at < BURST:
             backup_id = newest  # a second that a deletion freed would put the newest backup behind older ones
-        while any(os.path.lexists(self.directory / name) for name in backup_id.file_names):
+        while any(self._lstat(name) for name in backup_id.file_names):
             backup_id = backup_id.next_second()
         lock.note_unfinished(str(backup_id))
         with Draft(self.directory, lock, backup_id) as draft:

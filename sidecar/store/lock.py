@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from sidecar.errors import Busy, StorageError, StorageFull
-from sidecar.store.durable import make_private, open_private
+from sidecar.store.durable import make_private, open_private, write_whole
 from sidecar.store.volume import volume
 
 DIRECTORY = ".locks"
@@ -88,7 +88,7 @@ class Lock:
         """Say, durably, which backup's files are about to be incomplete; None when they are whole or gone."""
         text = json.dumps(asdict(self._owner) | {"unfinished": backup_id}).encode()
         try:
-            os.pwrite(self._descriptor, text, 0)
+            write_whole(self._descriptor, text)
             os.ftruncate(self._descriptor, len(text))
             os.fsync(self._descriptor)
         except OSError as error:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import structlog
 
 from sidecar.errors import StorageError, StorageFull
-from sidecar.store.durable import as_identity, make_private, open_private, remove, sync_directory
+from sidecar.store.durable import as_identity, make_private, open_private, remove, sync_directory, write_whole
 
 DIRECTORY: Final = ".volume"
 NAME: Final = "id"
@@ -90,7 +90,11 @@ class Volume:
         return directory.st_dev, directory.st_ino, as_identity(marker)
 
     def _other(self, found: str | None, expected: str) -> StorageError:
-        if not self.directory.is_dir():
+        try:
+            is_there = self.directory.is_dir()
+        except OSError as error:
+            return StorageError.of(error, f"looking at {self.directory}")
+        if not is_there:
             return StorageError(f"{self.directory} is not there any more: mount it again")
         marker = f"{DIRECTORY}/{NAME}"
         what = f"it has no file {marker}" if found is None else f"its file {marker} says {found}"
@@ -124,7 +128,7 @@ def _settled(path: Path, digits: int, wanted: str | None = None) -> str:
 def _written(path: Path, content: str) -> str:
     descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
-        os.write(descriptor, f"{content}\n".encode())
+        write_whole(descriptor, f"{content}\n".encode())
         os.fsync(descriptor)
     except OSError:
         os.unlink(path)  # noqa: PTH108 - whatever becomes of it, nobody shall take it for one

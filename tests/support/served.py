@@ -75,6 +75,13 @@ class Served:
 
     def start(self) -> Self:
         """Returns when the listener is open. A second start takes the same port again."""
+        process = self.launch()
+        wait_for(lambda: process.poll() is not None or accepts_connections(self.port), self.log_path.read_text)
+        assert process.poll() is None, self.log_path.read_text()
+        return self
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start it, and wait for nothing."""
         self.port = self.port or free_port()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -84,10 +91,7 @@ class Served:
                 stdout=log,
                 stderr=log,
             )
-        process = self.process
-        wait_for(lambda: process.poll() is not None or accepts_connections(self.port), self.log_path.read_text)
-        assert process.poll() is None, self.log_path.read_text()
-        return self
+        return self.process
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""

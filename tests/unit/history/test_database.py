@@ -1,5 +1,7 @@
 """The record's file in trouble: whatever becomes of it, somebody can go on, and what can be kept is kept."""
 
+import errno
+import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -114,6 +116,18 @@ def test_only_the_newest_three_are_kept_aside(directory: Path) -> None:
         opened(directory).__exit__()
     aside = sorted(directory.glob(f"{NAME}.unreadable-*"))
     assert [path.read_bytes()[:8] for path in aside] == [b"broken 2", b"broken 3", b"broken 4"]
+
+
+def test_a_directory_that_cannot_be_listed_keeps_nobody_from_starting(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def glob(*_: object) -> Iterator[Path]:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (directory / NAME).write_bytes(b"broken" * 100)
+    monkeypatch.setattr(Path, "glob", glob)
+    with opened(directory) as history:
+        assert history.recovered is not None
 
 
 def test_a_file_that_breaks_under_us_is_rebuilt(directory: Path) -> None:

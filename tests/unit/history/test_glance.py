@@ -43,3 +43,8 @@ def test_a_record_that_is_not_there_or_unreadable_tells_nothing(tmp_path: Path) 
     assert glance.last_run(tmp_path, Kind.DRILL, "main") is None
     (tmp_path / NAME).write_bytes(b"no database" * 99)
     assert glance.last_run(tmp_path, Kind.DRILL, "main") is None
+
+
+def test_a_record_that_cannot_be_looked_at_holds_nothing(tmp_path: Path) -> None:
+    beyond = tmp_path / ("x" * 300)  # longer than names may be: asking whether it exists is an error
+    assert glance.latest_runs(beyond, ["main"], None, 1) == []

@@ -14,11 +14,13 @@ from sidecar.errors import Busy, StorageError
 from sidecar.store import durable
 from sidecar.store import lock as locking
 from sidecar.store.durable import publish
+from sidecar.store.findings import Findings
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock
-from support.stores import make, names, store_in
+from sidecar.store.volume import Volume
+from support.stores import NOW, make, names, store_in
 
-_flock, _fsync = fcntl.flock, os.fsync
+_flock, _fsync, _pwrite = fcntl.flock, os.fsync, os.pwrite
 
 
 @pytest.fixture
@@ -140,3 +142,47 @@ def test_a_lock_says_what_it_locks(store: LocalStore) -> None:
         pytest.raises(Busy, match=r"^the backup directory /backups is in use: serve \(process \d+ on "),
     ):
         Lock(store.root, ".server", "the backup directory /backups", "serve").__enter__()
+
+
+def test_what_a_call_writes_only_in_part_is_written_on(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pwrite(descriptor: int, content: bytes, offset: int) -> int:
+        return _pwrite(descriptor, content[: len(content) // 2 or 1], offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with Lock(store.root, "main", "the set main", "test") as lock:
+        lock.note_unfinished("seed_backup_20261124_021837")
+    with Lock(store.root, "main", "the set main", "test") as lock:
+        assert lock.left_unfinished == "seed_backup_20261124_021837"
+    found = Volume(store.root)
+    found.claim()
+    assert (store.root / ".volume" / "id").read_text() == f"{found.id}\n"
+
+
+def test_no_backup_is_begun_where_it_cannot_be_seen_what_is_there(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup_id = make(store)
+    before = (store.directory / backup_id.data_name).read_bytes()
+
+    def lstat(path: Path) -> os.stat_result:
+        if path.name in backup_id.file_names:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return path.stat()
+
+    with store.locked("test") as lock:
+        monkeypatch.setattr(Path, "lstat", lstat)
+        with (
+            pytest.raises(StorageError, match=r"looking at seed_backup_.*: Input/output error"),
+            store.begin(lock, NOW),
+        ):
+            pass
+    assert (store.directory / backup_id.data_name).read_bytes() == before
+
+
+def test_findings_that_cannot_be_looked_at_are_none(tmp_path: Path) -> None:
+    beyond = tmp_path / ("x" * 300)  # longer than names may be: asking whether it exists is an error
+    assert Findings(beyond).known() == {}
+
+
+def test_a_directory_that_cannot_be_looked_at_is_not_writable(tmp_path: Path) -> None:
+    assert not store_in(tmp_path / ("x" * 300)).is_writable()
