@@ -1,6 +1,5 @@
 """The use cases: what happens in which order when somebody asks for a backup, a verification, a clean-up or a restore."""
 
-import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,35 +11,33 @@ from typing import Any
 import structlog
 
 from sidecar.archive.codec import Codec
-from sidecar.archive.manifest import set_name_of
 from sidecar.backup import make as backup
 from sidecar.config import Settings
-from sidecar.errors import BackupInvalid, BackupNotFound, Busy, SetNotFound, SidecarError, StorageError, UsageError
+from sidecar.errors import BackupNotFound, Busy, SetNotFound, SidecarError, StorageError
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, BackupSet, Manifest, StoredBackup, Trigger, Verdict
 from sidecar.mongodb.database import Database
-from sidecar.restore import drill, seed
+from sidecar.restore import drill, estimate, seed
 from sidecar.restore import restore as engine
 from sidecar.restore.safety import Result, Safeguard
 from sidecar.restore.target import Check, Target
 from sidecar.restore.undo import recover
-from sidecar.rules import counting, names, room, suspicion
+from sidecar.rules import counting, room, suspicion
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.store import spill
+from sidecar.store.beside import beside
 from sidecar.store.catalog import Catalog
-from sidecar.store.durable import publish
 from sidecar.store.findings import Findings
 from sidecar.store.keeping import Keeping
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import DIRECTORY, DRILL, Lock
 from sidecar.store.verification import Verification
-from sidecar.store.verify import read_manifest
 from sidecar.store.volume import token
 
 BUILT_IN = ("main", "attendance")
 ALL, BOTH = "all", "both"
-OWNER, MEASURE = ".owner", ".measure"  # names in the directory of locks
+OWNER = ".owner"  # a name in the directory of locks
 PATIENCE_SECONDS = 3.0  # for a question that can do without an answer
 
 log = structlog.get_logger(__name__)
@@ -148,10 +145,7 @@ class Service:
         force: bool = False,
     ) -> engine.Order:
         """What to restore: a backup by its id, or a data file anywhere. Raises BackupNotFound, BackupInvalid, UsageError."""
-        if target_db is not None and (expected := names.database_expected(target_db)):
-            raise UsageError(f"the target database {target_db[:80]!r}: expected {expected}")
-        if collections is not None and (not collections or any(names.collection_expected(one) for one in collections)):
-            raise UsageError("collections: expected names of collections, none of them empty")
+        engine.require_names(target_db, collections)
         store, backup_id = self.locate(chosen)
         return engine.Order(
             database=self.database,
@@ -166,21 +160,7 @@ class Service:
 
     def estimated_seconds(self, order: engine.Order) -> float | None:
         """How long a restore will take by the last drill's measure; None before there was one."""
-        try:
-            measured = json.loads(self._measure_path.read_bytes())
-            manifest = read_manifest(order.store, order.backup_id)
-            return round(manifest.file_size_bytes * float(measured["seconds_per_byte"]), 1)
-        except (OSError, ValueError, KeyError, TypeError, SidecarError):
-            return None
-
-    @property
-    def _measure_path(self) -> Path:
-        return self.settings.backup_dir / DIRECTORY / MEASURE
-
-    def _note_measure(self, manifest: Manifest, seconds: float) -> None:
-        measured = {"backup_id": manifest.backup_id, "seconds_per_byte": seconds / max(manifest.file_size_bytes, 1)}
-        with suppress(StorageError):  # only an estimate
-            publish(self._measure_path, json.dumps(measured).encode())
+        return estimate.estimated_seconds(self.settings.backup_dir, order)
 
     async def restore(self, order: engine.Order, chosen: engine.Chosen | None = None, *, safety: bool = True) -> Result:
         """Make the target what a backup holds; what is replaced is backed up first unless `safety` is False.
@@ -214,8 +194,9 @@ class Service:
         async with entered(self._drilling(f"drill of {newest.id}")):
             owner, began = await in_thread(self._owner), time.monotonic()
             proven = await drill.drill(replace(order, listener=listener), owner, self.settings.drill_db)
-        if newest.manifest is not None:
-            await in_thread(self._note_measure, newest.manifest, time.monotonic() - began)
+            if newest.manifest is not None:
+                seconds = time.monotonic() - began
+                await in_thread(estimate.note_measure, self.settings.backup_dir, newest.manifest, seconds)
         return proven
 
     async def sow(self, target: Target, path: Path) -> None:
@@ -253,21 +234,6 @@ class Service:
     def locate(self, chosen: str | Path) -> tuple[LocalStore, BackupId]:
         """Where a backup lies, by its id or by the path of its data file."""
         if isinstance(chosen, Path):
-            return _beside(chosen)
+            return beside(chosen)
         found = self.catalog.find(chosen)
         return self.stores[found.set_name], found.id
-
-
-def _beside(path: Path) -> tuple[LocalStore, BackupId]:
-    """A store of the one directory that a data file lies in. Its metadata names the set."""
-    backup_id = BackupId.parse(path.name.removesuffix(".json"))
-    if not path.is_file() or backup_id is None:
-        raise BackupNotFound(f"{path}: expected an existing file <prefix>_YYYYMMDD_HHMMSS.json")
-    nameless = LocalStore(path.parent.resolve(), BackupSet(name="", collections=("*",), prefix=backup_id.prefix))
-    try:
-        set_name = set_name_of(nameless.read_metadata(backup_id))
-    except BackupNotFound:
-        raise BackupInvalid(
-            f"{backup_id.metadata_name} is missing beside it: without its checksum the file cannot be trusted"
-        ) from None
-    return LocalStore(nameless.root, replace(nameless.set, name=set_name)), backup_id

@@ -5,7 +5,7 @@ then takes its target's place in one `renameCollection`. Until the first rename 
 rename, views and time series, is made in place at the end.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from sidecar.mongodb import definitions
 from sidecar.mongodb.database import Database
 from sidecar.restore.staging import Loading, Source
 from sidecar.restore.target import Target
-from sidecar.rules import compatibility
+from sidecar.rules import compatibility, names
 from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import in_thread
 from sidecar.store.durable import Identity
@@ -60,6 +60,14 @@ class Restored:
     collections: Mapping[str, CollectionDetails]
     views: tuple[str, ...]
     remarks: tuple[str, ...] = ()  # what definitions had to be made without, in words
+
+
+def require_names(target_db: str | None, collections: Sequence[str] | None) -> None:
+    """That a database and collections can be called what somebody typed. Raises UsageError."""
+    if target_db is not None and (expected := names.database_expected(target_db)):
+        raise UsageError(f"the target database {target_db[:80]!r}: expected {expected}")
+    if collections is not None and (not collections or any(names.collection_expected(one) for one in collections)):
+        raise UsageError("collections: expected names of collections, none of them empty")
 
 
 async def choose(order: Order, *, is_read_anyway: bool = False) -> Chosen:

@@ -1,0 +1,24 @@
+"""A backup that lies anywhere, found by the path of its data file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from sidecar.archive.manifest import set_name_of
+from sidecar.errors import BackupInvalid, BackupNotFound
+from sidecar.model import BackupId, BackupSet
+from sidecar.store.local import LocalStore
+
+
+def beside(path: Path) -> tuple[LocalStore, BackupId]:
+    """A store of the one directory that a data file lies in. Its metadata names the set."""
+    backup_id = BackupId.parse(path.name.removesuffix(".json"))
+    if not path.is_file() or backup_id is None:
+        raise BackupNotFound(f"{path}: expected an existing file <prefix>_YYYYMMDD_HHMMSS.json")
+    nameless = LocalStore(path.parent.resolve(), BackupSet(name="", collections=("*",), prefix=backup_id.prefix))
+    try:
+        set_name = set_name_of(nameless.read_metadata(backup_id))
+    except BackupNotFound:
+        raise BackupInvalid(
+            f"{backup_id.metadata_name} is missing beside it: without its checksum the file cannot be trusted"
+        ) from None
+    return LocalStore(nameless.root, replace(nameless.set, name=set_name)), backup_id
