@@ -21,6 +21,7 @@ MOST_GUESSES = 4  # of a client that are held back at once; above that, it is re
 MOST_WAITING = 256  # answers held back at once; above that, whoever has guessed before is refused so too
 MOST_CLIENTS = 10_000
 DOWNLOAD = "/download"  # the one way to read that takes all the data out
+_REASONS = ("missing", "wrong_token", "held_off", "session_over", "read_only", "cross_site")
 _SAFE = frozenset({"GET", "HEAD"})
 _PRINCIPAL = web.RequestKey("PRINCIPAL", Principal)
 
@@ -49,7 +50,7 @@ class Gate:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.failures = dict.fromkeys(("missing", "wrong_token", "session_over", "read_only", "cross_site"), 0)
+        self.failures = dict.fromkeys(_REASONS, 0)
         self._tokens = tokens
         self._sessions = sessions or Sessions(clock)
         self._clock = clock
@@ -118,6 +119,7 @@ class Gate:
         """Asked before a token is compared: guesses sent side by side would else cost no more than one."""
         known = self._clients.get(client)
         if known and (known.waiting >= MOST_GUESSES or self._waiting >= MOST_WAITING):
+            self.failures["held_off"] += 1  # else who guesses side by side is hardly counted
             raise TooManyRequests("too many wrong tokens", retry_after_seconds=int(LONGEST_DELAY))
 
     def _failed_again(self, client: str) -> _Failures:

@@ -214,6 +214,7 @@ async def test_only_so_many_wrong_tokens_are_held_back_at_once() -> None:
     for token in ("wrong", ADMIN):  # a guess beside the others learns nothing, not even that it is right
         with pytest.raises(TooManyRequests):
             await gate.authorise(request(token), Access.WRITE)
+    assert (gate.failures["wrong_token"], gate.failures["held_off"]) == (auth.MOST_GUESSES, 2)
     await gate.authorise(request(ADMIN).clone(remote="192.0.2.9"), Access.WRITE)
     release.set()
     assert {type(error) for error in await asyncio.gather(*waiting, return_exceptions=True)} == {Unauthorised}

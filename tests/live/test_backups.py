@@ -4,7 +4,7 @@ import pytest
 
 from support.damage import flip_a_bit
 from support.patience import wait_for
-from support.patients import EVERY_SIX_SECONDS, MAIN, NewPatient, Patient, fill
+from support.patients import ATTENDANCE, EVERY_SIX_SECONDS, MAIN, NewPatient, Patient, fill
 from support.rig import DB
 from support.served import BACKUPS
 from support.servers import seed
@@ -135,7 +135,7 @@ def test_backups_that_vanish(new_patient: NewPatient) -> None:
 
 def test_a_set_that_holds_no_document(new_patient: NewPatient) -> None:
     one = new_patient()
-    for name in MAIN:
+    for name in (*MAIN, *ATTENDANCE):
         one.command(delete=name, deletes=[{"q": {}, "limit": 0}])
     suspect = one.served.back_up()["backup_id"]
     one.run("confirm", suspect)

@@ -15,7 +15,8 @@ def test_causes_arrive_as_alerts_and_are_gone_when_they_are_cured(new_patient: N
     one.run("alert-test", "--severity", "warning")
     flip_a_bit(one.newest())
     with ThreadPoolExecutor(14) as pool:
-        assert set(pool.map(lambda _: one.served.get("/api/admin/jobs", token="a guess").status, range(14))) == {401}
+        guesses = pool.map(lambda _: one.served.get("/api/admin/jobs", token="a guess").status, range(14))
+    assert set(guesses) <= {401, 429}
     one.served.mongodb.kill()
     one.look()
 

@@ -104,9 +104,18 @@ def saved_again(one: Patient) -> bool:
 
 def test_a_disk_that_is_read_only(new_patient: NewPatient) -> None:
     one = new_patient()
-    subprocess.run(["mount", "-o", "remount,ro", str(one.disk)], check=True)
-    one.look()
-    one.arrives("DirectoryReadOnly", set="main", severity="critical")
-    subprocess.run(["mount", "-o", "remount,rw", str(one.disk)], check=True)
+    with read_only(one.disk):
+        one.look()
+        one.arrives("DirectoryReadOnly", set="main", severity="critical")
     one.look()
     one.resolves("DirectoryReadOnly")
+
+
+@contextmanager
+def read_only(disk: Path) -> Iterator[None]:
+    """The same disk once more on top of itself, without writing: a remount is refused while the sidecar's lock is open."""
+    subprocess.run(["mount", "--bind", "-o", "ro", str(disk), str(disk)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)

@@ -22,7 +22,7 @@ from sidecar.errors import Busy, SidecarError
 ADMIN, READER = "an-admin-token-of-the-tests", "a-reading-token-of-the-tests"
 OWNER = Principal("admin token", Role.ADMIN)
 ANYTHING = st.text(st.characters(exclude_categories=()), max_size=100)  # lone surrogates too: bytes that are no UTF-8
-NO_FAILURES = {"missing": 0, "wrong_token": 0, "session_over": 0, "read_only": 0, "cross_site": 0}
+NO_FAILURES = {"missing": 0, "wrong_token": 0, "held_off": 0, "session_over": 0, "read_only": 0, "cross_site": 0}
 
 
 class Desk:
