@@ -8,7 +8,7 @@ NATIVE_SOURCES := $(wildcard native/*.toml native/Cargo.lock native/*.pyi native
 export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
 CARGO := $(shell cargo clippy --version >/dev/null 2>&1 && echo cargo)
 
-.PHONY: demo test native fuzz instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock clean
+.PHONY: demo test native fuzz instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock sbom clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -104,6 +104,12 @@ lock: $(READY)  ## renew the pinned versions
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --all-extras --group dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \
 	  | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url - -o requirements-build.lock
+
+SBOM ?= dist
+sbom: $(READY)  ## SBOM/*.cdx.json: the Python packages that run, and those that build, by the lock files, as CycloneDX
+	mkdir -p $(SBOM)
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file $(SBOM)/sidecar.cdx.json requirements.lock
+	$(BIN)/cyclonedx-py requirements --output-reproducible --output-file $(SBOM)/build.cdx.json requirements-build.lock
 
 .PHONY: image image-test host-test
 
