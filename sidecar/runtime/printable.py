@@ -1,9 +1,8 @@
 """Text that others chose, made fit for a terminal: what would move its cursor or turn its writing around is shown instead."""
 
 import re
-import unicodedata
 
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, formats, surrogates, unassigned, separators
+_WIDE_SPACE = "\u3000"  # between words of Chinese and Japanese; Python takes every space but the common one for unprintable
 _PLAIN = re.compile(r"[ -~]*")
 
 
@@ -15,7 +14,7 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def _is_shown(letter: str) -> bool:
-    return letter.isprintable() or (unicodedata.category(letter) not in _HIDDEN)
+    return letter.isprintable() or letter == _WIDE_SPACE
 
 
 def _spelled(letter: str) -> str:

@@ -20,6 +20,8 @@ ANYTHING = st.text(st.characters(exclude_categories=()), max_size=100)
         ("turned \u202e round \u2066", r"turned \u202e round \u2066"),
         ("no text \udcff", r"no text \udcff"),
         ("line\u2028separator", r"line\u2028separator"),
+        ("users\xa0", r"users\xa0"),  # looks like another name with a common space
+        ("全角\u3000空白", "全角\u3000空白"),
     ],
 )
 def test_what_moves_a_cursor_or_turns_the_writing_is_spelled(text: str, shown: str) -> None:
