@@ -30,7 +30,7 @@ WATCH = """
         .observe({ type: "longtask", buffered: true });
 """
 NEXT_PAGE = """async () => {
-    const first = () => document.querySelector(".backup h2").innerText;
+    const first = () => document.querySelector(".backup").dataset.id;
     const [before, began] = [first(), performance.now()];
     document.querySelector(".pager a:last-child").click();
     while (first() === before) await new Promise(requestAnimationFrame);

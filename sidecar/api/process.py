@@ -103,6 +103,7 @@ def _health(sidecar: Sidecar) -> schemas.HealthBody:
         mongodb=schemas.MongoBody(
             is_up=overview.mongodb.is_up,
             asked_at=overview.mongodb.asked_at,
+            last_up_at=overview.mongodb.last_up_at,
             error=overview.mongodb.error,
             hosts=settings.mongo_host,
         ),

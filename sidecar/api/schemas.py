@@ -59,6 +59,7 @@ class MongoBody(Body):
 
     is_up: bool
     asked_at: AwareDatetime | None
+    last_up_at: AwareDatetime | None
     error: str | None
     hosts: str
 

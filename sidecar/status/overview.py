@@ -60,10 +60,11 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Reachability:
-    """Whether MongoDB answered, and when it was asked."""
+    """Whether MongoDB answered, when it was asked, and when it last did."""
 
     is_up: bool = False
     asked_at: datetime | None = None
+    last_up_at: datetime | None = None  # None where it never did since the process started
     error: str | None = None
 
 
@@ -182,9 +183,9 @@ class Overview:
         now = self._clock.now()
         try:
             await self._service.database.ping(PING_SECONDS)
-            self.mongodb = Reachability(is_up=True, asked_at=now)
+            self.mongodb = Reachability(is_up=True, asked_at=now, last_up_at=now)
         except SidecarError as error:
-            self.mongodb = Reachability(asked_at=now, error=str(error))
+            self.mongodb = Reachability(asked_at=now, last_up_at=self.mongodb.last_up_at, error=str(error))
 
     def status(self, one: BackupSet, now: datetime) -> SetStatus:
         """How well a set is protected, by what was last seen."""

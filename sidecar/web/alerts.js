@@ -1,13 +1,26 @@
 // What somebody should do something about: the four causes of the specification, and those that the sidecar adds.
 
-import { brief, count, local, megabytes, relative } from "./format.js";
+import { backUp, rehearse } from "./actions.js";
+import { ago, brief, count, local, mebibytes, now, relative, timeOfDay } from "./format.js";
 import { address } from "./route.js";
 import { scheduled, setNames } from "./store.js";
 
 const ENDED = { aborted: "was aborted", skipped: "was skipped", missed: "was missed" };
 const ORDER = ["critical", "warning", "caution"];
 
-/** The worst first. Each has a tone, what is wrong, its details, what to do, and perhaps where to look. */
+/** How well everything is, in one tone: a banner is never beside a headline that says all is well. */
+export function overall(state) {
+  const [worst] = alerts(state);
+  return worst ? worst.tone : state.health.overall_health;
+}
+
+/** Nothing is wrong but that the first backups are still to come. */
+export const isFirstStart = (state) => {
+  const found = alerts(state);
+  return found.length > 0 && found.every((one) => one.key.startsWith("first "));
+};
+
+/** The worst first. Each has a tone, what is wrong, its details, what to do, perhaps a button that does it and where to look. */
 export function alerts(state) {
   const { health, schedule } = state;
   if (!health || !schedule) return [];
@@ -15,14 +28,25 @@ export function alerts(state) {
   return found.sort((left, right) => ORDER.indexOf(left.tone) - ORDER.indexOf(right.tone));
 }
 
-function* ofProcess({ storage, scheduler, configuration }) {
+function* ofProcess({ storage, scheduler, configuration, mongodb }) {
+  if (!mongodb.is_up && mongodb.asked_at) {
+    yield {
+      key: "mongodb",
+      tone: "critical",
+      title: "MongoDB is unreachable",
+      detail: [mongodb.last_up_at ? `It last answered ${relative(mongodb.last_up_at)}.` : "", mongodb.error].filter(Boolean).join(" "),
+      cure: `Nothing can be backed up or restored until ${mongodb.hosts} answers. The stored backups are safe.`,
+    };
+  }
   if (!storage.has_sufficient_space) {
     yield {
       key: "storage",
       tone: "critical",
       title: "Too little storage for the next backup",
-      detail: storage.error ?? `${megabytes(storage.free_mb)} are free, ${megabytes(storage.required_mb)} are needed.`,
-      cure: `Free space in ${configuration.backup_directory}, keep fewer backups, or give the volume more room.`,
+      detail: storage.error ?? `${mebibytes(storage.free_mb)} are free, ${mebibytes(storage.required_mb)} are needed.`,
+      cure: storage.free_mb === 0
+        ? `The disk of ${configuration.backup_directory} is full: delete what is not a backup there, or give the volume more room.`
+        : `Give the volume of ${configuration.backup_directory} more room, or keep fewer backups (${configuration.backup_limit} per set now).`,
     };
   }
   if (scheduler.held_because) {
@@ -56,6 +80,7 @@ function* ofSet(state, name) {
       title: `The last backup run of ${name} ${ENDED[entry.last_run?.outcome] ?? "failed"}`,
       detail: entry.last_run?.message ?? "",
       cure: entry.last_run?.cure || "Run one now.",
+      act: mend(name),
       link: { text: `Runs of ${name}`, href: address({ view: "runs", query: { set: name, kind: "backup" } }) },
     };
   }
@@ -67,32 +92,53 @@ function* ofSet(state, name) {
       title: `The last restore drill of ${name} failed`,
       detail: drill.message,
       cure: drill.cure || "Until a drill succeeds, nobody knows whether the newest backup can be restored.",
+      act: { words: `Run a drill of ${name} now`, work: () => rehearse(name) },
       link: { text: "Drills", href: address({ view: "schedule" }) },
     };
   }
 }
 
+const mend = (name) => ({ words: `Back up ${name} now`, work: () => backUp(name) });
+
+/** Where a restore from the newest backup that can be restored begins; nothing where there is none. */
+function wayBack(name, newest) {
+  if (!newest) return undefined;
+  const href = address({ view: "set", set: name, id: newest.backup_id, action: "restore" });
+  return { text: `Restore from ${timeOfDay(newest.timestamp)}…`, href };
+}
+
 function* ofBackups(name, status, entry) {
   const link = { text: `Backups of ${name}`, href: address({ view: "set", set: name }) };
   const last = status.last_backup;
-  if (!last) {
-    yield { key: `none ${name}`, tone: "critical", title: `${name} has no backup`, detail: "", cure: "Run one now.", link };
+  if (!last && !entry.last_run && entry.next_run && !entry.pause) {
+    yield {
+      key: `first ${name}`,
+      tone: "caution",
+      title: `${name} has no backup yet`,
+      detail: `The first one begins ${relative(entry.next_run)}.`,
+      cure: "Wait for it, or run it now.",
+      act: mend(name),
+    };
+  } else if (!last) {
+    yield { key: `none ${name}`, tone: "critical", title: `${name} has no backup`, detail: "", cure: "Run one now.", act: mend(name), link };
   } else if (status.status === "corrupted") {
     yield {
       key: `corrupt ${name}`,
       tone: "critical",
-      title: `The newest backup of ${name} is corrupt`,
+      title: `The newest backup of ${name} is damaged`,
       detail: `${last.filename}: ${brief(last.verify_message)}`,
-      cure: "Do not restore it. Run a new backup now, and look at the disk.",
-      link,
+      cure: "It is never restored. Back up now, and look at the disk.",
+      act: mend(name),
+      link: wayBack(name, status.newest_restorable) ?? link,
     };
   } else if (status.status === "stale") {
     yield {
       key: `stale ${name}`,
       tone: "warning",
       title: `The last backup of ${name} is more than 48 hours old`,
-      detail: `It is of ${local(last.timestamp)}.`,
+      detail: `It is of ${local(last.timestamp)}, ${ago((now() - new Date(last.timestamp)) / 1000)} old.`,
       cure: "Run one now, and see why the schedule made none.",
+      act: mend(name),
       link,
     };
   } else if (entry.is_overdue && !entry.pause) {
@@ -102,6 +148,7 @@ function* ofBackups(name, status, entry) {
       title: `A backup of ${name} is overdue`,
       detail: `The newest is of ${relative(last.timestamp)}; the schedule is ${entry.schedule}.`,
       cure: "Run one now, and see why the schedule made none.",
+      act: mend(name),
       link,
     };
   }

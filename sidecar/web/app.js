@@ -1,5 +1,6 @@
 // The page as a whole: who is signed in, where they are, and what is drawn.
 
+import { overall } from "./alerts.js";
 import { html, render, useEffect } from "./html.js";
 import { clock } from "./format.js";
 import { Icon, Mark } from "./icons.js";
@@ -18,7 +19,7 @@ import { HEALTH } from "./words.js";
 
 function App({ state }) {
   useEffect(() => {
-    document.title = state.health && state.session ? `${HEALTH[state.health.overall_health][1]} · Backups` : "Backups";
+    document.title = state.health && state.session ? `${HEALTH[overall(state)][1]} · Backups` : "Backups";
   });
   if (state.session === undefined && !state.awaySince) return null;
   if (!state.health) return state.session === null ? html`<${SignIn} state=${state} />` : html`<${Away} state=${state} />`;

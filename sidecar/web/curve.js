@@ -5,13 +5,14 @@ import { html } from "./html.js";
 const WIDTH = 120;
 const HEIGHT = 28;
 const EDGE = 3;
+const FEWEST = 4; // values: a line through two or three looks like a trend and is none
 
 /** `values` from old to new; `show` makes words of one. */
 export function Curve({ name, values, show }) {
   const words = values.length ? show(values.at(-1)) : "–";
   return html`<figure class="curve">
     <figcaption>${name} <strong>${words}</strong></figcaption>
-    ${values.length > 1 && html`<${Line} values=${values} label=${`${name} of the last ${values.length} backups: ${range(values, show)}`} />`}
+    ${values.length >= FEWEST && html`<${Line} values=${values} label=${`${name} of the last ${values.length} backups: ${range(values, show)}`} />`}
   </figure>`;
 }
 

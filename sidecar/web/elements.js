@@ -10,9 +10,8 @@ import { ACTION } from "./words.js";
 export const Badge = ({ of: [tone, word], title }) =>
   html`<span class="badge ${tone}" title=${title}><${Icon} name=${tone} />${word}</span>`;
 
-/** A moment, local and in UTC. */
-export const When = ({ at }) =>
-  html`<time datetime=${at}>${local(at)} <span class="utc">${utc(at)}</span></time>`;
+/** A moment in the reader's own time; in UTC on demand. */
+export const When = ({ at }) => html`<time datetime=${at} title=${utc(at)}>${local(at)}</time>`;
 
 /** How long ago, or in how long; the moment itself on demand. */
 export const Ago = ({ at }) => html`<time datetime=${at} title=${`${local(at)} (${utc(at)})`}>${relative(at)}</time>`;

@@ -1,6 +1,6 @@
-// Numbers and times as the reader's own language writes them.
+// Numbers and times in English, as the words around them are, in the reader's own time zone.
 
-const LANGUAGE = navigator.languages;
+const LANGUAGE = "en-GB"; // the order of day, month and year that nobody mistakes
 const formats = new Map();
 
 function format(kind, options) {
@@ -15,16 +15,17 @@ export const number = (value) => format(Intl.NumberFormat, {}).format(value);
 
 export const percent = (share) => format(Intl.NumberFormat, { style: "percent" }).format(share);
 
-const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
 
 /** Steps of 1024, as the API's own `size_mb`. */
 export function bytes(value) {
   const step = Math.min(Math.floor(Math.log2(Math.max(value, 1)) / 10), UNITS.length - 1);
   const shown = value / 1024 ** step;
-  return quantity(shown, UNITS[step], "short", { maximumFractionDigits: step && shown < 100 ? 1 : 0 });
+  const digits = { maximumFractionDigits: step && shown < 100 ? 1 : 0 };
+  return `${format(Intl.NumberFormat, digits).format(shown)} ${value === 1 ? "byte" : UNITS[step]}`;
 }
 
-export const megabytes = (value) => bytes(value * 2 ** 20);
+export const mebibytes = (value) => bytes(value * 2 ** 20);
 
 export const rate = (bytesPerSecond) => `${bytes(bytesPerSecond)}/s`;
 
@@ -47,7 +48,13 @@ export function setClock(serverDate) {
 
 export const now = () => Date.now() + skew;
 
-export const local = (moment) => format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short" }).format(new Date(moment));
+const LOCAL = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+
+/** `24 Nov 2026, 03:18 CET`: the reader's own time, and which that is. */
+export const local = (moment) => format(Intl.DateTimeFormat, LOCAL).format(new Date(moment));
+
+/** `03:18`, the reader's own time. */
+export const timeOfDay = (moment) => format(Intl.DateTimeFormat, { timeStyle: "short" }).format(new Date(moment));
 
 export const clock = (moment) => format(Intl.DateTimeFormat, { timeStyle: "medium" }).format(new Date(moment));
 
@@ -58,12 +65,32 @@ export const utc = (moment) => `${new Date(moment).toISOString().slice(0, 19).re
 
 const STEPS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
+/** `3 hours`, `1 hour 59 minutes`, `2 days`; below a minute that is said. Hours are exact as long as they are few. */
+export function ago(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 1) return "less than a minute";
+  if (minutes < 60) return count(minutes, "minute");
+  const hours = Math.floor(minutes / 60);
+  if (hours < 6 && minutes % 60) return `${count(hours, "hour")} ${count(minutes % 60, "minute")}`;
+  return hours < 48 ? count(hours, "hour") : count(Math.floor(hours / 24), "day");
+}
+
 /** `3 hours ago`, `in 2 days`; less than a minute is now. */
 export function relative(moment) {
   const seconds = (new Date(moment).getTime() - now()) / 1000;
-  const [unit, size] = STEPS.find(([, size]) => Math.abs(seconds) >= size * (size === 3600 ? 2 : 1)) ?? ["minute", 60];
-  const value = unit === "second" ? 0 : Math.trunc(seconds / size);
-  return value === 0 ? "just now" : format(Intl.RelativeTimeFormat, { numeric: "always" }).format(value, unit);
+  if (Math.abs(seconds) < 60) return "just now";
+  return seconds < 0 ? `${ago(-seconds)} ago` : `in ${ago(seconds)}`;
+}
+
+/** The midnight that begins a moment's day, to tell days apart; the reader's own. */
+const midnight = (moment) => new Date(moment).setHours(0, 0, 0, 0);
+
+/** `Today`, `Yesterday`, `Tuesday, 24 November 2026`. */
+export function dayName(moment) {
+  const apart = Math.round((midnight(now()) - midnight(moment)) / 86_400_000);
+  if (apart === 0) return "Today";
+  if (apart === 1) return "Yesterday";
+  return format(Intl.DateTimeFormat, { dateStyle: "full" }).format(new Date(moment));
 }
 
 /** `1h 5m`, `12s`, `0.8s`. */

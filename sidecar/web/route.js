@@ -1,6 +1,6 @@
 // Where in the page the reader is, as the address says it: #/set/main/backup/ID can be bookmarked and sent to a colleague.
 
-import { update } from "./store.js";
+import { current, update } from "./store.js";
 
 /**
  * `#/`, `#/schedule`, `#/runs?outcome=failed&page=2`, `#/set/NAME?state=invalid&trigger=manual&page=2`,
@@ -45,9 +45,14 @@ export function go(route) {
   read();
 }
 
+/** Whether two places are the same page with another window or filter over it: then the reader stays where they are. */
+const isSamePage = (one, other) => one.view === other.view && one.set === other.set && one.query?.page === other.query?.page;
+
 function read() {
   const token = takeToken();
-  update({ route: parse(location.hash) });
+  const route = parse(location.hash);
+  if (!isSamePage(current().route, route)) scrollTo(0, 0);
+  update({ route });
   arrive(token);
 }
 

@@ -38,11 +38,9 @@ export const ACTION = { backup: "Reading", hash: "Reading", verify: "Checking", 
 
 export const setWords = (set) => (set === "all" ? "all sets" : set);
 
-const OVERALL = {
+export const OVERALL = {
   healthy: "Every set is protected",
-  caution: "Backups are getting old",
+  caution: "Something needs a look",
   warning: "Something needs attention",
   critical: "Something needs you now",
 };
-
-export const overallWords = (health) => OVERALL[health] ?? health;

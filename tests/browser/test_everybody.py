@@ -67,7 +67,7 @@ def test_no_width_scrolls_sideways(width: int, furnished: Furnished, visits: Cal
 def test_on_paper_there_is_the_status_and_no_button(onlooker: Visit) -> None:
     page = onlooker.at()
     page.emulate_media(media="print")
-    expect(onlooker.set_card("main")).to_contain_text("Last backup")
+    expect(onlooker.set_card("main")).to_contain_text("You can go back to")
     assert [button.inner_text() for button in page.get_by_role("button").all() if button.is_visible()] == []
 
 

@@ -22,32 +22,45 @@ WATCH_SHIFTS = """() => {
 }"""
 
 
-def test_a_card_says_everything_about_a_backup(reader: Visit, served: Served) -> None:
+def test_a_row_says_when_whether_how_much_and_why_and_its_window_says_everything(reader: Visit, served: Served) -> None:
     made = served.back_up()
     taken = datetime.fromisoformat(made["timestamp"])
-    reader.at("#/set/main")
-    card = reader.backup(made["backup_id"])
-    expect(card.locator("header")).to_have_text(f"Valid{made['filename']}")
     berlin = taken.astimezone(ZoneInfo("Europe/Berlin"))
-    expect(card.locator(".made")).to_contain_text(f"{berlin.day} {berlin:%b %Y, %H:%M} {taken:%Y-%m-%d %H:%M:%S} UTC")
-    facts = dict(zip(card.locator("dt").all_inner_texts(), card.locator("dd").all_inner_texts(), strict=True))
-    size_kb = made["file_size_bytes"] / 1024
-    assert facts == {
-        "Age": "0 days",
-        "Size": f"{size_kb:.0f} kB",
-        "Made": "Manual",
-        "Consistency": "One snapshot",
-        "SHA-256": f"{made['checksum'][:12]}…",
-        "Retention": "Kept: the newest valid backup",
-    }
-    assert card.locator(".counts li").all_inner_texts() == ["users 3,000", "buses 250"]
+    page = reader.at("#/set/main")
+    expect(page.locator(".day h2")).to_have_text("Today")
+    row = reader.backup(made["backup_id"])
+    expect(row.locator("time")).to_have_attribute("datetime", made["timestamp"])
+    size = f"{made['file_size_bytes'] / 1024:.0f} KiB"
+    assert row.locator("> *").all_inner_texts() == [
+        f"{berlin:%H:%M}",
+        "Valid",
+        "3,250 documents",
+        size,
+        "Manual",
+        "Kept: the newest valid backup",
+        "Restore…",
+    ]
+    row.get_by_role("link", name=made["backup_id"]).first.click()
+    facts = reader.window.locator(".fact")
+    expect(facts.filter(has_text="Taken")).to_contain_text(f"{berlin.day} {berlin:%b %Y}, {berlin:%H:%M} {berlin:%Z}")
+    expect(facts.filter(has_text="SHA-256")).to_contain_text(f"{made['checksum'][:12]}…")
+    expect(facts.filter(has_text="Consistency")).to_contain_text("One snapshot")
+
+
+def test_backups_of_other_days_stand_under_their_dates(reader: Visit, served: Served) -> None:
+    made, now = served.back_up(), datetime.now(UTC)
+    days = [now - timedelta(days=number) for number in (1, 2)]
+    repeat(served.directory, made, days)
+    page = reader.at("#/set/main")
+    before = days[1].astimezone(ZoneInfo("Europe/Berlin"))
+    expect(page.locator(".day h2")).to_have_text(["Today", "Yesterday", f"{before:%A}, {before.day} {before:%B %Y}"])
 
 
 def test_a_checksum_is_copied_whole(reader: Visit, served: Served) -> None:
     made = served.back_up()
-    page = reader.at("#/set/main")
+    page = reader.at(f"#/set/main/backup/{made['backup_id']}")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    reader.backup(made["backup_id"]).get_by_role("button", name="Copy the SHA-256").click()
+    reader.window.get_by_role("button", name="Copy the SHA-256").click()
     expect(reader.toast("Copied: SHA-256")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == made["checksum"]
 
@@ -55,8 +68,8 @@ def test_a_checksum_is_copied_whole(reader: Visit, served: Served) -> None:
 def test_where_the_browser_forbids_copying_the_checksum_is_shown(reader: Visit, served: Served) -> None:
     made = served.back_up()
     reader.page.add_init_script("delete Navigator.prototype.clipboard")  # as on a page that came by plain HTTP
-    reader.at("#/set/main")
-    reader.backup(made["backup_id"]).get_by_role("button", name="Copy the SHA-256").click()
+    reader.at(f"#/set/main/backup/{made['backup_id']}")
+    reader.window.get_by_role("button", name="Copy the SHA-256").click()
     expect(reader.toast("The browser does not allow copying")).to_contain_text(made["checksum"])
 
 
@@ -69,7 +82,7 @@ def test_each_set_has_its_tab_and_its_backups(reader: Visit, served: Served) -> 
     for one in made:
         tabs.get_by_role("link", name=one["backup_type"]).click()
         expect(page.get_by_role("heading", level=1)).to_have_text(one["backup_type"])
-        expect(page.locator(".backup h2")).to_have_text([one["filename"]])
+        expect(page.locator(".backup")).to_have_attribute("data-id", one["backup_id"])
         expect(tabs.locator("[aria-current=page]")).to_have_text(one["backup_type"])
 
 
@@ -94,11 +107,11 @@ def test_two_thousand_backups_are_paged_and_filtered_and_reached_by_a_link(reade
     pager.get_by_role("link", name="Older").click()
     expect(pager).to_contain_text("25–48 of 2,000")
     page.get_by_label("Made").select_option("manual")
-    expect(page.locator(".backup h2")).to_have_text([made["filename"]])
+    expect(page.locator(".backup")).to_have_attribute("data-id", made["backup_id"])
     page.get_by_label("Made").select_option("scheduled")
     expect(page.locator("output")).to_have_text("1,999 backups")
     reader.at("#/set/main?page=84&trigger=scheduled", token=None)
-    expect(page.locator(".backup h2").last).to_have_text(f"{ids[-1]}.json")
+    expect(page.locator(".backup").last).to_have_attribute("data-id", str(ids[-1]))
     reader.at(f"#/set/main/backup/{ids[1000]}", token=None)
     expect(reader.window).to_contain_text("Integrity verified")
     expect(reader.window).to_contain_text("Goes next: number 1002 of the valid backups, 5 are kept")
@@ -108,7 +121,7 @@ def test_a_refresh_keeps_the_place_and_moves_nothing(reader: Visit, served: Serv
     made, now = served.back_up(), datetime.now(UTC)
     ids = repeat(served.directory, made, [now - timedelta(hours=number) for number in range(1, 60)])
     page = reader.at("#/set/main")
-    link = reader.backup(ids[15]).get_by_role("link", name=f"{ids[15]}.json")
+    link = reader.backup(ids[15]).get_by_role("link", name=str(ids[15]), exact=True)
     link.scroll_into_view_if_needed()
     link.focus()
     page.evaluate(WATCH_SHIFTS)
@@ -178,7 +191,7 @@ def test_one_backup_is_verified_pinned_downloaded_and_deleted(reader: Visit, ser
     window.get_by_label("Type the backup's name").fill(first["backup_id"])
     window.get_by_role("button", name="Delete it").click()
     expect(window).to_have_count(0)
-    expect(page.locator(".backup h2")).to_have_text([last["filename"]])
+    expect(page.locator(".backup")).to_have_attribute("data-id", last["backup_id"])
     assert not (served.directory / first["filename"]).exists()
     reader.expect_complaints("status of 409")
 

@@ -77,7 +77,7 @@ class Visit:
         return self.page.locator(".card").filter(has=heading)
 
     def backup(self, backup_id: str) -> Locator:
-        return self.page.locator(".backup", has_text=backup_id)
+        return self.page.locator(f".backup[data-id={backup_id}]")
 
     @property
     def window(self) -> Locator:

@@ -1,8 +1,10 @@
 // Banners over every view: what is wrong, and what to do.
 
 import { alerts } from "../alerts.js";
+import { Action } from "../elements.js";
 import { html } from "../html.js";
 import { Icon } from "../icons.js";
+import { mayWrite } from "../store.js";
 
 const WORDS = { critical: "Critical", warning: "Warning", caution: "Caution" };
 
@@ -13,6 +15,7 @@ export const Alerts = ({ state }) => html`<section class="alerts" aria-label="Al
       <h2><span class="tone">${WORDS[one.tone]}:</span> ${one.title}</h2>
       ${one.detail && html`<p>${one.detail}</p>`}
       <p class="cure">${one.cure} ${one.link && html`<a href=${one.link.href}>${one.link.text}</a>`}</p>
+      ${one.act && mayWrite(state) && html`<p><${Action} kind="small" work=${one.act.work}>${one.act.words}<//></p>`}
     </div>
   </article>`)}
 </section>`;

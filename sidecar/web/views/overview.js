@@ -1,14 +1,15 @@
 // The health of everything on one page.
 
 import { backUp, cancel } from "../actions.js";
+import { isFirstStart, overall } from "../alerts.js";
 import { Curve } from "../curve.js";
 import { Action, Ago, Badge, Fact, Progress, When } from "../elements.js";
-import { bytes, count, days, duration, megabytes, percent } from "../format.js";
+import { between, bytes, count, days, duration, mebibytes, percent } from "../format.js";
 import { html } from "../html.js";
 import { running } from "../jobs.js";
 import { address } from "../route.js";
 import { mayWrite, scheduled, setNames } from "../store.js";
-import { HEALTH, KIND, OUTCOME, overallWords } from "../words.js";
+import { HEALTH, KIND, OUTCOME, OVERALL } from "../words.js";
 
 export const Overview = ({ state }) => html`
   <${Overall} state=${state} />
@@ -23,11 +24,11 @@ export const Overview = ({ state }) => html`
 `;
 
 function Overall({ state }) {
-  const { overall_health: health } = state.health;
+  const health = overall(state);
   const isBusy = setNames(state).some((name) => running(state, name, ["backup", "restore"]).length);
   return html`<section class="overall ${HEALTH[health][0]}">
     <div>
-      <h1>${overallWords(health)}</h1>
+      <h1>${isFirstStart(state) ? "Waiting for the first backup" : OVERALL[health]}</h1>
       <p><${Badge} of=${HEALTH[health]} /> ${summary(state)}</p>
     </div>
     ${mayWrite(state) && html`<${Action} kind="primary" isBusy=${isBusy} work=${() => backUp("all")}>Run all backups now<//>`}
@@ -42,26 +43,43 @@ function summary(state) {
 
 function SetCard({ state, name }) {
   const status = state.health[`${name}_backup`];
-  const last = status.last_backup;
   return html`<article class="card">
     <header>
       <h2><a href=${address({ view: "set", set: name })}>${name}</a></h2>
       <${Badge} of=${HEALTH[status.health]} title=${status.message} />
     </header>
-    <p class="last">
-      <span class="label">Last backup</span>
-      ${last ? html`<strong><${Ago} at=${last.timestamp} /></strong> <${When} at=${last.timestamp} />` : html`<strong>None yet</strong>`}
-    </p>
+    <${GoBack} status=${status} />
     <${SetFacts} state=${state} name=${name} status=${status} />
     <${Curves} entries=${state.recent[name] ?? []} />
     <${SetAtWork} state=${state} name=${name} />
   </article>`;
 }
 
+/** The first question at night: to what moment can the data be brought back? A newer backup that is damaged does not count. */
+function GoBack({ status: { last_backup: last, newest_restorable: newest } }) {
+  const isNewest = last?.backup_id === newest?.backup_id;
+  return html`<div class="last">
+    ${newest
+      ? html`<p><span class="label">You can go back to</span> <strong><${When} at=${newest.timestamp} /></strong>, <${Ago} at=${newest.timestamp} /></p>`
+      : html`<p><strong>Nothing can be restored yet</strong></p>`}
+    ${last && !isNewest && html`<p class="label">The newest backup, of <${Ago} at=${last.timestamp} />, cannot be restored.</p>`}
+  </div>`;
+}
+
 const SetFacts = ({ state, name, status }) => html`<dl class="facts">
+  <${Fact} name="At the earliest to">${status.oldest_restorable ? html`<${When} at=${status.oldest_restorable.timestamp} />` : "–"}<//>
+  <${Fact} name="Verified"><${Proven} by=${status.last_verification} /><//>
+  <${Fact} name="Restore rehearsed"><${Proven} by=${status.last_drill} run=${scheduled(state, "drill", name)?.last_run} /><//>
   <${Fact} name="Next run"><${NextRun} entry=${scheduled(state, "backup", name)} /><//>
   <${Fact} name="Kept">${status.backup_count} of ${status.retention_limit}, for ${days(status.retention_days)}<//>
 </dl>`;
+
+/** When something was last proven and how that ended; with `run` also how long it took. */
+function Proven({ by: proof, run }) {
+  if (!proof) return "Never";
+  const how = !proof.success ? ", failed" : run?.ended_at ? `, took ${between(run.started_at, run.ended_at)}` : "";
+  return html`<${Ago} at=${proof.ended_at} />${how}`;
+}
 
 export function NextRun({ entry }) {
   if (entry.pause) return html`Paused${entry.pause.until ? html` until <${When} at=${entry.pause.until} />` : ""}`;
@@ -104,30 +122,29 @@ const Storage = ({ storage, configuration }) => html`<article class="card">
     <h2>Storage</h2>
     <${Badge} of=${storage.has_sufficient_space ? ["good", "Sufficient"] : ["critical", "Insufficient"]} />
   </header>
-  <p class="last"><strong>${megabytes(storage.free_mb)} free</strong> <span class="label">of ${megabytes(storage.capacity_mb)}</span></p>
-  <meter aria-label="Free storage" max="1" low="0.05" high="0.15" optimum="1" value=${storage.capacity_mb ? storage.free_mb / storage.capacity_mb : 0}>
-    ${percent(storage.capacity_mb ? storage.free_mb / storage.capacity_mb : 0)}
-  </meter>
+  <p class="last"><strong>${mebibytes(storage.free_mb)} free</strong> <span class="label">of ${mebibytes(storage.capacity_mb)}</span></p>
+  <meter aria-label="Used storage" max="1" low="0.85" high="0.95" optimum="0" value=${used(storage)}>${percent(used(storage))} used</meter>
   <dl class="facts">
-    <${Fact} name="Needed for a run">${megabytes(storage.required_mb)}<//>
-    <${Fact} name="Minimum left free">${megabytes(storage.minimum_required_mb)}<//>
+    <${Fact} name="Needed for a run">${mebibytes(storage.required_mb)}<//>
+    <${Fact} name="Minimum left free">${mebibytes(storage.minimum_required_mb)}<//>
     <${Fact} name="Limits">${configuration.backup_limit} per set, ${days(configuration.retention_days)}<//>
     <${Fact} name="Directory"><code>${configuration.backup_directory}</code><//>
   </dl>
 </article>`;
 
+const used = ({ free_mb: free, capacity_mb: capacity }) => (capacity ? 1 - free / capacity : 0);
+
 const Process = ({ mongodb, scheduler, configuration }) => html`<article class="card">
   <header>
     <h2>Sidecar</h2>
-    <${Badge} of=${mongodb.is_up ? ["good", "MongoDB answers"] : ["warning", "MongoDB is away"]} title=${mongodb.error} />
+    ${mongodb.is_up && html`<${Badge} of=${["good", "MongoDB answers"]} />`}
   </header>
-  ${mongodb.error && html`<p>${mongodb.error}</p>`}
   <dl class="facts">
     <${Fact} name="Database"><code>${configuration.db_name}</code> on <code>${mongodb.hosts}</code><//>
     <${Fact} name="Scheduler">${schedulerWords(scheduler)}<//>
     <${Fact} name="Time zone">${configuration.timezone}<//>
-    <${Fact} name="Codec"><code>${configuration.codec}</code><//>
   </dl>
+  <details><summary>Details</summary><dl class="facts"><${Fact} name="Codec"><code>${configuration.codec}</code><//></dl></details>
 </article>`;
 
 function schedulerWords({ is_running: isRunning, held_because: held, paused_sets: paused }) {

@@ -1,18 +1,14 @@
-// The history of one set: its backups as cards, newest first, a page at a time.
+// The history of one set: a row for each of its backups, newest first, day by day, a page at a time.
 
-import { verify } from "../actions.js";
-import { Action, Ago, Badge, Choice, Digest, Fact, Nothing, Pager, When } from "../elements.js";
-import { brief, bytes, count, day, days, number } from "../format.js";
+import { Badge, Choice, Nothing, Pager } from "../elements.js";
+import { brief, bytes, count, day, dayName, days, local, number, timeOfDay, utc } from "../format.js";
 import { html } from "../html.js";
 import { Icon } from "../icons.js";
-import { running } from "../jobs.js";
 import { address, go } from "../route.js";
 import { PAGE, mayWrite } from "../store.js";
-import { CONSISTENCY, HEALTH, STATE, TRIGGER } from "../words.js";
+import { HEALTH, STATE, TRIGGER } from "../words.js";
 import { BackupDialog } from "./backup.js";
 import { SetAtWork } from "./overview.js";
-
-const MOST_COUNTS = 8; // collections on a card; the rest is one click away
 
 export function SetView({ state }) {
   const { route, history, health } = state;
@@ -56,58 +52,54 @@ function List({ state, shown }) {
   if (!entries.length) return html`<${Nothing} problem=${problem}>${words}<//>`;
   const turn = (page) => address({ view: "set", set, query: { ...query, page } });
   return html`
-    <ol class="backups">
-      ${entries.map((entry) => html`<li key=${entry.backup_id}>
-        <${Card} state=${state} entry=${entry} decision=${decisions[entry.backup_id]} query=${query} />
-      </li>`)}
-    </ol>
+    ${byDay(entries).map(([name, ofDay]) => html`<section key=${name} class="day">
+      <h2>${name}</h2>
+      <ol class="backups">
+        ${ofDay.map((entry) => html`<li key=${entry.backup_id}>
+          <${Row} entry=${entry} decision=${decisions[entry.backup_id]} query=${query} mayWrite=${mayWrite(state)} />
+        </li>`)}
+      </ol>
+    </section>`)}
     <${Pager} page=${query.page} size=${PAGE} total=${total} address=${turn} />
   `;
 }
 
-function Card({ state, entry, decision, query }) {
+/** [day, its backups] pairs in the order that they came in. */
+function byDay(entries) {
+  const days = new Map();
+  for (const entry of entries) {
+    const name = dayName(entry.timestamp);
+    days.set(name, [...(days.get(name) ?? []), entry]);
+  }
+  return [...days];
+}
+
+function Row({ entry, decision, query, mayWrite: mayRestore }) {
   const here = { view: "set", set: entry.backup_type, id: entry.backup_id, query };
-  return html`<article class="backup ${STATE[entry.state][0]}">
-    <header>
+  const documents = Object.values(entry.collections).reduce((sum, one) => sum + one, 0);
+  return html`<article class="backup ${STATE[entry.state][0]}" data-id=${entry.backup_id}>
+    <h3><a href=${address(here)} aria-label=${entry.backup_id}><${Moment} at=${entry.timestamp} /></a></h3>
+    <p class="badges">
       <${Badge} of=${STATE[entry.state]} title=${entry.verify_message} />
       ${entry.is_suspect && html`<${Badge} of=${["warning", "Suspect"]} />`}
       ${entry.is_pinned && html`<span class="badge neutral"><${Icon} name="pin" />Pinned</span>`}
-      <h2><a href=${address(here)}>${entry.filename}</a></h2>
-    </header>
-    <p class="made"><strong><${Ago} at=${entry.timestamp} /></strong> <${When} at=${entry.timestamp} /></p>
-    ${!entry.is_valid && html`<p class="why">${brief(entry.verify_message)}</p>`}
-    <dl class="facts">
-      <${Fact} name="Age">${days(entry.age_days)}<//>
-      <${Fact} name="Size">${bytes(entry.size_bytes)}<//>
-      <${Fact} name="Made">${TRIGGER[entry.trigger] ?? "–"}<//>
-      <${Fact} name="Consistency">${CONSISTENCY[entry.consistency] ?? "–"}<//>
-      <${Fact} name="SHA-256"><${Digest} value=${entry.checksum} of="SHA-256" /><//>
-      <${Fact} name="Retention"><${Verdict} decision=${decision} /><//>
-    </dl>
-    <${Counts} collections=${entry.collections} />
-    ${mayWrite(state) && html`<${CardActions} state=${state} entry=${entry} here=${here} />`}
+    </p>
+    <p class="figure">${entry.is_valid || documents ? count(documents, "document") : ""}</p>
+    <p class="figure">${bytes(entry.size_bytes)}</p>
+    <p class="label">${TRIGGER[entry.trigger] ?? "–"}</p>
+    <p class="why">${entry.is_valid ? html`<${Verdict} decision=${decision} />` : brief(entry.verify_message)}</p>
+    ${mayRestore && entry.is_valid
+      ? html`<a class="button small" href=${address({ ...here, action: "restore" })} aria-label=${`Restore ${entry.backup_id}`}>Restore…</a>`
+      : html`<span />`}
   </article>`;
 }
+
+/** `03:18`; the day stands above it, everything else in the hint. */
+const Moment = ({ at }) => html`<time datetime=${at} title=${`${local(at)} (${utc(at)})`}>${timeOfDay(at)}</time>`;
 
 export const Verdict = ({ decision }) => {
   if (!decision) return "–";
   const { keep, reason, expires_at: expiresAt } = decision;
   if (!keep) return html`Goes next: ${reason}`;
   return html`${expiresAt ? `Kept until ${day(expiresAt)}` : "Kept"}: ${reason}`;
-};
-
-const Counts = ({ collections }) => {
-  const all = Object.entries(collections);
-  return html`<ul class="counts" aria-label="Documents by collection">
-    ${all.slice(0, MOST_COUNTS).map(([name, documents]) => html`<li key=${name}>${name} <b>${number(documents)}</b></li>`)}
-    ${all.length > MOST_COUNTS && html`<li>and ${number(all.length - MOST_COUNTS)} more</li>`}
-  </ul>`;
-};
-
-const CardActions = ({ state, entry, here }) => {
-  const isVerifying = running(state, entry.backup_type, ["verify"]).some((job) => job.runs[0].backup_id === entry.backup_id);
-  return html`<footer>
-    <${Action} isBusy=${isVerifying} work=${() => verify(entry.backup_id, false)} aria-label=${`Verify ${entry.backup_id}`}>Verify<//>
-    ${entry.is_valid && html`<a class="button" href=${address({ ...here, action: "restore" })} aria-label=${`Restore ${entry.backup_id}`}>Restore…</a>`}
-  </footer>`;
 };

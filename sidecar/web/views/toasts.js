@@ -1,6 +1,6 @@
 // What has just happened, said in a corner and to screen readers.
 
-import { html } from "../html.js";
+import { html, useLayoutEffect, useRef } from "../html.js";
 import { Icon } from "../icons.js";
 import { dismiss } from "../store.js";
 import { percent } from "../format.js";
@@ -8,10 +8,19 @@ import { KIND } from "../words.js";
 
 const TONE = { good: "good", bad: "critical" };
 
-export const Toasts = ({ toasts }) => html`<div class="toasts">
-  <div role="status">${toasts.filter((one) => one.tone === "good").map((one) => html`<${Toast} key=${one.id} ...${one} />`)}</div>
-  <div role="alert">${toasts.filter((one) => one.tone === "bad").map((one) => html`<${Toast} key=${one.id} ...${one} />`)}</div>
-</div>`;
+/** Shown anew with each toast, which puts it above a window that was opened since. */
+export function Toasts({ toasts }) {
+  const ref = useRef();
+  const newest = toasts.at(-1)?.id;
+  useLayoutEffect(() => {
+    ref.current.hidePopover();
+    ref.current.showPopover();
+  }, [newest]);
+  return html`<div class="toasts" popover="manual" ref=${ref}>
+    <div role="status">${toasts.filter((one) => one.tone === "good").map((one) => html`<${Toast} key=${one.id} ...${one} />`)}</div>
+    <div role="alert">${toasts.filter((one) => one.tone === "bad").map((one) => html`<${Toast} key=${one.id} ...${one} />`)}</div>
+  </div>`;
+}
 
 const Toast = ({ id, tone, title, detail, cure }) => html`<div class="toast ${TONE[tone]}">
   <${Icon} name=${TONE[tone]} />
