@@ -82,6 +82,7 @@ def test_each_set_has_its_tab_and_its_backups(reader: Visit, served: Served) -> 
     for one in made:
         tabs.get_by_role("link", name=one["backup_type"]).click()
         expect(page.get_by_role("heading", level=1)).to_have_text(one["backup_type"])
+        expect(page.locator(".backup")).to_have_count(1)
         expect(page.locator(".backup")).to_have_attribute("data-id", one["backup_id"])
         expect(tabs.locator("[aria-current=page]")).to_have_text(one["backup_type"])
 
@@ -107,6 +108,7 @@ def test_two_thousand_backups_are_paged_and_filtered_and_reached_by_a_link(reade
     pager.get_by_role("link", name="Older").click()
     expect(pager).to_contain_text("25–48 of 2,000")
     page.get_by_label("Made").select_option("manual")
+    expect(page.locator(".backup")).to_have_count(1)
     expect(page.locator(".backup")).to_have_attribute("data-id", made["backup_id"])
     page.get_by_label("Made").select_option("scheduled")
     expect(page.locator("output")).to_have_text("1,999 backups")
@@ -191,6 +193,7 @@ def test_one_backup_is_verified_pinned_downloaded_and_deleted(reader: Visit, ser
     window.get_by_label("Type the backup's name").fill(first["backup_id"])
     window.get_by_role("button", name="Delete it").click()
     expect(window).to_have_count(0)
+    expect(page.locator(".backup")).to_have_count(1)
     expect(page.locator(".backup")).to_have_attribute("data-id", last["backup_id"])
     assert not (served.directory / first["filename"]).exists()
     reader.expect_complaints("status of 409")

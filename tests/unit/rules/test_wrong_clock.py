@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.rules.health import WARNING_AFTER, Health
-from support.wrong_clock import DAY, HOUR, POLICY, UNSEEN, World
+from support.wrong_clock import DAY, HOUR, POLICY, World
 
 Event = Callable[[World], object]
 
 MOST = 400 * 86400
+POLICY_AGE = timedelta(days=POLICY.retention_days)
 
 
 def jumping(seconds: int) -> Event:
@@ -47,7 +48,7 @@ def test_no_backup_goes_by_its_age_before_it_is_that_old(happenings: list[Event]
         before = len(world.made)
         happens(world)
         assert len(world.made) >= min(before, POLICY.limit) - len(world.deleted_by_age)
-    early = [(one, age) for one, age in world.deleted_by_age if age < timedelta(days=POLICY.retention_days) - UNSEEN]
+    early = [(one, age) for one, age in world.deleted_by_age if age < POLICY_AGE - world.unseen]
     assert early == []
 
 
