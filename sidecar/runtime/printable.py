@@ -2,7 +2,9 @@
 
 import re
 
-_WIDE_SPACE = "\u3000"  # between words of Chinese and Japanese; Python takes every space but the common one for unprintable
+_WIDE_SPACE = (
+    "\u3000"  # between words of Chinese and Japanese; Python takes every space but the common one for unprintable
+)
 _PLAIN = re.compile(r"[ -~]*")
 
 

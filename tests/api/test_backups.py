@@ -35,6 +35,7 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
     status = served.get(f"{BACKUPS}/status").json
     assert list(status) == ["main", "attendance"]
     last = status["main"].pop("last_backup")
+    only = {"backup_id": made["backup_id"], "timestamp": made["timestamp"], "age_hours": 0.0}
     assert status == {
         "main": {
             "status": "current",
@@ -46,6 +47,10 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "directory": ".",
             "states": {"valid": 1, "invalid": 0, "missing": 0, "orphan": 0},
             "suspicions": [],
+            "newest_restorable": only,
+            "oldest_restorable": only,
+            "last_verification": None,
+            "last_drill": None,
         },
         "attendance": {
             "status": "missing",
@@ -58,6 +63,10 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "directory": "attendance",
             "states": {"valid": 0, "invalid": 0, "missing": 0, "orphan": 0},
             "suspicions": [],
+            "newest_restorable": None,
+            "oldest_restorable": None,
+            "last_verification": None,
+            "last_drill": None,
         },
     }
     assert without_times(last) == {

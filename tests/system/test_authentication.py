@@ -56,9 +56,9 @@ def test_each_role_is_enough_for_its_work_and_for_no_more(guarded: ServerProcess
     assert drilled.returncode == 0, drilled.stderr
     for command, arguments in ((backup, ("restore", backup_id, "--yes")), (drill, ("restore", backup_id, "--yes"))):
         refused = command.run(*arguments)
-        assert (refused.returncode, f"not authorized on {DB} to run" in refused.stderr) == (1, True)
+        assert (refused.returncode, f"not authorized on {DB} to execute command" in refused.stderr) == (1, True)
     refused = backup.run("drill", "main")
-    assert (refused.returncode, f"not authorized on {DRILLS} to run" in refused.stderr) == (1, True)
+    assert (refused.returncode, f"not authorized on {DRILLS} to execute command" in refused.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ def test_list_shows_the_entries_of_the_api(command: Command) -> None:
         "missing_collections": missing,
         "is_suspect": False,
         "suspicions": [],
+        "is_ahead": False,
     }
     assert metadata["mongo_url"] == f"127.0.0.1:{command.server.port}"
 

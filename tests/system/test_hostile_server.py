@@ -138,6 +138,7 @@ async def assert_survived(
     assert growth_mb < GROWTH_MB
 
 
+@pytest.mark.chaos  # one of its sixty is waited for in vain: docs/reliability.md says so
 async def test_sixty_mutated_replies(exact: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await assert_survived(exact, tmp_path, SHORT, monkeypatch)
 
