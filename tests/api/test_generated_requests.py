@@ -19,6 +19,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422",
 [[operations]]
 include-name = "POST /api/admin/backups/{{backup_id}}/restore"  # 422: not confirmed, or a collection that it does not hold
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "5xx"]
+checks.negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "413", "415", "422"]  # 413: over 64 KiB
 
 [[operations]]
 include-path-regex = "^/api/admin/backups/{{backup_id}}/(download|pin)$"  # half of all requests are about one that exists
