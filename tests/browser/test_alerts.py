@@ -33,9 +33,9 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_a_set_without_a_backup_is_critical(reader: Visit) -> None:
+def test_a_set_that_waits_for_its_first_backup_is_told_calmly(reader: Visit) -> None:
     reader.at()
-    expect(reader.alert("Critical: main has no backup")).to_contain_text("Run one now.")
+    expect(reader.alert("Caution: main has no backup yet")).to_contain_text("Wait for it, or run it now.")
     expect(reader.set_card("main")).to_contain_text("Critical")
 
 
