@@ -46,7 +46,7 @@ function* ofProcess({ storage, scheduler, configuration, mongodb }) {
       detail: storage.error ?? `${mebibytes(storage.free_mb)} are free, ${mebibytes(storage.required_mb)} are needed.`,
       cure: storage.free_mb === 0
         ? `The disk of ${configuration.backup_directory} is full: delete what is not a backup there, or give the volume more room.`
-        : `Give the volume of ${configuration.backup_directory} more room, or keep fewer backups (${configuration.backup_limit} per set now).`,
+        : `Free space in ${configuration.backup_directory}: give the volume more room, or keep fewer backups (${configuration.backup_limit} per set now).`,
     };
   }
   if (scheduler.held_because) {
