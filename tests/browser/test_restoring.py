@@ -97,7 +97,7 @@ def test_what_stands_in_the_way_is_said_before_anything_is_written(reader: Visit
 
 def test_a_restore_goes_on_when_its_window_is_closed(reader: Visit, served: Served) -> None:
     backup_id = served.back_up()["backup_id"]
-    served.lab(labFault="renameCollection", action="stall", times=-1)
+    served.lab(labFault="insert", action="stall", times=-1)
     page, window = reader.at(f"#/set/main/backup/{backup_id}/restore"), reader.window
     window.get_by_role("button", name="Show the plan").click()
     window.get_by_label("Type the database's name").fill(DB)

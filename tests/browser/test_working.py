@@ -38,7 +38,7 @@ def test_a_backup_shows_how_far_it_is_and_how_it_ended(
 def test_all_sets_are_backed_up_together(reader: Visit, served: Served) -> None:
     seed(served.mongodb.uri, DB, {"attendance": BUSES})
     page = reader.at()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Something needs you now")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Waiting for the first backup")
     page.get_by_role("button", name="Run all backups now").click()
     for name in ("main", "attendance"):
         expect(reader.toast(f"Backup of {name} succeeded")).to_be_visible()
