@@ -6,14 +6,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sidecar.config import near
-from sidecar.config.table import LARGEST, SHORTEST_INTERVAL_HOURS
+from sidecar.config.set_keys import SET_KEYS
 from sidecar.model import BackupSet
-from sidecar.rules.names import is_system
-from sidecar.rules.schedule import Schedule
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")  # file names end at 255 bytes
-HOUR = 3600
 _RESERVED = frozenset({"all", "both"})
 _VARIABLES = {
     ("main", "interval_hours"): "SEED_INTERVAL_HOURS",
@@ -21,18 +17,7 @@ _VARIABLES = {
     ("attendance", "interval_hours"): "ATTENDANCE_INTERVAL_HOURS",
     ("attendance", "schedule"): "SIDECAR_ATTENDANCE_SCHEDULE",
 }
-_KEYS = (
-    "enabled",
-    "collections",
-    "exclude",
-    "schedule",
-    "interval_hours",
-    "jitter_seconds",
-    "limit",
-    "retention_days",
-    "prefix",
-    "directory",
-)
+_NAMES = tuple(key.name for key in SET_KEYS)
 
 
 def build(
@@ -115,83 +100,19 @@ def _check(name: str, table: Any, problems: list[str]) -> None:
         problems.append(f"{where}: expected a table [sets.{name}]")
         return
     problems.extend(
-        f"{where}.{key}: unknown{near.meant(key, _KEYS)}; expected one of {', '.join(_KEYS)}"
+        f"{where}.{key}: unknown{near.meant(key, _NAMES)}; expected one of {', '.join(_NAMES)}"
         for key in table
-        if key not in _KEYS
+        if key not in _NAMES
     )
-    checks = {
-        "enabled": lambda value: None if isinstance(value, bool) else "true or false",
-        "collections": _is_collections,
-        "exclude": _is_names,
-        "schedule": _is_schedule,
-        "interval_hours": _is_interval,
-        "jitter_seconds": _is_jitter,
-        "limit": _is_count,
-        "retention_days": _is_count,
-        "prefix": lambda v: (
-            None
-            if isinstance(v, str) and _PREFIX.fullmatch(v)
-            else "up to 100 letters, digits, - and _, the latter not first"
-        ),
-        "directory": _is_directory,
-    }
-    for key, check in checks.items():
-        if key in table and (expected := check(table[key])):
-            problems.append(f"{where}.{key}: expected {expected}")
+    problems.extend(
+        f"{where}.{key.name}: expected {expected}"
+        for key in SET_KEYS
+        if key.name in table and (expected := key.fault(table[key.name]))
+    )
     if "collections" not in table and name not in ("main", "attendance"):
         problems.append(f'{where}.collections: expected a list of names or ["*"]')
     if table.get("exclude") and table.get("collections") != ["*"]:
         problems.append(f'{where}.exclude: only goes with collections = ["*"]')
-
-
-def _is_count(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST:
-        return None
-    return f"a whole number from 1 to {LARGEST}"
-
-
-def _is_interval(value: object) -> str | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and SHORTEST_INTERVAL_HOURS <= value <= LARGEST:
-        return None
-    return f"a number from {SHORTEST_INTERVAL_HOURS:g} to {LARGEST}"
-
-
-def _is_jitter(value: object) -> str | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= HOUR:
-        return None
-    return f"a number from 0 to {HOUR}"
-
-
-def _is_collections(value: object) -> str | None:
-    if value == ["*"]:
-        return None
-    return _is_names(value) or (None if value else 'at least one name, or ["*"]')
-
-
-def _is_names(value: object) -> str | None:
-    expected = "a list of different names of collections, none with a $ or NUL, none of system.*"
-    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
-        return expected
-    is_bad = any("$" in name or "\0" in name or name == "*" or is_system(name) for name in value)
-    return expected if is_bad or len(set(value)) != len(value) else None
-
-
-def _is_schedule(value: object) -> str | None:
-    if not isinstance(value, str):
-        return "a cron expression"
-    try:
-        Schedule.parse(value)
-    except ValueError as error:
-        return str(error).removeprefix("expected ")
-    return None
-
-
-def _is_directory(value: object) -> str | None:
-    expected = "a path inside BACKUP_DIR without .. and without parts that begin with a dot"
-    if not isinstance(value, str) or "\0" in value:
-        return expected
-    path = PurePosixPath(value)
-    return expected if path.is_absolute() or any(part.startswith(".") for part in path.parts) else None
 
 
 def _collisions(sets: Iterable[BackupSet]) -> list[str]:

@@ -1,0 +1,108 @@
+"""The table of a set's keys: what each accepts, its default and what it is for. The docs table is made from it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from sidecar.config.table import LARGEST, SHORTEST_INTERVAL_HOURS
+from sidecar.rules.names import is_system
+from sidecar.rules.schedule import Schedule
+
+HOUR: Final = 3600
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")  # file names end at 255 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SetKey:
+    """One row. `fault` is what was expected where a value cannot be taken, else None; `default` is as the docs say it."""
+
+    name: str
+    fault: Callable[[object], str | None]
+    default: str
+    meaning: str
+
+
+def _boolean(value: object) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
+def _integer(lowest: int, highest: int) -> Callable[[object], str | None]:
+    def fault(value: object) -> str | None:
+        is_good = isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest
+        return None if is_good else f"a whole number from {lowest} to {highest}"
+
+    return fault
+
+
+def _number(lowest: float, highest: float) -> Callable[[object], str | None]:
+    def fault(value: object) -> str | None:
+        is_good = isinstance(value, int | float) and not isinstance(value, bool) and lowest <= value <= highest
+        return None if is_good else f"a number from {lowest:g} to {highest}"
+
+    return fault
+
+
+def _collections(value: object) -> str | None:
+    if value == ["*"]:
+        return None
+    return _names(value) or (None if value else 'at least one name, or ["*"]')
+
+
+def _names(value: object) -> str | None:
+    expected = "a list of different names of collections, none with a $ or NUL, none of system.*"
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        return expected
+    is_bad = any("$" in name or "\0" in name or name == "*" or is_system(name) for name in value)
+    return expected if is_bad or len(set(value)) != len(value) else None
+
+
+def _schedule(value: object) -> str | None:
+    if not isinstance(value, str):
+        return "a cron expression"
+    try:
+        Schedule.parse(value)
+    except ValueError as error:
+        return str(error).removeprefix("expected ")
+    return None
+
+
+def _prefix(value: object) -> str | None:
+    is_good = isinstance(value, str) and _PREFIX.fullmatch(value)
+    return None if is_good else "up to 100 letters, digits, - and _, the latter not first"
+
+
+def _directory(value: object) -> str | None:
+    expected = "a path inside BACKUP_DIR without .. and without parts that begin with a dot"
+    if not isinstance(value, str) or "\0" in value:
+        return expected
+    path = PurePosixPath(value)
+    return expected if path.is_absolute() or any(part.startswith(".") for part in path.parts) else None
+
+
+SET_KEYS: Final = (
+    SetKey("enabled", _boolean, "true", "false: the set does not exist, also `main` or `attendance`."),
+    SetKey("collections", _collections, "none", 'Names of collections, or `["*"]`: all but `system.*`.'),
+    SetKey("exclude", _names, "[]", 'Collections that `["*"]` leaves out.'),
+    SetKey("schedule", _schedule, "not set", "Cron expression; wins over the interval."),
+    SetKey("interval_hours", _number(SHORTEST_INTERVAL_HOURS, LARGEST), "1", "Hours between two backups."),
+    SetKey(
+        "jitter_seconds", _number(0, HOUR), "0", "Begin later by a share of this that is always the same for a set."
+    ),
+    SetKey("limit", _integer(1, LARGEST), "`BACKUP_LIMIT`", "Newest valid backups kept."),
+    SetKey(
+        "retention_days",
+        _integer(1, LARGEST),
+        "`BACKUP_RETENTION_DAYS`",
+        "Days after which a backup goes, unless it is the newest valid one.",
+    ),
+    SetKey("prefix", _prefix, "NAME_backup", "What the names of the set's files begin with."),
+    SetKey("directory", _directory, "NAME", "Where they lie below `BACKUP_DIR`."),
+)
+
+
+def set_reference_table() -> str:
+    """The keys as a Markdown table."""
+    rows = [f"| `{key.name}` | {key.default} | {key.meaning} |\n" for key in SET_KEYS]
+    return "".join(["| Key | Default | Meaning |\n|---|---|---|\n", *rows])
