@@ -15,6 +15,7 @@ from urllib.parse import quote
 import structlog
 
 from sidecar.errors import StorageError
+from sidecar.history.sqlite import Unreadable, connect, copy, is_locked, is_unreadable
 from sidecar.store.durable import make_private, open_private
 from sidecar.store.volume import volume
 
@@ -23,25 +24,11 @@ KEPT_ASIDE: Final = 3
 RETRY_SECONDS: Final = 2.0  # between two attempts to bring the content back to the disk
 WAIT_SECONDS: Final = 5.0  # for somebody who looks into the file
 _AGAIN_SECONDS: Final = 0.2  # the same, where it is only tried again
-_PAGES: Final = 256  # copied between two looks at the time
-_UNREADABLE: Final = frozenset(
-    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_FORMAT}
-)
-_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Fill = Callable[[sqlite3.Connection], None]
 Merge = Callable[[sqlite3.Connection, sqlite3.Connection], None]  # from the first into the second
-
-
-class Locked(sqlite3.OperationalError):
-    """Somebody else has the file for himself."""
-
-
-class Unreadable(Exception):
-    """The file is not a database of ours that we can use."""
 
 
 class RecordFile:
@@ -120,14 +107,14 @@ class RecordFile:
         if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
             raise Unreadable(f"{self.path.name} is not a file")
         self._touch()
-        connection = _connect(str(self.path))
+        connection = connect(str(self.path), WAIT_SECONDS)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             self._check(connection)
         except BaseException as error:
             connection.close()
-            if _is_unreadable(error):
+            if is_unreadable(error):
                 raise Unreadable(f"{self.path.name}: {error}") from error
             raise
         self.is_durable = True
@@ -188,12 +175,12 @@ class RecordFile:
         log.error("history.not_saved", error=str(error))
         self.is_durable = False
         self._tried_at = time.monotonic()
-        memory = _connect(":memory:")
+        memory = connect(":memory:")
         try:
             self._read_into(memory)
         except (sqlite3.Error, OSError, Unreadable, ValueError):
             memory.close()
-            memory = _connect(":memory:")
+            memory = connect(":memory:")
             self._create(memory)
             self._is_unread = True
         return memory
@@ -204,7 +191,7 @@ class RecordFile:
             disk.execute(
                 "PRAGMA locking_mode = EXCLUSIVE"
             )  # keeps the index of the log in memory: the disk may be full
-            _copy(disk, memory)
+            copy(disk, memory)
         finally:
             disk.close()
         self._check(memory)
@@ -213,12 +200,12 @@ class RecordFile:
         """Go on without the file: in memory with its content, or rebuilt where it cannot be read any more."""
         if not self.is_durable:
             raise error
-        if _is_unreadable(error):
+        if is_unreadable(error):
             self._rebuild(error)
             return
-        memory = _connect(":memory:")
+        memory = connect(":memory:")
         try:
-            _copy(self._connection, memory)
+            copy(self._connection, memory)
         except sqlite3.Error as unreadable:
             memory.close()
             self._rebuild(unreadable)
@@ -252,13 +239,13 @@ class RecordFile:
 
     def _with_what_is_on_disk(self, recent: sqlite3.Connection) -> sqlite3.Connection:
         """What the file holds by now, if it can be read, and what was recorded since. Raises where it is only locked."""
-        both = _connect(":memory:")
+        both = connect(":memory:")
         try:
             self._read_into(both)
             self._merge(recent, both)
         except (sqlite3.Error, OSError, Unreadable, ValueError) as error:
             both.close()
-            if _is_locked(error):
+            if is_locked(error):
                 raise
             self._set_aside(f"{self.path.name} could not be read")
             return recent
@@ -281,37 +268,13 @@ class RecordFile:
             self._is_unread = False
             self._touch()
         try:
-            disk = _connect(str(self.path), _AGAIN_SECONDS)
+            disk = connect(str(self.path), _AGAIN_SECONDS)
             try:
-                _copy(memory, disk)
+                copy(memory, disk)
             finally:
                 disk.close()
             return self._on_disk()
         except (sqlite3.Error, Unreadable) as error:
-            if _is_unreadable(error):
+            if is_unreadable(error):
                 self._set_aside(str(error))
             raise
-
-
-def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """All of it. Python itself would try for ever while somebody else has locked one of them. Raises sqlite3.Error."""
-
-    def look(status: int, _remaining: int, _total: int) -> None:
-        if status in _LOCKED:
-            raise Locked("another process has locked it")
-
-    source.backup(target, pages=_PAGES, progress=look)
-
-
-def _connect(path: str, wait_seconds: float = WAIT_SECONDS) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
-
-
-def _is_locked(error: BaseException) -> bool:
-    return isinstance(error, Locked) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED
-
-
-def _is_unreadable(error: BaseException) -> bool:
-    """Whether it is the file's content that is at fault: also where it cannot be taken for text or for what is expected."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(error, Unreadable | ValueError | TypeError) or code in _UNREADABLE

@@ -1,13 +1,14 @@
 """What ran and how it ended, what was due, and who paused what."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from sidecar.errors import DIED, Busy, UsageError
+from sidecar.errors import Busy, UsageError
+from sidecar.history.changes import account, count, end_what_died, merge, prune, rebuild
 from sidecar.history.database import RecordFile
 from sidecar.history.rows import (
     BAD,
@@ -39,7 +40,6 @@ from sidecar.rules.schedule import schedule_name
 
 T = TypeVar("T")
 
-KEPT: Final = 10_000  # ended runs of each kind and set, and as many due times without a run
 KEY_HOURS: Final = 24  # how long a repeated request is recognised
 
 
@@ -51,8 +51,8 @@ class History:
 
         Runs that were under way when the last process died are ended as aborted.
         """
-        self._db = RecordFile(directory, SCHEMA, VERSION, lambda connection: _rebuild(connection, manifests()), _merge)
-        self._db.change(lambda connection: _end_what_died(connection, now))
+        self._db = RecordFile(directory, SCHEMA, VERSION, lambda connection: rebuild(connection, manifests()), merge)
+        self._db.change(lambda connection: end_what_died(connection, now))
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +78,7 @@ class History:
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(insert("INSERT"), [run_row(run) for run in runs])
             if accounted is not None:
-                _account(connection, accounted)
+                account(connection, accounted)
             if retry is not None:
                 row = (hashed(retry.key), retry.request, runs[0].job_id, stored(runs[0].started_at))
                 connection.execute("INSERT INTO requests VALUES (?, ?, ?, ?)", row)
@@ -93,14 +93,14 @@ class History:
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(insert("INSERT", ENDED), run_row(run))
-            _count(connection, [run])
-            _prune(connection, run)
+            count(connection, [run])
+            prune(connection, run)
 
         self._db.change(work)
 
     def account(self, accounted: Accounted) -> None:
         """Record due times that nothing ran for; those that have an outcome keep it."""
-        self._db.change(lambda connection: _account(connection, accounted))
+        self._db.change(lambda connection: account(connection, accounted))
 
     def reopen(self, kind: Kind, set_name: str) -> None:
         """Let the last due time be due again, once, if what ran for it ended with its process."""
@@ -256,77 +256,3 @@ class History:
 
     def _first(self, where: str, *values: object) -> Run | None:
         return next(iter(self._runs(f"{where} LIMIT 1", *values)), None)
-
-
-def _rebuild(connection: sqlite3.Connection, manifests: Iterable[Manifest]) -> None:
-    """What the stored backups tell of the runs that made them; due times are dealt with up to the newest of them."""
-    runs = [
-        Run(
-            job_id=one.backup_id,
-            kind=Kind.BACKUP,
-            set_name=one.backup_type,
-            trigger=one.trigger,
-            started_at=one.timestamp,
-            ended_at=one.timestamp + timedelta(seconds=one.duration_seconds or 0),
-            outcome=Outcome.SUCCEEDED,
-            message=one.filename,
-            backup_id=one.backup_id,
-        )
-        for one in sorted(manifests, key=lambda one: one.timestamp)
-    ]
-    connection.executemany(insert("INSERT OR IGNORE"), [run_row(run) for run in runs])
-    _count(connection, runs)
-    for run in runs:
-        until = (schedule_name(Kind.BACKUP, run.set_name), stored(run.started_at))
-        connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", until)
-
-
-def _merge(recent: sqlite3.Connection, into: sqlite3.Connection) -> None:
-    """Runs that `recent` only knows from the backups that they made are in the old record already, as they were."""
-    runs = [run_of(row) for row in recent.execute(f"SELECT {RUN} FROM runs WHERE job_id IS NOT backup_id")]  # noqa: S608 - constants
-    for run in runs:
-        if into.execute(insert("INSERT OR IGNORE"), run_row(run)).rowcount and run.outcome is not None:
-            _count(into, [run])
-    add = "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value"
-    into.executemany(add, recent.execute("SELECT * FROM counters").fetchall())
-    for table in ("schedules", "pauses", "requests"):
-        rows = recent.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - constants
-        if rows:
-            places = ", ".join("?" * len(rows[0]))
-            into.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", rows)  # noqa: S608 - constants
-
-
-def _end_what_died(connection: sqlite3.Connection, now: datetime) -> None:
-    message = "the process ended while this was under way"
-    rows = connection.execute(f"SELECT {RUN} FROM runs WHERE outcome IS NULL").fetchall()  # noqa: S608 - constants
-    died = [replace(run_of(row), ended_at=now, outcome=Outcome.ABORTED, code=DIED, message=message) for row in rows]
-    connection.executemany(insert("INSERT", ENDED), [run_row(run) for run in died])
-    _count(connection, died)
-
-
-def _account(connection: sqlite3.Connection, accounted: Accounted) -> None:
-    for run in accounted.runs:
-        if connection.execute(insert("INSERT OR IGNORE"), run_row(run)).rowcount:
-            _count(connection, [run])
-    until = (accounted.schedule, stored(accounted.until))
-    connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", until)
-    if accounted.runs:
-        _prune(connection, accounted.runs[0])
-
-
-def _count(connection: sqlite3.Connection, runs: Sequence[Run]) -> None:
-    statement = "INSERT INTO totals VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
-    rows = [(run.kind, run.set_name, run.trigger, run.outcome, run.code or "") for run in runs]
-    connection.executemany(statement, rows)
-
-
-def _prune(connection: sqlite3.Connection, run: Run) -> None:
-    """Forget the oldest; what passed by without a run does not push out runs, and the last success always stays."""
-    of = "kind = :kind AND set_name = :set"
-    for which in (REAL, PASSED):
-        oldest = (
-            f"SELECT started_at FROM runs WHERE {of} AND {which} ORDER BY started_at DESC LIMIT 1 OFFSET {KEPT - 1}"  # noqa: S608 - constants
-        )
-        success = f"SELECT rowid FROM runs WHERE {of} AND {GOOD} ORDER BY rowid DESC LIMIT 1"  # noqa: S608 - constants
-        query = f"DELETE FROM runs WHERE {of} AND {which} AND started_at < ({oldest}) AND rowid NOT IN ({success})"  # noqa: S608 - constants
-        connection.execute(query, {"kind": run.kind, "set": run.set_name})

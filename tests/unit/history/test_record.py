@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import Busy, UsageError
-from sidecar.history import Accounted, History, JobFilter, Pause, Retry, Total, record
+from sidecar.history import Accounted, History, JobFilter, Pause, Retry, Total, changes
 from sidecar.model import (
     Kind,
     Manifest,
@@ -135,7 +135,7 @@ def test_jobs_are_listed_newest_first_by_the_page_and_by_what_they_are(history: 
 
 
 def test_totals_never_go_down_when_old_runs_are_forgotten(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "KEPT", 3)
+    monkeypatch.setattr(changes, "KEPT", 3)
     recorded(history, ended(0), *[ended(number, Outcome.FAILED, code="busy") for number in range(1, 9)])
     history.account(Accounted("backup:main", NOW, tuple(ended(n, Outcome.MISSED) for n in range(20, 30))))
     kept = {one.job_id for runs in history.jobs(JobFilter(), 99, 0) for one in runs}

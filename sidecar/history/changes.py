@@ -1,0 +1,88 @@
+"""What one transaction does to the record. Each of these runs inside `RecordFile.change`, or fills a new database."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sidecar.errors import DIED
+from sidecar.history.rows import ENDED, GOOD, PASSED, REAL, RUN, Accounted, insert, run_of, run_row, stored
+from sidecar.model import Kind, Manifest, Outcome, Run
+from sidecar.rules.schedule import schedule_name
+
+KEPT: Final = 10_000  # ended runs of each kind and set, and as many due times without a run
+
+
+def rebuild(connection: sqlite3.Connection, manifests: Iterable[Manifest]) -> None:
+    """What the stored backups tell of the runs that made them; due times are dealt with up to the newest of them."""
+    runs = [
+        Run(
+            job_id=one.backup_id,
+            kind=Kind.BACKUP,
+            set_name=one.backup_type,
+            trigger=one.trigger,
+            started_at=one.timestamp,
+            ended_at=one.timestamp + timedelta(seconds=one.duration_seconds or 0),
+            outcome=Outcome.SUCCEEDED,
+            message=one.filename,
+            backup_id=one.backup_id,
+        )
+        for one in sorted(manifests, key=lambda one: one.timestamp)
+    ]
+    connection.executemany(insert("INSERT OR IGNORE"), [run_row(run) for run in runs])
+    count(connection, runs)
+    for run in runs:
+        until = (schedule_name(Kind.BACKUP, run.set_name), stored(run.started_at))
+        connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", until)
+
+
+def merge(recent: sqlite3.Connection, into: sqlite3.Connection) -> None:
+    """Runs that `recent` only knows from the backups that they made are in the old record already, as they were."""
+    runs = [run_of(row) for row in recent.execute(f"SELECT {RUN} FROM runs WHERE job_id IS NOT backup_id")]  # noqa: S608 - constants
+    for run in runs:
+        if into.execute(insert("INSERT OR IGNORE"), run_row(run)).rowcount and run.outcome is not None:
+            count(into, [run])
+    add = "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value"
+    into.executemany(add, recent.execute("SELECT * FROM counters").fetchall())
+    for table in ("schedules", "pauses", "requests"):
+        rows = recent.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - constants
+        if rows:
+            places = ", ".join("?" * len(rows[0]))
+            into.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", rows)  # noqa: S608 - constants
+
+
+def end_what_died(connection: sqlite3.Connection, now: datetime) -> None:
+    message = "the process ended while this was under way"
+    rows = connection.execute(f"SELECT {RUN} FROM runs WHERE outcome IS NULL").fetchall()  # noqa: S608 - constants
+    died = [replace(run_of(row), ended_at=now, outcome=Outcome.ABORTED, code=DIED, message=message) for row in rows]
+    connection.executemany(insert("INSERT", ENDED), [run_row(run) for run in died])
+    count(connection, died)
+
+
+def account(connection: sqlite3.Connection, accounted: Accounted) -> None:
+    for run in accounted.runs:
+        if connection.execute(insert("INSERT OR IGNORE"), run_row(run)).rowcount:
+            count(connection, [run])
+    until = (accounted.schedule, stored(accounted.until))
+    connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", until)
+    if accounted.runs:
+        prune(connection, accounted.runs[0])
+
+
+def count(connection: sqlite3.Connection, runs: Sequence[Run]) -> None:
+    statement = "INSERT INTO totals VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
+    rows = [(run.kind, run.set_name, run.trigger, run.outcome, run.code or "") for run in runs]
+    connection.executemany(statement, rows)
+
+
+def prune(connection: sqlite3.Connection, run: Run) -> None:
+    """Forget the oldest; what passed by without a run does not push out runs, and the last success always stays."""
+    of = "kind = :kind AND set_name = :set"
+    for which in (REAL, PASSED):
+        oldest = (
+            f"SELECT started_at FROM runs WHERE {of} AND {which} ORDER BY started_at DESC LIMIT 1 OFFSET {KEPT - 1}"  # noqa: S608 - constants
+        )
+        success = f"SELECT rowid FROM runs WHERE {of} AND {GOOD} ORDER BY rowid DESC LIMIT 1"  # noqa: S608 - constants
+        query = f"DELETE FROM runs WHERE {of} AND {which} AND started_at < ({oldest}) AND rowid NOT IN ({success})"  # noqa: S608 - constants
+        connection.execute(query, {"kind": run.kind, "set": run.set_name})

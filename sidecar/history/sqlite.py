@@ -1,0 +1,42 @@
+"""SQLite as the record uses it: opening, copying within a bound, and what an error says of the file."""
+
+import sqlite3
+from typing import Final
+
+_PAGES: Final = 256  # copied between two looks at the time
+_UNREADABLE: Final = frozenset(
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_FORMAT}
+)
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+class Locked(sqlite3.OperationalError):
+    """Somebody else has the file for himself."""
+
+
+class Unreadable(Exception):
+    """The file is not a database of ours that we can use."""
+
+
+def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """All of it. Python itself would try for ever while somebody else has locked one of them. Raises sqlite3.Error."""
+
+    def look(status: int, _remaining: int, _total: int) -> None:
+        if status in _LOCKED:
+            raise Locked("another process has locked it")
+
+    source.backup(target, pages=_PAGES, progress=look)
+
+
+def connect(path: str, wait_seconds: float = 0.0) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
+
+
+def is_locked(error: BaseException) -> bool:
+    return isinstance(error, Locked) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED
+
+
+def is_unreadable(error: BaseException) -> bool:
+    """Whether it is the file's content that is at fault: also where it cannot be taken for text or for what is expected."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, Unreadable | ValueError | TypeError) or code in _UNREADABLE
