@@ -19,7 +19,10 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from sidecar.cli import main
+from support.command import Command
 from support.patience import PATIENCE_SECONDS, wait_for
+from support.served import Process, Served
+from support.servers import free_port
 
 _TESTS: Final = Path(__file__).parents[1]
 _WORD: Final = 1 << 16
@@ -101,6 +104,31 @@ class Nursery:
         with said[0].open("wb") as stdout, said[1].open("wb") as stderr:
             code = self.begin(arguments, environment, stdout.fileno(), stderr.fileno()).wait()
         return subprocess.CompletedProcess(arguments, code, *(path.read_text() for path in said))
+
+
+@dataclass(frozen=True)
+class ForkedCommand(Command):
+    """The command, in processes that need no time to begin."""
+
+    nursery: Nursery | None = None
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        assert self.nursery is not None
+        return self.nursery.run(arguments, self.environment)
+
+
+@dataclass
+class ForkedServer(Served):
+    """The server, in the same way."""
+
+    nursery: Nursery | None = None
+
+    def launch(self) -> Process:
+        assert self.nursery is not None
+        self.port = self.port or free_port()
+        with self.log_path.open("ab") as log:
+            self.process = self.nursery.begin(["serve"], self.environment, log.fileno(), log.fileno())
+        return self.process
 
 
 # -- the process itself ------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from pymongo import MongoClient
 
 from support.command import Command, assert_promise_kept, files
 from support.disk_faults import Calls, DiskFaults, Placement
-from support.forked import Nursery
+from support.forked import ForkedCommand, ForkedServer, Nursery
 from support.patience import PATIENCE_SECONDS
 from support.rig import BUSES, DB
 from support.served import Served
@@ -34,30 +34,6 @@ SEED: Final = int(os.environ.get("PLACEMENTS_SEED", "20261128"))
 PEOPLE: Final[list[dict[str, Any]]] = [{"_id": n, "text": f"{n}" * 150} for n in range(1500)]
 NONE: Final = Calls(0, 0, 0)
 State = dict[str, list[bytes]]
-
-
-@dataclass(frozen=True)
-class Soon(Command):
-    """In processes that need no time to begin."""
-
-    nursery: Nursery | None = None
-
-    def run(self, *arguments: str) -> CompletedProcess[str]:
-        assert self.nursery is not None
-        return self.nursery.run(arguments, self.environment)
-
-
-@dataclass
-class SoonServed(Served):
-    """The same of the server."""
-
-    nursery: Nursery | None = None
-
-    def launch(self) -> Any:
-        assert self.nursery is not None
-        with self.log_path.open("ab") as log:
-            self.process = self.nursery.begin(["serve"], self.environment, log.fileno(), log.fileno())  # type: ignore[assignment]
-        return self.process
 
 
 @dataclass
@@ -77,7 +53,7 @@ class World:
 
     @cached_property
     def command(self) -> Command:
-        return Soon(self.server, self.directory, {"BACKUP_LIMIT": "3"}, self.nursery)
+        return ForkedCommand(self.server, self.directory, {"BACKUP_LIMIT": "3"}, self.nursery)
 
     def begin(self) -> None:
         seed(self.server.uri, DB, {"users": PEOPLE, "buses": BUSES})
@@ -184,7 +160,9 @@ def restore(world: World) -> None:
 
 def start(world: World) -> None:
     before = world.good()
-    served = SoonServed(world.server, world.directory, world.command.variables, port=free_port(), nursery=world.nursery)
+    served = ForkedServer(
+        world.server, world.directory, world.command.variables, port=free_port(), nursery=world.nursery
+    )
     try:
         is_alive = answers(served)
         if is_alive:
