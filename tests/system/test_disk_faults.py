@@ -270,5 +270,6 @@ def test_a_few_failing_system_calls(world: World) -> None:
 @pytest.mark.timeout(2 * 3600)
 @pytest.mark.parametrize("work", SHARES, ids=lambda work: work.__name__)
 def test_hundreds_of_failing_system_calls(work: Work, world: World) -> None:
-    work(world)
+    for _ in range(2):  # the first also makes what all later ones find there
+        work(world)
     assert_survives(world, work, round(LONG * SHARES[work] / sum(SHARES.values())), world.calls)
