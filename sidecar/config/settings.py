@@ -66,6 +66,7 @@ class Settings:
     seed_file: Path | None
     host: str
     port: int
+    base_path: str  # empty, or /like/this
     admin_token: Secret | None
     read_token: Secret | None
     tls_cert: Path | None

@@ -49,7 +49,7 @@ class Campaign:
         self.counts[what] = self.counts.get(what, 0) + 1
         match what:
             case "run":
-                answer = wait_for(self.backed_up)  # a jump over a due time begins a run by itself
+                answer = wait_for(self.backed_up) or {}  # a jump over a due time begins a run by itself
                 assert answer["success"], answer
                 self.made.append(answer["metadata"]["backup_id"])
             case "prune":

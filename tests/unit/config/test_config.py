@@ -40,6 +40,7 @@ DEFAULTS = Settings(
     seed_file=None,
     host="0.0.0.0",  # noqa: S104 - the documented default
     port=8001,
+    base_path="",
     admin_token=None,
     read_token=None,
     tls_cert=None,
@@ -87,6 +88,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "SIDECAR_STALL_TIMEOUT_SECONDS": "1.5",
         "SIDECAR_MAX_READ_MB_S": "20",
         "SIDECAR_VERIFY_SLICE": "1/7",
+        "SIDECAR_BASE_PATH": "/ops/backups/",
         "SIDECAR_CODEC": "python",
         "SIDECAR_LEADER_GROUP": "on-site",
         "SIDECAR_LEASE_SECONDS": "30",
@@ -113,6 +115,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         seed_file=Path("/seed.json"),
         host="::1",
         port=0,
+        base_path="/ops/backups",
         admin_token=Secret("admin-token-0123"),
         read_token=Secret("read-token-01234"),
         tls_cert=Path("/tls.crt"),
