@@ -246,6 +246,16 @@ class BackupInvalid(SidecarError):
     cure = "Do not use it. `sidecar list` shows which backups are valid; make a new one and look for disk errors."
 
 
+class IdentityRequired(SidecarError):
+    """A backup is encrypted, and no private key that opens it is here: that says nothing of the backup."""
+
+    code = "identity_required"
+    cure = (
+        "Name a file with a private key of one of its recipients in SIDECAR_IDENTITY_FILE, here or where the backup is to be "
+        "read: its files and the key are all that it takes."
+    )
+
+
 class BackupProtected(SidecarError):
     """A backup that is pinned or the last valid one of its set is not deleted just so."""
 

@@ -9,10 +9,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from sidecar.form import Form
+
 FORMAT = "sidecar-json"
 FORMAT_VERSION = 1
 MB = 2**20  # bytes, wherever a size or a rate is given in MB: so the first version reckoned file_size_mb
 METADATA_VERSION = "3.0"  # 2.x is what the application wrote before there was a sidecar
+
+METADATA = ".meta.json"  # what the name of a metadata file ends with
 
 _ID = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)_(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})(\d{2})", re.ASCII)
 
@@ -61,6 +65,12 @@ class BackupId:
             return None
 
     @classmethod
+    def of_file(cls, name: str) -> Self | None:
+        """The backup whose data or metadata file would have this name."""
+        stem, dot, end = name.partition(".")
+        return cls.parse(stem) if dot + end in (METADATA, *Form) else None
+
+    @classmethod
     def at(cls, prefix: str, moment: datetime) -> Self:
         return cls(moment.astimezone(UTC).replace(microsecond=0), prefix)
 
@@ -69,11 +79,15 @@ class BackupId:
 
     @property
     def data_name(self) -> str:
-        return f"{self}.json"
+        """Of a backup that is neither compressed nor encrypted."""
+        return self.data_name_in(Form.PLAIN)
+
+    def data_name_in(self, form: Form) -> str:
+        return f"{self}{form}"
 
     @property
     def metadata_name(self) -> str:
-        return f"{self}.meta.json"
+        return f"{self}{METADATA}"
 
     @property
     def pin_name(self) -> str:
@@ -86,7 +100,7 @@ class BackupId:
     @property
     def file_names(self) -> tuple[str, ...]:
         """Every file that a backup may have, in the order in which they are taken away: it is gone with the first."""
-        return self.metadata_name, self.data_name, self.pin_name, self.confirmation_name
+        return self.metadata_name, *map(self.data_name_in, Form), self.pin_name, self.confirmation_name
 
     def __str__(self) -> str:
         at = self.taken_at  # strftime does not write four digits of every year
@@ -107,6 +121,13 @@ class BackupSet:
     schedule: str | None = None  # five-field cron expression or @alias; wins over the interval
     interval_hours: float = 1.0
     jitter_seconds: float = 0.0  # everything begins later by a share of this that is the set's own
+    compression: str = "none"
+    compression_level: int = 1
+    recipients: tuple[str, ...] = ()  # public keys of age or SSH; without any nothing is encrypted
+
+    @property
+    def is_compressed(self) -> bool:
+        return self.compression != "none"
 
     @property
     def takes_all(self) -> bool:
@@ -139,15 +160,24 @@ class CollectionDetails(BaseModel):
 
     documents: Annotated[int, Field(ge=0)]
     bson_bytes: Annotated[int, Field(ge=0)]
-    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None  # None where it is sealed
     escaped_documents: Annotated[int, Field(ge=0)]
+
+
+class Encryption(BaseModel):
+    """For whom a backup is encrypted: public keys of age or SSH."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: Literal["age"] = "age"
+    recipients: tuple[str, ...]
 
 
 class Manifest(BaseModel):
     """The metadata file of a backup (`<id>.meta.json`).
 
     The keys up to `version` are those the users' first backup system wrote; everything after has a default, so a version
-    2.x file reads too. `timestamp` without an offset is UTC.
+    2.x file reads too. `timestamp` without an offset is UTC. `checksum` and `file_size_bytes` are of the stored bytes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -176,10 +206,29 @@ class Manifest(BaseModel):
     notes: tuple[str, ...] = ()
     suspicions: tuple[str, ...] = ()  # what it lost against the recent backups, in words
     collection_details: dict[str, CollectionDetails] = {}
+    content_checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # of the text that was stored
+    content_size_bytes: Annotated[int, Field(ge=0)] | None = None
+    compression: Literal["zstd"] | None = None
+    encryption: Encryption | None = None
+    sealed: str | None = None  # what the recipients alone may know; None also once it was opened
 
     @property
     def is_legacy(self) -> bool:
         return self.format_version is None
+
+    @property
+    def form(self) -> Form:
+        return Form.of(compressed=self.compression is not None, encrypted=self.encryption is not None)
+
+    @property
+    def text_bytes(self) -> int:
+        """The size of the text, however it is stored."""
+        return self.file_size_bytes if self.content_size_bytes is None else self.content_size_bytes
+
+    @property
+    def is_sealed(self) -> bool:
+        """Encrypted for others: no private key that is here opens it."""
+        return self.sealed is not None
 
 
 class BackupState(StrEnum):
@@ -230,6 +279,11 @@ class StoredBackup:
     is_pinned: bool = False
     pinned_until: datetime | None = None  # None where it is pinned for ever, or not at all
     is_confirmed: bool = False  # somebody said that what it lost was meant to go
+    form: Form = Form.PLAIN
+
+    @property
+    def filename(self) -> str:
+        return self.id.data_name_in(self.form)
 
     @property
     def taken_at(self) -> datetime:
@@ -240,6 +294,11 @@ class StoredBackup:
     def documents(self) -> int:
         """How many its metadata speaks of."""
         return sum(self.manifest.collections.values()) if self.manifest else 0
+
+    @property
+    def is_sealed(self) -> bool:
+        """Its stored bytes can be verified here, its content cannot be read."""
+        return self.manifest is not None and self.manifest.is_sealed
 
     @property
     def is_safety(self) -> bool:

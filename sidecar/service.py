@@ -59,7 +59,9 @@ class Service:
         self.settings = settings
         self.database = database
         self.codec = codec
-        self.stores = {name: LocalStore(settings.backup_dir, one) for name, one in settings.sets.items()}
+        self.stores = {
+            name: LocalStore(settings.backup_dir, one, settings.keyring) for name, one in settings.sets.items()
+        }
         self.catalog = Catalog(self.stores, Findings(settings.backup_dir))
         self.keeping = Keeping(self.catalog)
         self.verification = Verification(self.catalog, codec)
@@ -115,7 +117,9 @@ class Service:
         most = suspicion.baseline(manifest.collections for manifest in recent)
         return {
             "baseline": {name: documents for name, documents in most.items() if chosen.wants(name)},
-            "text_per_bson": room.text_per_bson(one.manifest for one in backups if one.manifest),
+            "stored_per_bson": room.stored_per_bson(
+                (one.manifest for one in backups if one.manifest), compressed=chosen.is_compressed
+            ),
         }
 
     # -- verification --------------------------------------------------------------------------------------------------
@@ -234,6 +238,6 @@ class Service:
     def locate(self, chosen: str | Path) -> tuple[LocalStore, BackupId]:
         """Where a backup lies, by its id or by the path of its data file."""
         if isinstance(chosen, Path):
-            return beside(chosen)
+            return beside(chosen, self.settings.keyring)
         found = self.catalog.find(chosen)
         return self.stores[found.set_name], found.id

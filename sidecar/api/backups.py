@@ -103,7 +103,7 @@ def _retry(request: web.Request, asked: str) -> Retry | None:
     response=schemas.VerificationBody,
     also={
         202: "Begun; Location says where to ask.",
-        409: "It was cancelled.",
+        409: "It was cancelled, or no private key opens what was to be decoded.",
         500: "It could not be carried out.",
     },
     headers={"Location": "The job, while it is not over."},
@@ -114,15 +114,15 @@ async def verify_backup(request: web.Request, path: parameters.BackupPath, query
     sidecar = sidecar_of(request)
     job = await sidecar.operations.verify(path.backup_id, deep=query.deep)
     (run,) = await awaited(sidecar, job.id, query.wait)
+    was_done = run.outcome is not None and run.code in (None, BackupInvalid.code)
     body = schemas.VerificationBody(
         backup_id=path.backup_id,
-        is_valid=None if run.outcome is None else run.outcome is Outcome.SUCCEEDED,
+        is_valid=run.outcome is Outcome.SUCCEEDED if was_done else None,
         message=run.message or "under way",
         job_id=job.id,
     )
     if run.outcome is None:
         return Reply(body, status=202, headers={"Location": location_of(job.id)})
-    was_done = run.code in (None, BackupInvalid.code)
     return Reply(body, status=200 if was_done else problems.status_of_code(str(run.code)))
 
 

@@ -38,7 +38,7 @@ async def download_backup(request: web.Request, path: parameters.BackupPath) -> 
     found = await in_thread(service.catalog.find, path.backup_id)
     if not found.verdict.is_valid or found.manifest is None:
         raise BackupInvalid(f"{found.id} is not sent: {found.verdict.message}")
-    async with entered(service.stores[found.set_name].open_data(found.id)) as file:
+    async with entered(service.stores[found.set_name].open_data(found.id, found.form)) as file:
         return await _send(request, file, found.manifest)
 
 

@@ -181,6 +181,7 @@ STATUS: Mapping[type[SidecarError], int] = {  # that of an error which is not li
     errors.BackupNotFound: 404,
     errors.BackupInvalid: 409,  # the request is right; it is the backup's state that forbids it
     errors.BackupProtected: 409,
+    errors.IdentityRequired: 409,
     Unauthorised: 401,
     Forbidden: 403,
     TooManyRequests: 429,
@@ -221,11 +222,11 @@ def meaning(kind: type[SidecarError]) -> str:
     return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
-def body(error: SidecarError, hide: Hide = str, base_path: str = "") -> Problem:
+def body(error: SidecarError, hide: Hide = str) -> Problem:
     """An error as it is told. `hide` takes out of its message what is nobody's business, such as paths."""
     kind = catalogue().get(error.code, type(error))
     return Problem(
-        type=f"{base_path}{PAGE}#{error.code}",
+        type=f"{PAGE}#{error.code}",
         title=meaning(kind).rstrip("."),
         status=status_of(type(error)),
         code=error.code,
@@ -236,8 +237,8 @@ def body(error: SidecarError, hide: Hide = str, base_path: str = "") -> Problem:
     )
 
 
-def response(error: SidecarError, hide: Hide = str, base_path: str = "") -> web.Response:
-    problem = body(error, hide, base_path)
+def response(error: SidecarError, hide: Hide = str) -> web.Response:
+    problem = body(error, hide)
     return web.Response(
         status=problem.status,
         text=problem.model_dump_json(exclude_defaults=True),

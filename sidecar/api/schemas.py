@@ -96,7 +96,7 @@ class Results(RootModel[dict[str, BackupResult]]):
 
 
 class VerificationBody(Body):
-    """Whether a backup is what was written. `is_valid` is null while the verification is still under way."""
+    """Whether a backup is what was written. `is_valid` is null where nobody knows: it is under way, or not possible."""
 
     backup_id: str
     is_valid: bool | None

@@ -1,16 +1,18 @@
 """What a stored backup holds, whichever version wrote it: definitions, then documents as BSON, in constant memory."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from sidecar.archive import framing
 from sidecar.archive import plain as plain_json
 from sidecar.archive.codec import Codec
 from sidecar.archive.definition import require_sound
-from sidecar.errors import BackupInvalid
+from sidecar.archive.keys import NO_KEYS, Keyring
+from sidecar.archive.stages import text_of
+from sidecar.archive.streams import Measured, Readable
+from sidecar.errors import BackupInvalid, IdentityRequired
 from sidecar.model import Collection, Manifest
 
 
@@ -34,15 +36,28 @@ class Content:
 
 
 @contextmanager
-def reading(file: BinaryIO, manifest: Manifest, codec: Codec, *, is_verified: bool = False) -> Iterator[Content]:
+def reading(
+    file: BinaryIO, manifest: Manifest, codec: Codec, keyring: Keyring = NO_KEYS, *, is_verified: bool = False
+) -> Iterator[Content]:
     """Read a backup while hashing it. Raises BackupInvalid for what cannot be decoded, and at the end for a wrong checksum.
 
-    `is_verified`: these bytes have been hashed already. What the caller raises while it reads is the caller's.
+    `is_verified`: these bytes have been hashed already. Raises IdentityRequired where no key opens it. What the caller raises
+    while it reads is the caller's.
     """
-    hashing = _Hashing(file, None if is_verified else manifest.checksum)
-    with _decoding():
-        content = _legacy(hashing, codec) if manifest.is_legacy else _current(hashing, manifest, codec)
-    yield Content(content.definitions, _decoded(content.batches))
+    measured = None if is_verified else Measured(file)
+    with text(measured or file, manifest, keyring) as read:
+        with _decoding():
+            content = plain(read, codec) if manifest.is_legacy else _current(read, manifest, codec)
+        yield Content(content.definitions, _decoded(content.batches, measured, manifest.checksum))
+
+
+@contextmanager
+def text(stored: Readable, manifest: Manifest, keyring: Keyring) -> Iterator[IO[bytes]]:
+    """The text of a backup, however it is stored. Raises IdentityRequired; reads raise ValueError for what is damaged."""
+    if manifest.is_sealed:
+        raise IdentityRequired(f"{manifest.backup_id} is encrypted, and no private key that is here opens it")
+    with text_of(stored, manifest.form, keyring.identities) as read:
+        yield read
 
 
 @contextmanager
@@ -53,20 +68,14 @@ def _decoding() -> Iterator[None]:
         raise BackupInvalid(f"cannot be decoded: {error}") from error
 
 
-def _decoded(batches: Iterator[Batch]) -> Iterator[Batch]:
+def _decoded(batches: Iterator[Batch], measured: Measured | None, checksum: str) -> Iterator[Batch]:
     with _decoding():
         yield from batches
+    if measured is not None and measured.measure.checksum != checksum:
+        raise BackupInvalid(f"SHA-256 of the data is {measured.measure.checksum}, the metadata says {checksum}")
 
 
-def _legacy(file: "_Hashing", codec: Codec) -> Content:
-    def batches() -> Iterator[Batch]:
-        yield from plain(file, codec).batches
-        file.require_checksum()
-
-    return Content({}, batches())
-
-
-def _current(file: "_Hashing", manifest: Manifest, codec: Codec) -> Content:
+def _current(file: IO[bytes], manifest: Manifest, codec: Codec) -> Content:
     head = framing.read_header(file, codec)
     if (head.backup_id, head.backup_type, head.db_name) != (manifest.backup_id, manifest.backup_type, manifest.db_name):
         raise BackupInvalid(
@@ -83,41 +92,13 @@ def _current(file: "_Hashing", manifest: Manifest, codec: Codec) -> Content:
             del block, decoded  # neither they nor the batch are held while the next line is read, which may be of 40 MB
             yield batch
             del batch
-        file.require_checksum()
 
     return Content(head.definitions, batches())
 
 
-def plain(file: plain_json.Readable, codec: Codec) -> Content:
+def plain(file: Readable, codec: Codec) -> Content:
     """Without definitions, as version 2.x wrote it and people write it. Raises ValueError, BackupInvalid as it is read."""
     batches = (
         Batch(one.collection, one.bson, one.documents, 0, one.fingerprint) for one in plain_json.read(file, codec)
     )
     return Content({}, batches)
-
-
-class _Hashing:
-    """A file that is hashed as it is read, where a checksum is expected."""
-
-    def __init__(self, file: BinaryIO, checksum: str | None) -> None:
-        self._file = file
-        self._checksum = checksum
-        self._digest = hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        return self._pass(self._file.read(size))
-
-    def readline(self, limit: int) -> bytes:
-        return self._pass(self._file.readline(limit))
-
-    def _pass(self, content: bytes) -> bytes:
-        if self._checksum is not None:
-            self._digest.update(content)
-        return content
-
-    def require_checksum(self) -> None:
-        """Once everything is read."""
-        if self._checksum not in (None, self._digest.hexdigest()):
-            raise BackupInvalid(
-                f"SHA-256 of the data is {self._digest.hexdigest()}, the metadata says {self._checksum}"
-            )

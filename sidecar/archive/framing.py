@@ -64,10 +64,19 @@ class Block:
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
-def header(backup_id: BackupId, backup_type: str, db_name: str, items: Mapping[str, Collection], codec: Codec) -> bytes:
+def header(  # noqa: PLR0913 - what a header says
+    backup_id: BackupId,
+    backup_type: str,
+    db_name: str,
+    items: Mapping[str, Collection],
+    codec: Codec,
+    *,
+    salt: str | None = None,
+) -> bytes:
     """The lines before the first collection's documents; `items` also decides the order of the collections.
 
-    Raises ValueError where the definitions are larger than a reader takes.
+    With `salt` nobody can tell from a checksum of the text whether he guessed it right. Raises ValueError where the
+    definitions are larger than a reader takes.
     """
     about = {
         "backup_id": str(backup_id),
@@ -75,7 +84,8 @@ def header(backup_id: BackupId, backup_type: str, db_name: str, items: Mapping[s
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
     }
-    head = _json(about | {"db_name": db_name})[:-1] + b",\n"
+    salted = {} if salt is None else {"salt": salt}
+    head = _json(about | {"db_name": db_name} | salted)[:-1] + b",\n"
     definitions = b", ".join(_json(name) + b": " + _definition(item, codec) for name, item in items.items())
     if len(definitions) > _HEADER_LINE_BYTES - _MARGIN_BYTES:
         raise ValueError(f"{len(definitions) >> 20} MB of definitions: a backup takes {_HEADER_LINE_BYTES >> 20}")

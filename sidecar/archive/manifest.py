@@ -41,11 +41,11 @@ def from_bytes(content: bytes, backup_id: BackupId, set_name: str) -> Manifest:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise BackupInvalid(f"metadata: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    expected = (str(backup_id), backup_id.data_name, set_name)
-    if (manifest.backup_id, manifest.filename, manifest.backup_type) != expected:
-        raise BackupInvalid(
-            f"metadata describes {manifest.filename} of the set {manifest.backup_type}, not {backup_id.data_name}"
-        )
+    name = backup_id.data_name_in(manifest.form)
+    if (manifest.backup_id, manifest.filename, manifest.backup_type) != (str(backup_id), name, set_name):
+        raise BackupInvalid(f"metadata describes {manifest.filename} of the set {manifest.backup_type}, not {name}")
+    if (manifest.encryption is None) is not (manifest.sealed is None):
+        raise BackupInvalid("metadata: sealed: expected it where the data is encrypted, and only there")
     return manifest
 
 

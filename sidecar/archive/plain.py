@@ -7,12 +7,13 @@ import codecs
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import bson
 from bson import json_util
 
 from sidecar.archive.codec import Codec
+from sidecar.archive.streams import Readable
 from sidecar.errors import BackupInvalid
 
 BLOCK_BYTES: Final = 1 << 18
@@ -21,10 +22,6 @@ BATCH_DOCUMENTS: Final = 500
 BATCH_BYTES: Final = 1 << 20
 _WRAPPER: Final = "collections"
 _SPACE: Final = " \t\n\r"
-
-
-class Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)

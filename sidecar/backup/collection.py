@@ -5,21 +5,25 @@ from sidecar.archive.tally import Tally
 from sidecar.events import Listener, Progressed
 from sidecar.model import Collection, CollectionDetails
 from sidecar.mongodb.reader import Reader
-from sidecar.mongodb.reading import read_collection
+from sidecar.mongodb.reading import READS, read_collection
 from sidecar.runtime.threads import in_thread
 from sidecar.store.draft import Draft
 
 
-async def copy_collection(
-    reader: Reader, item: Collection, draft: Draft, codec: Codec, listener: Listener
+async def copy_collection(  # noqa: PLR0913 - what goes where, and who is told
+    reader: Reader, item: Collection, draft: Draft, codec: Codec, listener: Listener, *, by_id: bool
 ) -> CollectionDetails:
-    """Read a collection into a draft: nothing half-read is ever kept. Raises SourceError, StorageError."""
-    section = _Section(draft, codec)
+    """Read a collection into a draft: nothing half-read is ever kept. Raises SourceError, StorageError.
+
+    A draft that cannot go back gets one attempt: whoever began it begins it again, and then reads `by_id`.
+    """
+    section = await in_thread(_Section, draft, codec)
 
     def told(expected: int) -> None:
         listener(Progressed("backup", item.name, section.tally.documents, section.tally.bson_bytes, expected))
 
-    await read_collection(reader, item, section, told, codec.id_hashes)
+    reads = READS if section.can_begin_again else 1
+    await read_collection(reader, item, section, told, codec.id_hashes, reads=reads, by_id=by_id)
     await in_thread(section.end)
     return section.tally.details()
 
@@ -32,6 +36,7 @@ class _Section:
         self._draft = draft
         self._codec = codec
         self._start = draft.mark()
+        self.can_begin_again = draft.can_rewind(self._start)
 
     def begin(self) -> None:
         self._draft.rewind(self._start)

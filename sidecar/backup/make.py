@@ -1,5 +1,7 @@
 """Making a backup: read `make_backup` as the list of its steps. The metadata comes last."""
 
+import asyncio
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,13 +14,16 @@ from sidecar import __version__
 from sidecar.archive import framing
 from sidecar.archive.codec import Codec
 from sidecar.archive.manifest import to_bytes
+from sidecar.archive.sealing import sealed
 from sidecar.backup.choice import chosen, require_unchanged
 from sidecar.backup.collection import copy_collection
 from sidecar.errors import (
     CollectionsChanged,
+    CursorFailed,
     SnapshotTooOld,
     SnapshotUnavailable,
     SourceError,
+    SourceUnavailable,
     StorageFull,
 )
 from sidecar.events import Listener, nobody
@@ -30,11 +35,13 @@ from sidecar.model import (
     Collection,
     CollectionDetails,
     Consistency,
+    Encryption,
     Manifest,
     Trigger,
 )
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.reader import Reader
+from sidecar.mongodb.reading import READS, RETRY_SECONDS
 from sidecar.rules import room, suspicion
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.store.draft import Draft
@@ -73,7 +80,7 @@ class BackupOrder:
     min_free_bytes: int
     trigger: Trigger = Trigger.MANUAL
     is_pinned: bool = False
-    text_per_bson: float = room.TEXT_PER_BSON
+    stored_per_bson: float = room.TEXT_PER_BSON
     baseline: Mapping[str, int] = field(default_factory=dict)  # documents that recent backups hold, by collection
     listener: Listener = nobody
     fence: Fence = field(default_factory=Fence)
@@ -106,7 +113,7 @@ async def make_backup(order: BackupOrder, lock: Lock) -> Manifest:
     async with entered(order.store.begin(lock, began)) as draft:
         content = await _write_set(order, draft)
         await in_thread(draft.commit_data)
-        manifest = _describe(order, draft, content, began, time.monotonic() - clock)
+        manifest = sealed(_describe(order, draft, content, began, time.monotonic() - clock))
         await order.fence.require()
         await in_thread(draft.commit, to_bytes(manifest), is_pinned=order.is_pinned, last_look=order.fence.check)
         if draft.identity is not None:
@@ -123,16 +130,16 @@ async def make_backup(order: BackupOrder, lock: Lock) -> Manifest:
 
 
 async def _require_space(order: BackupOrder) -> None:
-    predicted = await predicted_bytes(order.database, order.set, order.text_per_bson)
+    predicted = await predicted_bytes(order.database, order.set, order.stored_per_bson)
     needed, free = room.RoomNeeded(order.min_free_bytes, predicted), await in_thread(order.store.free_bytes)
     if shortage := needed.shortage(free, str(order.store.directory)):
         raise StorageFull(shortage, free_bytes=free, needed_bytes=needed.needed_bytes)
 
 
-async def predicted_bytes(database: Database, backup_set: BackupSet, text_per_bson: float) -> int:
+async def predicted_bytes(database: Database, backup_set: BackupSet, stored_per_bson: float) -> int:
     """How large a backup of the set would be now. Raises SourceError."""
     items, _ = chosen(backup_set, await database.collections())
-    return room.predicted_bytes(await database.data_bytes(items), text_per_bson)
+    return room.predicted_bytes(await database.data_bytes(items), stored_per_bson)
 
 
 # -- one set -----------------------------------------------------------------------------------------------------------
@@ -140,12 +147,13 @@ async def predicted_bytes(database: Database, backup_set: BackupSet, text_per_bs
 
 async def _write_set(order: BackupOrder, draft: Draft) -> _Content:
     """Read the whole set at one cluster time; where the server cannot, say so and read collection by collection."""
-    start, attempts = draft.mark(), _Attempts(order)
+    start, attempts = await in_thread(draft.mark), _Attempts(order)
     while True:
         try:
             return await _write_set_once(order, draft, attempts)
-        except (SnapshotTooOld, SnapshotUnavailable, CollectionsChanged) as error:
+        except (SnapshotTooOld, SnapshotUnavailable, CollectionsChanged, CursorFailed, SourceUnavailable) as error:
             attempts.failed(error)
+        await asyncio.sleep(RETRY_SECONDS * attempts.breaks)
         await in_thread(draft.rewind, start)
 
 
@@ -159,7 +167,7 @@ async def _write_set_once(order: BackupOrder, draft: Draft, attempts: "_Attempts
     whole = {name: await database.persist(partial(database.with_indexes, item)) for name, item in items.items()}
     await in_thread(draft.write, _header(order, draft, whole))
     async with database.reader(snapshot=attempts.wants_snapshot) as reader:
-        details = await _write_documents(order, draft, reader, whole)
+        details = await _write_documents(order, draft, reader, whole, by_id=attempts.breaks > 0)
     require_unchanged(order.set, before, await database.persist(database.collections))
     at = reader.cluster_time
     return _Content(details, missing, (at.time, at.inc) if at else None, server_version, tuple(attempts.notes))
@@ -167,19 +175,20 @@ async def _write_set_once(order: BackupOrder, draft: Draft, attempts: "_Attempts
 
 def _header(order: BackupOrder, draft: Draft, items: Mapping[str, Collection]) -> bytes:
     try:
-        return framing.header(draft.id, order.set.name, order.database.name, items, order.codec)
+        salt = secrets.token_hex() if draft.storing.form.is_encrypted else None
+        return framing.header(draft.id, order.set.name, order.database.name, items, order.codec, salt=salt)
     except ValueError as error:  # what the server listed is no BSON, or too much of it
         raise SourceError(f"the definitions of the set {order.set.name}: {error}") from error
 
 
 async def _write_documents(
-    order: BackupOrder, draft: Draft, reader: Reader, items: Mapping[str, Collection]
+    order: BackupOrder, draft: Draft, reader: Reader, items: Mapping[str, Collection], *, by_id: bool
 ) -> dict[str, CollectionDetails]:
     details: dict[str, CollectionDetails] = {}
     for item in items.values():
         if item.holds_documents:
             await in_thread(draft.write, framing.opening(item.name, is_first=not details))
-            details[item.name] = await copy_collection(reader, item, draft, order.codec, order.listener)
+            details[item.name] = await copy_collection(reader, item, draft, order.codec, order.listener, by_id=by_id)
             await in_thread(draft.write, framing.CLOSING)
     await in_thread(draft.write, framing.FOOTER)
     return details
@@ -192,10 +201,11 @@ class _Attempts:
     order: BackupOrder
     wants_snapshot: bool = True
     notes: list[str] = field(default_factory=list)
+    breaks: int = 0  # of an encrypted file, which could only be begun again
     _snapshots: int = 0
     _changes: int = 0
 
-    def failed(self, error: SnapshotTooOld | SnapshotUnavailable | CollectionsChanged) -> None:
+    def failed(self, error: SourceError) -> None:
         """Raises `error` where there is nothing left to try."""
         set_name, why = self.order.set.name, str(error)
         match error:
@@ -208,6 +218,11 @@ class _Attempts:
                 say = log.warning if self.order.database.is_new(why) else log.debug  # it is the same at every run
                 say("backup.no_snapshot", set=set_name, error=why)
                 self._do_without(why)
+            case CursorFailed() | SourceUnavailable():
+                self.breaks += 1
+                if self.breaks == READS or not self.order.set.recipients:  # each collection was read again by itself
+                    raise error
+                log.warning("backup.begun_again", set=set_name, attempt=self.breaks, error=why)
             case CollectionsChanged():
                 self._changes += 1
                 if self._changes == READS_PER_CHANGED_SET:
@@ -224,12 +239,12 @@ def _describe(order: BackupOrder, draft: Draft, content: _Content, began: dateti
     return Manifest(
         backup_id=str(draft.id),
         backup_type=order.set.name,
-        filename=draft.id.data_name,
+        filename=draft.filename,
         timestamp=began,
-        checksum=draft.checksum,
+        checksum=draft.stored.checksum,
         checksum_algorithm="SHA256",
-        file_size_bytes=draft.size_bytes,
-        file_size_mb=round(draft.size_bytes / MB, 2),
+        file_size_bytes=draft.stored.size,
+        file_size_mb=round(draft.stored.size / MB, 2),
         collections=counts,
         mongo_url=order.mongo_host,
         db_name=order.database.name,
@@ -246,4 +261,8 @@ def _describe(order: BackupOrder, draft: Draft, content: _Content, began: dateti
         notes=content.notes,
         suspicions=suspicion.losses(order.baseline, counts),
         collection_details=dict(content.details),
+        content_checksum=draft.text.checksum,
+        content_size_bytes=draft.text.size,
+        compression="zstd" if draft.storing.form.is_compressed else None,
+        encryption=Encryption(recipients=tuple(draft.storing.recipients)) if draft.storing.recipients else None,
     )

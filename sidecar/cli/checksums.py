@@ -16,6 +16,6 @@ def checksums(set_name: SetName = "all") -> None:
         for one in service.sets(set_name):
             for stored in service.catalog.backups(one.name):
                 if stored.manifest is not None:
-                    console.say(f"{stored.manifest.checksum}  {one.directory / stored.id.data_name}")
+                    console.say(f"{stored.manifest.checksum}  {one.directory / stored.filename}")
 
     run(use)

@@ -28,7 +28,29 @@ def load(environ: Mapping[str, str]) -> Settings:
     found = sets.build(_defaults() | good, reading.tables, environ, reading.problems)
     if reading.problems:
         raise ConfigError(reading.problems)
-    return Settings(**values, sets=MappingProxyType(found))
+    settings = Settings(**values, sets=MappingProxyType(found))
+    if settings.restore_on_empty and (sealed := settings.unreadable_sets):
+        raise ConfigError([f"SIDECAR_RESTORE_ON_EMPTY: {_needs_identity(sealed)}"])
+    return settings
+
+
+def _needs_identity(sets: list[str]) -> str:
+    return (
+        f"expected SIDECAR_IDENTITY_FILE too, with a private key for the encrypted backups of {', '.join(sets)}: "
+        "without one they cannot be restored here"
+    )
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What is allowed and may be regretted, in words."""
+    lonely = [one.name for one in settings.sets.values() if len(one.recipients) == 1]
+    if not lonely:
+        return []
+    said = (
+        f"{', '.join(lonely)}: encrypted for one recipient only. Whoever loses that private key loses the backups: add a "
+        "second one to SIDECAR_RECIPIENTS and keep its private key elsewhere"
+    )
+    return [said]
 
 
 def describe(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -105,7 +127,7 @@ class _Reading:
     def source(self, setting: Setting) -> str:
         if setting.variable in self._environ:
             return "environment"
-        if setting.is_secret and f"{setting.variable}_FILE" in self._environ:
+        if setting.file_variable in self._environ:
             return "secret file"
         return "file" if setting.key in self._file else "default"
 
@@ -121,8 +143,8 @@ class _Reading:
     def _text(self, setting: Setting) -> str | None:
         match self.source(setting):
             case "environment":
-                if setting.is_secret and f"{setting.variable}_FILE" in self._environ:
-                    raise ValueError(f"only one of {setting.variable} and {setting.variable}_FILE")
+                if setting.file_variable in self._environ:
+                    raise ValueError(f"only one of {setting.variable} and {setting.file_variable}")
                 return self._environ[setting.variable].strip()
             case "secret file":
                 return _secret_text(Path(self._environ[f"{setting.variable}_FILE"]))
@@ -161,8 +183,8 @@ class _Reading:
         yield CONFIG_VARIABLE
         for setting in SETTINGS:
             yield setting.variable
-            if setting.is_secret:
-                yield f"{setting.variable}_FILE"
+            if setting.file_variable:
+                yield setting.file_variable
 
     def tls_pair(self, values: Mapping[str, Any]) -> None:
         if (values["tls_cert"] is None) != (values["tls_key"] is None):
@@ -194,4 +216,6 @@ def _toml_text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
-    raise ValueError("a string, a number or a boolean")
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ",".join(value)
+    raise ValueError("a string, a number, a boolean or a list of strings")

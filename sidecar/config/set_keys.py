@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from sidecar.config.table import LARGEST, SHORTEST_INTERVAL_HOURS
+from sidecar.archive.compression import LEVELS
+from sidecar.config.table import COMPRESSIONS, LARGEST, SHORTEST_INTERVAL_HOURS, recipients_of
 from sidecar.rules.names import is_system
 from sidecar.rules.schedule import Schedule
 
@@ -81,6 +82,20 @@ def _directory(value: object) -> str | None:
     return expected if path.is_absolute() or any(part.startswith(".") for part in path.parts) else None
 
 
+def _compression(value: object) -> str | None:
+    return None if value in COMPRESSIONS else f"one of {', '.join(COMPRESSIONS)}"
+
+
+def _recipients(value: object) -> str | None:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        return "a list of public keys of age or SSH"
+    try:
+        recipients_of(value)
+    except ValueError as error:
+        return str(error).removeprefix("expected ")
+    return None
+
+
 SET_KEYS: Final = (
     SetKey("enabled", _boolean, "true", "false: the set does not exist, also `main` or `attendance`."),
     SetKey("collections", _collections, "none", 'Names of collections, or `["*"]`: all but `system.*`.'),
@@ -99,6 +114,9 @@ SET_KEYS: Final = (
     ),
     SetKey("prefix", _prefix, "NAME_backup", "What the names of the set's files begin with."),
     SetKey("directory", _directory, "NAME", "Where they lie below `BACKUP_DIR`."),
+    SetKey("compression", _compression, "`SIDECAR_COMPRESSION`", "`none` or `zstd`."),
+    SetKey("compression_level", _integer(LEVELS.start, LEVELS.stop - 1), "`SIDECAR_COMPRESSION_LEVEL`", "Of zstd."),
+    SetKey("recipients", _recipients, "`SIDECAR_RECIPIENTS`", "Public keys; `[]`: not encrypted."),
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sidecar.config import near
 from sidecar.config.set_keys import SET_KEYS
+from sidecar.config.table import recipients_of
 from sidecar.model import BackupSet
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -72,8 +73,10 @@ def _base(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the settings say for every set."""
     kept = {"limit": values["backup_limit"], "retention_days": values["backup_retention_days"]}
-    return kept | {"exclude": [], "jitter_seconds": 0.0}
+    stored = {key: values[key] for key in ("compression", "compression_level", "recipients")}
+    return kept | stored | {"exclude": [], "jitter_seconds": 0.0}
 
 
 def _made(name: str, table: Mapping[str, Any]) -> BackupSet:
@@ -88,6 +91,9 @@ def _made(name: str, table: Mapping[str, Any]) -> BackupSet:
         schedule=table["schedule"],
         interval_hours=float(table["interval_hours"]),
         jitter_seconds=float(table["jitter_seconds"]),
+        compression=table["compression"],
+        compression_level=table["compression_level"],
+        recipients=recipients_of(table["recipients"]),
     )
 
 

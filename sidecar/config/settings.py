@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
+from sidecar.archive.keys import NO_KEYS, Keyring, identities
 from sidecar.model import MB, BackupSet
 
 
@@ -66,7 +67,6 @@ class Settings:
     seed_file: Path | None
     host: str
     port: int
-    base_path: str  # empty, or /like/this
     admin_token: Secret | None
     read_token: Secret | None
     tls_cert: Path | None
@@ -75,6 +75,10 @@ class Settings:
     max_read_mb_s: float | None
     verify_slice: Share
     codec: str
+    compression: str
+    compression_level: int
+    recipients: tuple[str, ...]
+    identity_file: Secret | None  # what stands in it
     leader_group: str | None
     lease_seconds: float
     log_format: str | None
@@ -88,8 +92,19 @@ class Settings:
     def secrets(self) -> list[str]:
         """Every text that must not be shown: tokens, the connection string, and its password as it is written and meant."""
         found = [one.reveal() for one in (self.mongo_url, self.admin_token, self.read_token) if one]
+        found += self.identity_file.reveal().splitlines() if self.identity_file else []
         password = re.match(r"mongodb(?:\+srv)?://[^:/?@]*:([^/?@]+)@", self.mongo_url.reveal())
         return [*found, password[1], unquote_plus(password[1])] if password else found
+
+    @property
+    def keyring(self) -> Keyring:
+        """What encrypted backups are read with here."""
+        return Keyring(identities(self.identity_file.reveal().encode())) if self.identity_file else NO_KEYS
+
+    @property
+    def unreadable_sets(self) -> list[str]:
+        """The names of the sets whose new backups cannot be read here, for want of a private key."""
+        return [one.name for one in self.sets.values() if not self.keyring.opens(one.recipients)]
 
     @property
     def mongo_host(self) -> str:
@@ -106,5 +121,6 @@ def hosts_of(url: str) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """`text` with `***` for the user and password of every connection string in it."""
+    """`text` with `***` for the user and password of every connection string in it, and for private keys."""
+    text = re.sub(r"(AGE-SECRET-KEY-)\S*", r"\g<1>***", text, flags=re.IGNORECASE)
     return re.sub(r"(mongodb(?:\+srv)?:/+)\S*@", r"\g<1>***@", text, flags=re.IGNORECASE)

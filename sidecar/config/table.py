@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,17 @@ from pymongo import uri_parser
 from pymongo.errors import PyMongoError
 
 from sidecar.archive.choose import CHOICES, NATIVE_DISTRIBUTION, has_native
+from sidecar.archive.compression import LEVELS
+from sidecar.archive.keys import identities, recipient
 from sidecar.config.settings import Secret, Share
 from sidecar.rules.names import database_expected
 from sidecar.rules.schedule import Schedule
 
 PREFIX = "SIDECAR_"
+COMPRESSIONS = ("none", "zstd")
 LARGEST = 1_000_000  # of any number: far above all use and far below where dates and timers overflow
 SHORTEST_INTERVAL_HOURS = 0.0002  # a little less than a second
 SHORTEST_LEASE_SECONDS = 3  # a slow moment of MongoDB or of the process is no reason to change
-OWN_PATHS = frozenset({"api", "docs", "docs.css", "healthz", "metrics", "openapi.json", "readyz", "runbooks", "web"})
 _URL = re.compile(  # no @ after the hosts: it would be the end of a password with a raw slash, and its start a "host"
     r"mongodb(?:(?P<srv>\+srv)://(?:[^\s/?@]*@)?[^\s/?@:,]+|://(?:[^\s/?@]*@)?[^\s/?@]+)(?:/[^\s?@]*)?(?:\?\S*)?"
 )
@@ -41,6 +43,11 @@ class Setting:
     def key(self) -> str:
         """The name in the TOML file and in Settings."""
         return self.variable.removeprefix(PREFIX).lower()
+
+    @property
+    def file_variable(self) -> str | None:
+        """Where the name of a file with the value may stand instead of it."""
+        return f"{self.variable}_FILE" if self.is_secret and not self.variable.endswith("_FILE") else None
 
 
 def _text(value: str) -> str:
@@ -93,6 +100,30 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def _recipients(value: str) -> tuple[str, ...]:
+    return recipients_of(value.split(",") if value.strip() else [])
+
+
+def recipients_of(values: Iterable[str]) -> tuple[str, ...]:
+    """Public keys. Raises ValueError with what was expected."""
+    keys = tuple(value.strip() for value in values)
+    for key in keys:
+        recipient(key)
+    if len(set(keys)) != len(keys):
+        raise ValueError("public keys that differ")
+    return keys
+
+
+def _identity_file(value: str) -> Secret:
+    try:
+        content = Path(_text(value)).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        # Not the path: a key that was put into the variable itself would be shown.
+        raise ValueError(f"a file that can be read: {getattr(error, 'strerror', 'not UTF-8')}") from None
+    identities(content.encode())
+    return Secret(content)
+
+
 def _codec(value: str) -> str:
     choice = _one_of(*CHOICES)(value)
     if choice == "native" and not has_native():
@@ -140,18 +171,6 @@ def _token(value: str) -> Secret:
     if not re.fullmatch(r"[\x21-\x7e]{16,}", value):
         raise ValueError("at least 16 printable characters without spaces")
     return Secret(value)
-
-
-def _base_path(value: str) -> str:
-    path = "" if value == "/" else value.removesuffix("/")
-    segments = path.split("/")[1:]
-    if path and (
-        not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or {".", ".."} & set(segments) or segments[0] in OWN_PATHS
-    ):
-        raise ValueError(
-            f"a path such as /backups, not below one of the sidecar's own ({', '.join(sorted(OWN_PATHS))})"
-        )
-    return path
 
 
 def _group(value: str) -> str:
@@ -205,12 +224,6 @@ SETTINGS = (
     Setting("SIDECAR_HOST", _text, "0.0.0.0", "Address the server listens on."),  # noqa: S104 - a container's only address
     Setting("SIDECAR_PORT", _integer(0, 65535), "8001", "Port the server listens on; 0 takes a free one."),
     Setting(
-        "SIDECAR_BASE_PATH",
-        _base_path,
-        "",
-        "Path under which a proxy serves the sidecar, such as /backups; empty: none.",
-    ),
-    Setting(
         "SIDECAR_ADMIN_TOKEN",
         _token,
         None,
@@ -238,6 +251,31 @@ SETTINGS = (
         _codec,
         "auto",
         "What turns BSON into Extended JSON and back: `native` (Rust), `python`, or `auto`: native where it is installed.",
+    ),
+    Setting(
+        "SIDECAR_COMPRESSION",
+        _one_of(*COMPRESSIONS),
+        "none",
+        "How new backups are stored: `none`, as JSON that every tool reads, or `zstd`.",
+    ),
+    Setting(
+        "SIDECAR_COMPRESSION_LEVEL",
+        _integer(LEVELS.start, LEVELS.stop - 1),
+        "1",
+        "Level of zstd; higher ones cost several times the processor time for a few per cent.",
+    ),
+    Setting(
+        "SIDECAR_RECIPIENTS",
+        _recipients,
+        "",
+        "Public keys of age or SSH, separated by commas, for which new backups are encrypted; empty: not encrypted.",
+    ),
+    Setting(
+        "SIDECAR_IDENTITY_FILE",
+        _identity_file,
+        None,
+        "File with the private key, only where this host shall read the encrypted backups.",
+        is_secret=True,
     ),
     Setting(
         "SIDECAR_LEADER_GROUP",

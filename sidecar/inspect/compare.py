@@ -14,11 +14,11 @@ import bson
 
 from sidecar.archive.bson import document_id, split
 from sidecar.archive.codec import Codec
-from sidecar.archive.content import reading
 from sidecar.model import BackupId, Collection
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.reading import read_collection
 from sidecar.runtime.threads import in_thread
+from sidecar.store.contents import contents
 from sidecar.store.local import LocalStore
 from sidecar.store.spill import Spill
 from sidecar.store.verify import read_manifest
@@ -161,14 +161,14 @@ class FirstSide:
 
 def _definitions(side: tuple[LocalStore, BackupId], codec: Codec) -> Mapping[str, Collection]:
     store, backup_id = side
-    with store.open_data(backup_id) as file, reading(file, read_manifest(store, backup_id), codec) as content:
+    with contents(store, backup_id, read_manifest(store, backup_id), codec) as content:
         return content.definitions
 
 
 def _feed(take: Any, side: tuple[LocalStore, BackupId], codec: Codec) -> Mapping[str, Collection]:
     store, backup_id = side
     manifest = read_manifest(store, backup_id)
-    with store.open_data(backup_id) as file, reading(file, manifest, codec) as content:
+    with contents(store, backup_id, manifest, codec) as content:
         for batch in content.batches:
             take(batch.collection, batch.bson)
         return content.definitions

@@ -8,9 +8,9 @@ from bson.errors import BSONError
 
 from sidecar.archive.bson import split
 from sidecar.archive.codec import Codec
-from sidecar.archive.content import reading
 from sidecar.errors import UsageError
 from sidecar.model import BackupId
+from sidecar.store.contents import contents
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest
 
@@ -35,8 +35,8 @@ def extract(  # noqa: PLR0913 - a backup, a collection of it, and where and how 
         raise UsageError(f"{backup_id} does not hold {collection!r}; it holds {', '.join(manifest.collections)}")
     separator = b"\n" if as_lines else b",\n"
     written = escaped = 0
-    out.write(b"" if as_lines else b"[\n")
-    with store.open_data(backup_id) as file, reading(file, manifest, codec) as content:
+    with contents(store, backup_id, manifest, codec) as content:
+        out.write(b"" if as_lines else b"[\n")
         for batch in content.batches:
             if batch.collection == collection and batch.documents:
                 text, only_ours = _relaxed(batch.bson, codec) if relaxed else _canonical(batch.bson, codec)

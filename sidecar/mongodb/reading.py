@@ -48,21 +48,28 @@ def _ignored(_: int) -> None:
     """Nobody wants to know how far it is."""
 
 
-async def read_collection(
-    reader: Reader, item: Collection, taker: Taker, told: Told = _ignored, hashes: IdHashes = id_hashes
+async def read_collection(  # noqa: PLR0913 - what is read, how, and who wants it
+    reader: Reader,
+    item: Collection,
+    taker: Taker,
+    told: Told = _ignored,
+    hashes: IdHashes = id_hashes,
+    *,
+    reads: int = READS,
+    by_id: bool = False,
 ) -> None:
     """Give a whole collection to `taker`; where this raises, what it took is worthless.
 
-    Raises CursorFailed after `READS` attempts, SourceUnavailable for a server that stays away, and at once what else can go
-    wrong: SourceError, and what the taker raises.
+    Raises CursorFailed after `reads` attempts, SourceUnavailable for a server that stays away, and at once what else can go
+    wrong: SourceError, and what the taker raises. `by_id`: in the order of `_id` at once, where that may be.
     """
-    by_id = False
-    for attempt in range(1, READS + 1):
+    by_id = by_id and item.kind is CollectionKind.COLLECTION and not keeps_order(item)
+    for attempt in range(1, reads + 1):
         await in_thread(taker.begin)
         try:
             await _read_once(reader, item, taker, told, hashes, by_id=by_id)
         except (CursorFailed, SourceUnavailable) as error:
-            if attempt == READS:
+            if attempt == reads:
                 raise
             # In the order of `_id` no cursor is known to lie; where the order of insertion counts it is no way out.
             by_id = (by_id or isinstance(error, DuplicateIds)) and not keeps_order(item)

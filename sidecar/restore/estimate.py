@@ -19,13 +19,13 @@ def estimated_seconds(root: Path, order: Order) -> float | None:
     try:
         measured = json.loads((root / DIRECTORY / MEASURE).read_bytes())
         manifest = read_manifest(order.store, order.backup_id)
-        return round(manifest.file_size_bytes * float(measured["seconds_per_byte"]), 1)
+        return round(manifest.text_bytes * float(measured["seconds_per_byte"]), 1)
     except (OSError, ValueError, KeyError, TypeError, SidecarError):
         return None
 
 
 def note_measure(root: Path, manifest: Manifest, seconds: float) -> None:
     """Remember how long the drill of this backup took."""
-    measured = {"backup_id": manifest.backup_id, "seconds_per_byte": seconds / max(manifest.file_size_bytes, 1)}
+    measured = {"backup_id": manifest.backup_id, "seconds_per_byte": seconds / max(manifest.text_bytes, 1)}
     with suppress(StorageError):  # only an estimate
         publish(root / DIRECTORY / MEASURE, json.dumps(measured).encode())

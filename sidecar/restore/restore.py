@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from sidecar.archive.codec import Codec
-from sidecar.archive.content import Content, reading
+from sidecar.archive.content import Content
 from sidecar.archive.definition import plain
 from sidecar.errors import BackupInvalid, StorageError, TargetUnsuitable, UsageError
 from sidecar.model import BackupId, Collection, CollectionDetails, CollectionKind, Manifest
@@ -24,6 +24,7 @@ from sidecar.restore.target import Target
 from sidecar.rules import compatibility, names
 from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import in_thread
+from sidecar.store.contents import contents
 from sidecar.store.durable import Identity
 from sidecar.store.local import LocalStore, identity_of
 from sidecar.store.verify import read_manifest, verify
@@ -75,8 +76,8 @@ async def choose(order: Order, *, is_read_anyway: bool = False) -> Chosen:
 
     The file is hashed here and then not again, or with `is_read_anyway` while its documents are read.
     """
-    identity = None if is_read_anyway else await in_thread(_verified, order)
     manifest = await in_thread(read_manifest, order.store, order.backup_id)
+    identity = None if is_read_anyway else await in_thread(_verified, order, manifest)
     items = _as_asked(order, await _definitions(order, manifest))
     open_source = partial(_contents, order, manifest, identity)
     return Chosen(manifest, items, Source(manifest.collections, manifest.collection_details, open_source))
@@ -178,18 +179,15 @@ async def _announce(target: Target, item: Collection, fingerprint: str | None = 
 def _contents(order: Order, manifest: Manifest, verified: Identity | None = None) -> Iterator[Content]:
     """`verified` is what the file was when it was hashed; another one is refused. None: it is hashed now."""
     try:
-        with order.store.open_data(order.backup_id) as file:
-            if verified is not None and identity_of(file) != verified:
-                raise BackupInvalid(f"{order.backup_id} has changed since it was verified")
-            with reading(file, manifest, order.codec, is_verified=verified is not None) as content:
-                yield content
+        with contents(order.store, order.backup_id, manifest, order.codec, verified) as content:
+            yield content
     except OSError as error:
-        raise StorageError.of(error, f"reading {order.backup_id.data_name}") from error
+        raise StorageError.of(error, f"reading {manifest.filename}") from error
 
 
-def _verified(order: Order) -> Identity:
+def _verified(order: Order, manifest: Manifest) -> Identity:
     """What the data file was before it was hashed. Raises BackupInvalid."""
-    with order.store.open_data(order.backup_id) as file:
+    with order.store.open_data(order.backup_id, manifest.form) as file:
         identity = identity_of(file)
     verdict = verify(order.store, order.backup_id)
     if not verdict.is_valid:

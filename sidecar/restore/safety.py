@@ -10,8 +10,9 @@ from pathlib import Path
 import structlog
 
 from sidecar.archive.codec import Codec
+from sidecar.archive.sealing import opened
 from sidecar.backup import make as backup
-from sidecar.errors import Cancelled, NothingToBackUp, SidecarError, StorageError
+from sidecar.errors import Cancelled, IdentityRequired, NothingToBackUp, SidecarError, StorageError
 from sidecar.model import Collection, Manifest, Trigger
 from sidecar.restore import journal as journals
 from sidecar.restore import restore as engine
@@ -86,6 +87,7 @@ class Safeguard:
             target = replace(target, journal=journal)
             try:
                 if existing and self.is_wanted:
+                    self._require_way_back()
                     lock = await stack.enter_async_context(
                         entered(self.store.locked(f"restore into {target.target_db}"))
                     )
@@ -98,6 +100,14 @@ class Safeguard:
                 raise await completed(self._undone(target, error)) from error
         await self._forget_replaced(journal.note)
         return loaded
+
+    def _require_way_back(self) -> None:
+        """That the safety backup could be read here. Raises IdentityRequired."""
+        if not self.store.keyring.opens(self.store.set.recipients):
+            raise IdentityRequired(
+                f"what is replaced is backed up first, for the recipients of the set {self.store.set.name}: no private key that "
+                "is here could put it back"
+            )
 
     async def _protected(self, target: Target, there: Mapping[str, Collection], kept: Kept, lock: Lock) -> Target:
         """The same target once what it holds is backed up, and with a look at each collection before it is replaced."""
@@ -127,10 +137,11 @@ class Safeguard:
 
     async def _back_up(self, target: Target, existing: tuple[str, ...], lock: Lock) -> Manifest:
         only = replace(self.store.set, collections=existing, exclude=())
-        return await backup.make_backup(
+        store = LocalStore(self.store.root, only, self.store.keyring)
+        made = await backup.make_backup(
             backup.BackupOrder(
                 database=target.database.of(target.target_db),
-                store=LocalStore(self.store.root, only),
+                store=store,
                 codec=self.codec,
                 mongo_host=self.mongo_host,
                 min_free_bytes=self.min_free_bytes,
@@ -140,6 +151,7 @@ class Safeguard:
             ),
             lock,
         )
+        return opened(made, self.store.keyring)
 
     async def _undone(self, target: Target, error: BaseException) -> SidecarError:
         """Put back what was replaced; the error that says so. Where that fails too the note stays, and the next start tries."""

@@ -30,17 +30,22 @@ class RoomNeeded:
         return f"{free} are free in {where}, {needed} are needed: {minimum} that must stay free and {predicted} for the backup"
 
 
-def predicted_bytes(data_bytes: int, text_per_bson: float) -> int:
+def predicted_bytes(data_bytes: int, stored_per_bson: float) -> int:
     """What a backup of so much BSON takes."""
-    return int(data_bytes * text_per_bson)
+    return int(data_bytes * stored_per_bson)
 
 
-def text_per_bson(manifests: Iterable[Manifest]) -> float:
+def stored_per_bson(manifests: Iterable[Manifest], *, compressed: bool) -> float:
     """How much a backup takes per byte of BSON, by the first of these that tells."""
     for manifest in manifests:
         if bson_bytes := sum(detail.bson_bytes for detail in manifest.collection_details.values()):
-            return GROWTH * manifest.file_size_bytes / bson_bytes
+            return GROWTH * stored_bytes(manifest, compressed=compressed) / bson_bytes
     return TEXT_PER_BSON
+
+
+def stored_bytes(manifest: Manifest, *, compressed: bool) -> int:
+    """What this backup would take now; where compression was switched on since, too much rather than too little."""
+    return manifest.file_size_bytes if compressed else manifest.text_bytes
 
 
 def required_bytes(rooms: Iterable[RoomNeeded], draft_bytes: int) -> int:

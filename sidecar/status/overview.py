@@ -37,7 +37,6 @@ class SetView:
     backups: tuple[StoredBackup, ...] = ()
     error: str | None = None  # why the directory could not be listed
     is_writable: bool = False  # its directory
-    directory_id: str | None = None  # hexadecimal; None until it has one
     looked_at: datetime | None = None
     known_since: datetime | None = None  # its first due time or run on record
     last_run: Run | None = None
@@ -123,7 +122,6 @@ class Overview:
             await self._reckon_room([run.set_name])
 
     def _view(self, name: str, *, again: bool) -> SetView:
-        store = self._service.stores[name]
         recorded = SetView(
             looked_at=self._clock.now(),
             known_since=self._history.known_since(Kind.BACKUP, name),
@@ -138,10 +136,10 @@ class Overview:
         catalog = self._service.catalog
         try:
             backups = catalog.refresh(name) if again else catalog.backups(name)
-            return replace(recorded, backups=backups, is_writable=store.is_writable(), directory_id=store.volume.id)
+            return replace(recorded, backups=backups, is_writable=self._service.stores[name].is_writable())
         except SidecarError as error:
             log.warning("overview.set_unreadable", set=name, error=str(error))
-            return replace(recorded, error=str(error), directory_id=store.volume.id)
+            return replace(recorded, error=str(error))
 
     async def _look_at_storage(self) -> None:
         now = self._clock.now()
@@ -161,14 +159,15 @@ class Overview:
 
     async def _predicted(self, name: str) -> int:
         """By the size of the data; where MongoDB does not tell, by that of the newest backup."""
-        backups, database = self.sets[name].backups, self._service.database
-        ratio = room.text_per_bson(one.manifest for one in backups if one.manifest)
+        backups, database, one_set = self.sets[name].backups, self._service.database, self._service.settings.sets[name]
+        manifests = [one.manifest for one in backups if one.manifest]
+        ratio = room.stored_per_bson(manifests, compressed=one_set.is_compressed)
         if self.mongodb.is_up:
             with suppress(SidecarError, TimeoutError):
                 async with asyncio.timeout(PING_SECONDS):
-                    return await predicted_bytes(database, self._service.settings.sets[name], ratio)
-        newest = next(iter(counting.restorable(backups, self._clock.now())), None)
-        return int(room.GROWTH * newest.size_bytes) if newest else 0
+                    return await predicted_bytes(database, one_set, ratio)
+        newest = next((one.manifest for one in counting.restorable(backups, self._clock.now())), None)
+        return int(room.GROWTH * room.stored_bytes(newest, compressed=one_set.is_compressed)) if newest else 0
 
     async def _look_for_alert_test(self) -> None:
         self.alert_test = await in_thread(alert_test.asked_for, self._service.settings.backup_dir)

@@ -100,7 +100,7 @@ def entry(backup: StoredBackup, now: datetime) -> Entry:
     return Entry(
         backup_id=str(backup.id),
         backup_type=backup.set_name,
-        filename=backup.id.data_name,
+        filename=backup.filename,
         timestamp=backup.taken_at,
         size_mb=round(backup.size_bytes / MB, 2),
         size_bytes=backup.size_bytes,

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import structlog
 
-from sidecar.model import BackupId, BackupSet
-
-METADATA = ".meta.json"
+from sidecar.model import METADATA, BackupId, BackupSet
 
 log = structlog.get_logger(__name__)
 

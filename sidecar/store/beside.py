@@ -3,17 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+from sidecar.archive.keys import Keyring
 from sidecar.archive.manifest import set_name_of
 from sidecar.errors import BackupInvalid, BackupNotFound
 from sidecar.model import BackupId, BackupSet
 from sidecar.store.local import LocalStore
 
 
-def beside(path: Path) -> tuple[LocalStore, BackupId]:
+def beside(path: Path, keyring: Keyring) -> tuple[LocalStore, BackupId]:
     """A store of the one directory that a data file lies in. Its metadata names the set."""
-    backup_id = BackupId.parse(path.name.removesuffix(".json"))
-    if not path.is_file() or backup_id is None:
-        raise BackupNotFound(f"{path}: expected an existing file <prefix>_YYYYMMDD_HHMMSS.json")
+    backup_id = BackupId.of_file(path.name)
+    if not path.is_file() or backup_id is None or path.name == backup_id.metadata_name:
+        raise BackupNotFound(f"{path}: expected an existing file <prefix>_YYYYMMDD_HHMMSS.json, .json.zst or .age")
     nameless = LocalStore(path.parent.resolve(), BackupSet(name="", collections=("*",), prefix=backup_id.prefix))
     try:
         set_name = set_name_of(nameless.read_metadata(backup_id))
@@ -21,4 +22,4 @@ def beside(path: Path) -> tuple[LocalStore, BackupId]:
         raise BackupInvalid(
             f"{backup_id.metadata_name} is missing beside it: without its checksum the file cannot be trusted"
         ) from None
-    return LocalStore(nameless.root, replace(nameless.set, name=set_name)), backup_id
+    return LocalStore(nameless.root, replace(nameless.set, name=set_name), keyring), backup_id

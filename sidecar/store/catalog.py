@@ -14,6 +14,7 @@ from typing import Final
 
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError
 from sidecar.events import Listener, nobody
+from sidecar.form import Form
 from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Pin, StoredBackup, Verdict
 from sidecar.rules import counting
 from sidecar.store.durable import Identity
@@ -82,11 +83,11 @@ class _Shelf:
             self._save()
             return found
 
-    def identity(self, backup_id: BackupId) -> Identity | None:
+    def identity(self, backup_id: BackupId, form: Form) -> Identity | None:
         """Of its data file, as it is now."""
         with self._mutex:
             files = self._files.get(backup_id)
-        return self.store.look_again(files).identity if files else None
+        return self.store.look_again(files).data.get(form) if files else None
 
     def note(self, finding: Finding) -> None:
         with self._mutex:
@@ -159,12 +160,13 @@ class _Shelf:
             id=files.id,
             set_name=self.store.set.name,
             manifest=manifest,
-            size_bytes=files.size_bytes,
+            size_bytes=_size(files, manifest),
             verdict=verdict,
             verified_at=finding.found_at if finding and finding.verdict == verdict else None,
             is_pinned=is_pinned,
             pinned_until=pin.until if pin and is_pinned else None,
             is_confirmed=files.is_confirmed,
+            form=manifest.form if manifest else next(iter(files.data), Form.PLAIN),
         )
         return _Known(files, backup, pin, try_again_at)
 
@@ -175,12 +177,13 @@ class _Shelf:
         return read_manifest(self.store, files.id)
 
     def _verdict(self, files: Files, manifest: Manifest, listener: Listener) -> Verdict:
-        if files.identity is None:
+        identity = files.data.get(manifest.form)
+        if identity is None:
             return MISSING
         finding = self.findings.get(files.id)
         if finding is None or not finding.is_about(files, manifest):
             verdict = verify(self.store, files.id, listener)
-            finding = _finding(files.id, files.identity, manifest, verdict)
+            finding = _finding(files.id, identity, manifest, verdict)
             self._find(finding)
         return finding.verdict
 
@@ -249,10 +252,10 @@ class Catalog:
     def examine(self, stored: StoredBackup, check: Callable[[], Verdict], *, is_deep: bool) -> Verdict:
         """Believe from now on what `check` finds of a backup, whatever was believed before. Raises what `check` raises."""
         shelf = self._shelves[stored.set_name]
-        before = shelf.identity(stored.id)
+        before = shelf.identity(stored.id, stored.form)
         verdict = check()
         is_same = before is not None and before == shelf.identity(
-            stored.id
+            stored.id, stored.form
         )  # else it was replaced or deleted meanwhile
         if before is not None and is_same and stored.manifest is not None:
             shelf.note(_finding(stored.id, before, stored.manifest, verdict, is_deep=is_deep))
@@ -267,6 +270,14 @@ class Catalog:
     def verified_deep_at(self, stored: StoredBackup) -> datetime | None:
         finding = self._shelves[stored.set_name].findings.get(stored.id)
         return finding.found_at if finding and finding.is_deep else None
+
+
+def _size(files: Files, manifest: Manifest | None) -> int:
+    """Of its data file; where nothing tells which that is, of all there are."""
+    if manifest is None:
+        return files.size_bytes
+    identity = files.data.get(manifest.form)
+    return identity[0] if identity else 0
 
 
 def _finding(

@@ -53,7 +53,7 @@ class Finding:
     is_deep: bool = False
 
     def is_about(self, files: Files, manifest: Manifest) -> bool:
-        return (self.identity, self.checksum) == (files.identity, manifest.checksum)
+        return (self.identity, self.checksum) == (files.data.get(manifest.form), manifest.checksum)
 
 
 class Findings:

@@ -9,7 +9,7 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from io import BufferedReader, FileIO
 from pathlib import Path
@@ -17,7 +17,10 @@ from typing import IO, Any
 
 from pydantic import ValidationError
 
+from sidecar.archive.keys import NO_KEYS, Keyring
+from sidecar.archive.stages import Storing
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError, StorageFull
+from sidecar.form import Form
 from sidecar.model import BackupId, BackupSet, Confirmation, Pin
 from sidecar.store.draft import Draft
 from sidecar.store.durable import TEMPORARY, Identity, as_identity, publish, remove, sync_directory
@@ -34,17 +37,22 @@ State = tuple[int, int, int]  # device, inode and mtime in ns of a directory
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Which of a backup's files exist, and the identity of its data file as of when it was looked at."""
+    """Which of a backup's files exist, and the identity of its data file as of when it was looked at.
+
+    There is one data file; who unpacked it beside itself has two, and the metadata says which of them is the backup's.
+    """
 
     id: BackupId
-    has_data: bool
     has_metadata: bool
     has_pin: bool
     is_confirmed: bool = False
-    size_bytes: int = 0
-    identity: Identity | None = None  # of the data file: a verdict on the data is bound to it
+    data: Mapping[Form, Identity] = field(default_factory=dict)  # a verdict on the data is bound to it
     metadata_identity: Identity | None = None
     pin_identity: Identity | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(size for size, _, _ in self.data.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +66,11 @@ class Space:
 class LocalStore:
     """The directory of one backup set. All methods block; errors are StorageError and its kinds."""
 
-    def __init__(self, root: Path, backup_set: BackupSet) -> None:
+    def __init__(self, root: Path, backup_set: BackupSet, keyring: Keyring = NO_KEYS) -> None:
+        """`keyring` is what encrypted backups are read with."""
         self.root = root
         self.set = backup_set
+        self.keyring = keyring
         self.directory = root / backup_set.directory
         self.volume = volume(root, self.directory)
 
@@ -86,11 +96,9 @@ class LocalStore:
 
     def look_again(self, known: Files) -> Files:
         """The same files as they are now: their content may be another one. Raises StorageError."""
-        data, metadata = self._status(known.id.data_name), self._status(known.id.metadata_name)
-        if (as_identity(data), as_identity(metadata)) == (known.identity, known.metadata_identity):
-            return known
-        found = {known.id.data_name: data, known.id.metadata_name: metadata}
-        now = self._files(known.id, {name: status for name, status in found.items() if status is not None})
+        names = [known.id.metadata_name, *map(known.id.data_name_in, known.data)]
+        found = {name: status for name in names if (status := self._status(name)) is not None}
+        now = self._files(known.id, found)
         return replace(now, has_pin=known.has_pin, is_confirmed=known.is_confirmed, pin_identity=known.pin_identity)
 
     def _status(self, name: str) -> os.stat_result | None:
@@ -115,21 +123,19 @@ class LocalStore:
             raise StorageError.of(error, f"listing {self.directory}") from error
 
     def _id_of(self, name: str) -> BackupId | None:
-        stem = name.removesuffix(".json")
-        found = BackupId.parse(stem.removesuffix(".meta")) if stem != name else None
+        found = BackupId.of_file(name)
         return found if found is not None and found.prefix == self.set.prefix else None
 
     @staticmethod
     def _files(backup_id: BackupId, names: Mapping[str, os.stat_result]) -> Files:
-        data, metadata = names.get(backup_id.data_name), names.get(backup_id.metadata_name)
+        metadata = names.get(backup_id.metadata_name)
+        data = {form: as_identity(names.get(backup_id.data_name_in(form))) for form in Form}
         return Files(
             backup_id,
-            has_data=data is not None,
             has_metadata=metadata is not None,
             has_pin=backup_id.pin_name in names,
             is_confirmed=backup_id.confirmation_name in names,
-            size_bytes=data.st_size if data else 0,
-            identity=as_identity(data),
+            data={form: identity for form, identity in data.items() if identity is not None},
             metadata_identity=as_identity(metadata),
             pin_identity=as_identity(names.get(backup_id.pin_name)),
         )
@@ -172,9 +178,9 @@ class LocalStore:
         return content
 
     @contextmanager
-    def open_data(self, backup_id: BackupId) -> Iterator[BufferedReader]:
+    def open_data(self, backup_id: BackupId, form: Form = Form.PLAIN) -> Iterator[BufferedReader]:
         """The data file, protected from deletion while it is open. Raises BackupNotFound, StorageError."""
-        with self._open(backup_id.data_name) as file:
+        with self._open(backup_id.data_name_in(form)) as file:
             share(file, str(backup_id))
             yield file
 
@@ -194,13 +200,22 @@ class LocalStore:
 
     def is_being_read(self, backup_id: BackupId) -> bool:
         try:
-            with self._open(backup_id.data_name, to_claim=True) as file:
-                claim(file, str(backup_id))
+            with self._claimed(backup_id):
+                return False
         except Busy:
             return True
-        except (BackupNotFound, StorageError):  # who cannot open it does not read it
+        except StorageError:  # who cannot open it does not read it
             return False
-        return False
+
+    @contextmanager
+    def _claimed(self, backup_id: BackupId) -> Iterator[None]:
+        """Raises Busy while somebody reads it."""
+        with ExitStack() as stack:
+            for form in Form:
+                with suppress(BackupNotFound):
+                    name = backup_id.data_name_in(form)
+                    claim(stack.enter_context(self._open(name, to_claim=True)), str(backup_id))
+            yield
 
     # -- writing, under the set's lock ---------------------------------------------------------------------------------
 
@@ -235,14 +250,17 @@ class LocalStore:
         while any(self._lstat(name) for name in backup_id.file_names):
             backup_id = backup_id.next_second()
         lock.note_unfinished(str(backup_id))
-        with Draft(self.directory, lock, backup_id) as draft:
+        with Draft(self.directory, lock, backup_id, self.storing) as draft:
             yield draft
+
+    @property
+    def storing(self) -> Storing:
+        """How new backups of the set are stored."""
+        return Storing(self.set.compression_level if self.set.is_compressed else None, self.set.recipients)
 
     def delete(self, lock: Lock, backup_id: BackupId) -> None:
         """Remove a backup, metadata first. The caller has made sure that it may go. Raises Busy while somebody reads it."""
-        with ExitStack() as stack:
-            with suppress(BackupNotFound):
-                claim(stack.enter_context(self._open(backup_id.data_name, to_claim=True)), str(backup_id))
+        with self._claimed(backup_id):
             with suppress(
                 StorageFull
             ):  # deleting is what makes room; a killed deletion then leaves an orphan, which is seen

@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -25,22 +26,30 @@ class Verification:
         self._codec = codec
 
     def one(self, stored: StoredBackup, *, deep: bool, listener: Listener = nobody) -> Verdict:
-        """Whatever was known of it. Raises StorageError, Busy where it cannot be read: that says nothing of the backup."""
-        store = self._catalog.stores[stored.set_name]
+        """Whatever was known of it.
+
+        Raises StorageError, Busy where it cannot be read, IdentityRequired where its content cannot: that says nothing of the
+        backup.
+        """
         if stored.verdict.state is BackupState.ORPHAN:
             return stored.verdict
+        return self._catalog.examine(stored, partial(self._found, stored, listener, deep=deep), is_deep=deep)
 
-        def check() -> Verdict:
-            if deep:
-                return verify_deep(store, stored.id, self._codec, listener)
-            return verify(store, stored.id, listener)
+    def _found(self, stored: StoredBackup, listener: Listener, *, deep: bool) -> Verdict:
+        store = self._catalog.stores[stored.set_name]
+        if deep:
+            return verify_deep(store, stored.id, self._codec, listener)
+        return verify(store, stored.id, listener)
 
-        return self._catalog.examine(stored, check, is_deep=deep)
+    def _as_deep_as_can_be(self, stored: StoredBackup, listener: Listener) -> Verdict:
+        check = partial(self._found, stored, listener, deep=not stored.is_sealed)
+        return self._catalog.examine(stored, check, is_deep=True)
 
     def slice(self, set_name: str, share: float, listener: Listener = nobody) -> dict[BackupId, Verdict]:
         """Verify deep this share of a set's backups: those for which that is longest ago. Raises StorageError.
 
-        One that cannot be read just now does not keep the others from being verified; the error comes after them.
+        Of those that are encrypted for others the stored bytes are all that can be verified. One that cannot be read just now
+        does not keep the others from being verified; the error comes after them.
         """
         stored = [
             one for one in self._catalog.refresh(set_name, listener) if one.verdict.state is not BackupState.ORPHAN
@@ -50,7 +59,7 @@ class Verification:
         failures: dict[BackupId, StorageError | Busy] = {}
         for one in due:
             try:
-                verdicts[one.id] = self.one(one, deep=True, listener=listener)
+                verdicts[one.id] = self._as_deep_as_can_be(one, listener)
             except (StorageError, Busy) as error:
                 log.warning("verify.not_read", backup_id=str(one.id), error=str(error))
                 failures[one.id] = error

@@ -10,31 +10,40 @@ from io import BufferedReader
 
 from sidecar.archive import legacy
 from sidecar.archive.codec import Codec
-from sidecar.archive.content import reading
 from sidecar.archive.manifest import from_bytes
+from sidecar.archive.sealing import opened
 from sidecar.archive.tally import Tally
 from sidecar.errors import BackupInvalid, BackupNotFound
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Verdict
+from sidecar.store.contents import contents
 from sidecar.store.local import LocalStore
 
+NOT_CHECKED = "encrypted for others: content not checked here"
 _BLOCK_BYTES = 1 << 20  # small enough to be told to stop between two, also on a slow disk
 
 
 def read_manifest(store: LocalStore, backup_id: BackupId) -> Manifest:
-    """The metadata of a backup. Raises BackupNotFound, BackupInvalid, StorageError."""
-    return from_bytes(store.read_metadata(backup_id), backup_id, store.set.name)
+    """The metadata of a backup, with what a key opens of it. Raises BackupNotFound, BackupInvalid, StorageError."""
+    return opened(from_bytes(store.read_metadata(backup_id), backup_id, store.set.name), store.keyring)
 
 
 def verify(store: LocalStore, backup_id: BackupId, listener: Listener = nobody) -> Verdict:
     """Compare the SHA-256 of the stored bytes with the metadata. Raises StorageError, Busy, and what `listener` raises."""
-    return _judged(lambda: _require_checksum(store, read_manifest(store, backup_id), backup_id, listener))
+
+    def check() -> list[str]:
+        manifest = read_manifest(store, backup_id)
+        _require_checksum(store, manifest, backup_id, listener)
+        return [NOT_CHECKED] if manifest.is_sealed else []
+
+    return _judged(check)
 
 
 def verify_deep(store: LocalStore, backup_id: BackupId, codec: Codec, listener: Listener = nobody) -> Verdict:
     """Also decode every document and compare counts, BSON bytes and fingerprints with the metadata.
 
-    Definitions are looked at too; the message says what of them a restore may have to change.
+    Definitions are looked at too; the message says what of them a restore may have to change. Raises IdentityRequired where
+    the stored bytes are right and no key opens them.
     """
 
     def check() -> list[str]:
@@ -45,7 +54,7 @@ def verify_deep(store: LocalStore, backup_id: BackupId, codec: Codec, listener: 
     return _judged(check)
 
 
-def _judged(check: Callable[[], list[str] | None]) -> Verdict:
+def _judged(check: Callable[[], list[str]]) -> Verdict:
     try:
         remarks = check()
     except BackupNotFound as error:
@@ -56,7 +65,7 @@ def _judged(check: Callable[[], list[str] | None]) -> Verdict:
 
 
 def _require_checksum(store: LocalStore, manifest: Manifest, backup_id: BackupId, listener: Listener) -> None:
-    with store.open_data(backup_id) as file:
+    with store.open_data(backup_id, manifest.form) as file:
         size = os.fstat(file.fileno()).st_size
         if size != manifest.file_size_bytes:  # before anything is read: a sparse file may pretend to be of any size
             raise BackupInvalid(f"the data has {size} bytes, the metadata says {manifest.file_size_bytes}")
@@ -79,7 +88,7 @@ def _require_content(
 ) -> list[str]:
     """What a restore may have to change of the definitions. Raises BackupInvalid."""
     found: dict[str, Tally] = {}
-    with store.open_data(backup_id) as file, reading(file, manifest, codec) as content:
+    with contents(store, backup_id, manifest, codec) as content:
         remarks = [f"{name}: {said}" for name, item in content.definitions.items() for said in legacy.remarks(item)]
         for batch in content.batches:
             tally = found.setdefault(batch.collection, Tally())

@@ -52,7 +52,7 @@ class Desk:
         line = next(line for line in forged.splitlines(keepends=True) if b"pupil X" in line)
         was, now = (CODEC.decode(text).fingerprint for text in (line.replace(b"pupil X", b"pupil 7"), line))
         details = newest.manifest.collection_details["users"]
-        fingerprint = f"{(int(details.fingerprint, 16) - int(was) + int(now)) % 2**256:064x}"
+        fingerprint = f"{(int(str(details.fingerprint), 16) - int(was) + int(now)) % 2**256:064x}"
         held = newest.manifest.collection_details | {"users": details.model_copy(update={"fingerprint": fingerprint})}
         told = {"checksum": hashlib.sha256(forged).hexdigest(), "collection_details": held}
         metadata = self.command.directory / newest.id.metadata_name

@@ -70,6 +70,9 @@ def test_the_defaults_that_the_table_of_set_keys_names_are_those_of_a_set(tmp_pa
         "retention_days": "`BACKUP_RETENTION_DAYS`" if own.retention_days == load({}).backup_retention_days else "",
         "prefix": own.prefix.replace("x", "NAME", 1),
         "directory": str(own.directory).replace("x", "NAME", 1),
+        "compression": "`SIDECAR_COMPRESSION`" if own.compression == load({}).compression else "",
+        "compression_level": "`SIDECAR_COMPRESSION_LEVEL`" if own.compression_level == 1 else "",
+        "recipients": "`SIDECAR_RECIPIENTS`" if own.recipients == load({}).recipients else "",
     }
     assert table == told
 

@@ -16,6 +16,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from sidecar.errors import Cancelled, SidecarError, StorageError, StorageFull
+from sidecar.form import Form
 from sidecar.model import VERIFIED, BackupId, Collection, Manifest, Trigger
 from sidecar.restore.safety import Result
 from sidecar.service import Service
@@ -243,8 +244,8 @@ class Unreadable(LocalStore):
     """A disk that cannot read the data file from some block on, once it has been verified."""
 
     @contextmanager
-    def open_data(self, backup_id: BackupId) -> Iterator[Any]:
-        with super().open_data(backup_id) as file:
+    def open_data(self, backup_id: BackupId, form: Form = Form.PLAIN) -> Iterator[Any]:
+        with super().open_data(backup_id, form) as file:
             yield BadBlocks(file)
 
 

@@ -12,11 +12,13 @@ from pymongo import MongoClient
 
 from sidecar.archive.choose import choose_codec
 from sidecar.backup import make as backup
+from sidecar.form import Form
 from sidecar.model import BackupId, BackupSet, Manifest
 from sidecar.mongodb.database import Database
 from sidecar.restore import restore as restoring
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest
+from support import forms
 from support.servers import ServerProcess
 
 DB = "bus_tracker"
@@ -93,12 +95,16 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    server: ServerProcess, directory: Path, collections: Sequence[str] = ("users", "buses"), **limits: Any
+    server: ServerProcess,
+    directory: Path,
+    collections: Sequence[str] = ("users", "buses"),
+    form: Form = Form.PLAIN,
+    **limits: Any,
 ) -> AsyncIterator[Rig]:
     """`limits` go to the database: `stall_seconds`, `max_read_mb_s`."""
-    backup_set = BackupSet(name="main", collections=tuple(collections), prefix="seed_backup")
+    backup_set = BackupSet(name="main", collections=tuple(collections), prefix="seed_backup", **forms.set_options(form))
     async with Database(server.uri, DB, **{"stall_seconds": 20.0, **limits}) as database:
-        yield Rig(server, LocalStore(directory / "backups", backup_set), database)
+        yield Rig(server, LocalStore(directory / "backups", backup_set, forms.KEYRING), database)
 
 
 def raw(documents: Sequence[Mapping[str, Any]]) -> list[bytes]:

@@ -85,7 +85,6 @@ def of_files(one: SetFiles, now: float, known_since: float) -> Samples:
         "pinned_bytes": sum(backup.size_bytes for backup in stored if backup.is_pinned),
         "snapshot_consistency": manifest is not None and manifest["consistency"] == "snapshot",
         "directory_writable": os.access(one.directory if one.directory.exists() else one.directory.parent, os.W_OK),
-        "directory_identity": _identity(one.directory),
         "newest_backup_timestamp_seconds": valid[0].taken_at if valid else 0,
         "oldest_backup_timestamp_seconds": valid[-1].taken_at if valid else 0,
         "schedule_interval_seconds": one.interval_seconds,
@@ -101,11 +100,6 @@ def max_age_seconds(one: SetFiles, now: float) -> float:
 
 def _last_due_but_one(one: SetFiles, moment: float) -> float:
     return (moment // one.interval_seconds - 1) * one.interval_seconds
-
-
-def _identity(directory: Path) -> int:
-    marker = directory / ".volume" / "id"
-    return int.from_bytes(bytes.fromhex(marker.read_text().strip())[:6]) if marker.exists() else 0
 
 
 def _stored(one: SetFiles) -> Iterator[Stored]:
@@ -265,10 +259,10 @@ def _predicted(one: SetFiles, data_bytes: int | None) -> int:
     if data_bytes is None:
         newest = next((backup for backup in stored if backup.is_whole and backup.state == "valid"), None)
         return int(1.1 * newest.size_bytes) if newest else 0
-    return int(data_bytes * next(filter(None, map(_text_per_bson, stored)), 2.5))
+    return int(data_bytes * next(filter(None, map(_stored_per_bson, stored)), 2.5))
 
 
-def _text_per_bson(backup: Stored) -> float | None:
+def _stored_per_bson(backup: Stored) -> float | None:
     details = backup.manifest["collection_details"].values() if backup.manifest else ()
     size = sum(detail["bson_bytes"] for detail in details)
     return 1.1 * backup.manifest["file_size_bytes"] / size if backup.manifest and size else None

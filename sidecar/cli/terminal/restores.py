@@ -40,7 +40,7 @@ def restored(result: Restored) -> None:
     say(f"Restored {result.backup_id} into {result.target_db}: counts and fingerprints are equal.")
     table = Table("", Column("Collection", is_lead=True), number("Documents"), "Fingerprint")
     for name, detail in result.collections.items():
-        table.row(name, f"{detail.documents:,}", f"{detail.fingerprint[:16]}…")
+        table.row(name, f"{detail.documents:,}", f"{detail.fingerprint or '':.16}…")
     for name in result.views:
         table.row(name, "view", "")
     table.show()

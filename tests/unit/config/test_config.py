@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sidecar.config import Secret, Settings, Share, describe, load, reference_table
 from sidecar.model import BackupSet
 from support.configuration import with_file
+from support.forms import IDENTITY, RECIPIENT, SSH_RECIPIENT
 
 MAIN = BackupSet(
     name="main",
@@ -40,7 +41,6 @@ DEFAULTS = Settings(
     seed_file=None,
     host="0.0.0.0",  # noqa: S104 - the documented default
     port=8001,
-    base_path="",
     admin_token=None,
     read_token=None,
     tls_cert=None,
@@ -49,6 +49,10 @@ DEFAULTS = Settings(
     max_read_mb_s=None,
     verify_slice=Share(1, 1),
     codec="auto",
+    compression="none",
+    compression_level=1,
+    recipients=(),
+    identity_file=None,
     leader_group=None,
     lease_seconds=20.0,
     log_format=None,
@@ -62,6 +66,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
 
 
 def test_every_variable_is_read(tmp_path: Path) -> None:
+    (tmp_path / "key.txt").write_text(f"# a comment\n{IDENTITY}\n")
     environ = {
         "MONGO_URL": "mongodb://admin:p%40ss@db1:27017,db2:27018/?replicaSet=rs0",
         "DB_NAME": "school",
@@ -88,8 +93,11 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "SIDECAR_STALL_TIMEOUT_SECONDS": "1.5",
         "SIDECAR_MAX_READ_MB_S": "20",
         "SIDECAR_VERIFY_SLICE": "1/7",
-        "SIDECAR_BASE_PATH": "/ops/backups/",
         "SIDECAR_CODEC": "python",
+        "SIDECAR_COMPRESSION": "zstd",
+        "SIDECAR_COMPRESSION_LEVEL": "3",
+        "SIDECAR_RECIPIENTS": f"{RECIPIENT}, {SSH_RECIPIENT}",
+        "SIDECAR_IDENTITY_FILE": str(tmp_path / "key.txt"),
         "SIDECAR_LEADER_GROUP": "on-site",
         "SIDECAR_LEASE_SECONDS": "30",
         "SIDECAR_LOG_FORMAT": "console",
@@ -115,7 +123,6 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         seed_file=Path("/seed.json"),
         host="::1",
         port=0,
-        base_path="/ops/backups",
         admin_token=Secret("admin-token-0123"),
         read_token=Secret("read-token-01234"),
         tls_cert=Path("/tls.crt"),
@@ -124,6 +131,10 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         max_read_mb_s=20.0,
         verify_slice=Share(1, 7),
         codec="python",
+        compression="zstd",
+        compression_level=3,
+        recipients=(RECIPIENT, SSH_RECIPIENT),
+        identity_file=Secret(f"# a comment\n{IDENTITY}\n"),
         leader_group="on-site",
         lease_seconds=30.0,
         log_format="console",
@@ -137,6 +148,9 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
                 interval_hours=6.0,
                 limit=7,
                 retention_days=14,
+                compression="zstd",
+                compression_level=3,
+                recipients=(RECIPIENT, SSH_RECIPIENT),
             ),
             "attendance": BackupSet(
                 name="attendance",
@@ -147,6 +161,9 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
                 interval_hours=0.25,
                 limit=7,
                 retention_days=14,
+                compression="zstd",
+                compression_level=3,
+                recipients=(RECIPIENT, SSH_RECIPIENT),
             ),
         },
     )

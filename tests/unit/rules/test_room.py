@@ -1,7 +1,7 @@
 import pytest
 
 from sidecar.model import MB, CollectionDetails, Manifest
-from sidecar.rules.room import TEXT_PER_BSON, RoomNeeded, predicted_bytes, required_bytes, text_per_bson
+from sidecar.rules.room import TEXT_PER_BSON, RoomNeeded, predicted_bytes, required_bytes, stored_per_bson
 
 
 def a_manifest(size_bytes: int, bson_bytes: int) -> Manifest:
@@ -32,8 +32,21 @@ def test_a_backup_that_just_fits_may_begin() -> None:
 def test_how_large_the_text_will_be_is_told_by_the_newest_backup_that_knows(
     manifests: list[Manifest], ratio: float
 ) -> None:
-    assert text_per_bson(manifests) == pytest.approx(ratio)
+    assert stored_per_bson(manifests, compressed=False) == pytest.approx(ratio)
     assert predicted_bytes(1000, ratio) == int(1000 * ratio)
+
+
+COMPRESSED = a_manifest(300, 1000).model_copy(update={"compression": "zstd", "content_size_bytes": 2500})
+
+
+@pytest.mark.parametrize(
+    ("manifest", "compressed", "ratio"),
+    [(COMPRESSED, True, 0.33), (COMPRESSED, False, 2.75), (a_manifest(2500, 1000), True, 2.75)],
+)
+def test_the_backup_before_a_change_of_the_form_never_predicts_too_little(
+    *, manifest: Manifest, compressed: bool, ratio: float
+) -> None:
+    assert stored_per_bson([manifest], compressed=compressed) == pytest.approx(ratio)
 
 
 def test_what_is_required_is_what_the_largest_set_needs_less_what_is_being_written() -> None:

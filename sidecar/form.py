@@ -1,0 +1,25 @@
+"""How the text of a backup lies on the disk, which its data file's name tells."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Form(StrEnum):
+    """What the name of a data file ends with."""
+
+    PLAIN = ".json"
+    COMPRESSED = ".json.zst"
+    ENCRYPTED = ".json.age"
+    COMPRESSED_AND_ENCRYPTED = ".json.zst.age"
+
+    @classmethod
+    def of(cls, *, compressed: bool, encrypted: bool) -> Self:
+        return cls(".json" + ".zst" * compressed + ".age" * encrypted)
+
+    @property
+    def is_compressed(self) -> bool:
+        return ".zst" in self.value
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.value.endswith(".age")
