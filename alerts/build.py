@@ -2,6 +2,9 @@
 
 python alerts/build.py                       writes it
 python alerts/build.py --runbooks URL OUT    writes all rules into the directory OUT, their runbooks under URL
+
+In the rules files a runbook is served by the sidecar in question, or by any one that is up where that is down or none is meant.
+In the object it is at the end of a port-forward, since a Pod has no address for people.
 """
 
 import argparse
@@ -13,7 +16,8 @@ import yaml
 
 HERE = Path(__file__).parent
 RULES = ("mongobackup.rules.yaml", "objective.rules.yaml")
-RUNBOOKS = "https://runbooks.example.org/mongobackup/"
+RUNBOOKS = re.compile(r"(?<=runbook_url: ).*/(?=\w+$)", re.MULTILINE)
+FORWARDED = "http://localhost:8001/runbooks/"  # `kubectl port-forward $POD 8001`
 OBJECT = "prometheusrule.yaml"
 PAGE = HERE.parent / "docs" / "monitoring.md"
 BEGIN, END = "<!-- made by alerts/build.py; a test compares -->\n", "<!-- end -->\n"
@@ -69,20 +73,28 @@ def page(text: str, files: list[str]) -> str:
     return f"{before}{BEGIN}{table(files)}{END}{after}"
 
 
+def with_runbooks(text: str, url: str) -> str:
+    """A rules file whose runbooks are under this address."""
+    return RUNBOOKS.sub(lambda _: url, text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--runbooks", default=RUNBOOKS, metavar="URL", help="what the names of the alerts are appended to"
+        "--runbooks", metavar="URL", help="what the names of the alerts are appended to, with its last slash"
     )
     parser.add_argument("out", nargs="?", type=Path, default=HERE, metavar="OUT")
     asked = parser.parse_args()
-    files = {name: (HERE / name).read_text().replace(RUNBOOKS, asked.runbooks) for name in RULES}
+    files = {name: (HERE / name).read_text() for name in RULES}
+    if asked.runbooks:
+        files = {name: with_runbooks(text, asked.runbooks) for name, text in files.items()}
     if asked.out.resolve() == HERE.resolve():
         PAGE.write_text(page(PAGE.read_text(), list(files.values())))
     else:
         for name, text in files.items():
             (asked.out / name).write_text(text)
-    (asked.out / OBJECT).write_text(prometheusrule(list(files.values())))
+    read_by_people = [with_runbooks(text, asked.runbooks or FORWARDED) for text in files.values()]
+    (asked.out / OBJECT).write_text(prometheusrule(read_by_people))
 
 
 if __name__ == "__main__":

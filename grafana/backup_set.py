@@ -7,6 +7,8 @@ from grafana.frame import SET_UID, empty_dashboard
 from grafana.panels import (
     AGE,
     ANY_IS_BAD,
+    CONSISTENCY,
+    LAST_FAILURE,
     NEVER_YET,
     NO_FAILURE,
     NOT_MEASURED,
@@ -159,6 +161,19 @@ def _runs() -> Panels:
         ),
         Ask(f"{happened(of_set('run_failures_total'), 'reason')} > 0", "{{reason}}"),
     )
+    yield states(
+        Frame(
+            "Why the last run failed",
+            "The error code of the last run while that is one that failed (docs/problems.md).",
+            units.NoUnit,
+            width=24,
+            height=4,
+            words=LAST_FAILURE,
+            empty=NO_FAILURE,
+            alerts=("MongoBackupRunFailed",),
+        ),
+        Ask(f"max by (reason) ({of_set('last_run_failure')}) == 1", "{{reason}}"),
+    )
 
 
 def _backups() -> Panels:
@@ -192,14 +207,68 @@ def _backups() -> Panels:
         Frame(
             "Doubts",
             "Backups that lost most of a collection and nobody confirmed; named collections that the newest one did not find;"
-            " whether retention waits for a confirmation.",
+            " data without metadata; backups dated ahead of now; whether retention waits for a confirmation.",
             units.NoUnit,
             width=24,
             height=4,
             steps=ANY_IS_BAD,
-            alerts=("MongoBackupSuspect", "MongoBackupMissingCollections"),
+            alerts=(
+                "MongoBackupSuspect",
+                "MongoBackupMissingCollections",
+                "MongoBackupOrphans",
+                "MongoBackupFutureDated",
+            ),
         ),
         Ask(of_set("suspect_backups"), "suspect backups"),
         Ask(of_set("missing_collections"), "missing collections"),
+        Ask(of_set("orphan_backups"), "orphans"),
+        Ask(of_set("future_backups"), "ahead of now"),
         Ask(of_set("retention_held"), "retention held"),
+    )
+    yield lines(
+        Frame(
+            "Restorable against expected",
+            "Valid backups of the whole set, and as many as there would be by now had every run succeeded.",
+            units.NoUnit,
+            width=12,
+            height=6,
+            alerts=("MongoBackupTooFew", "MongoBackupBackupsLost"),
+        ),
+        Ask(of_set("restorable_backups"), f"{INSTANCE} restorable"),
+        Ask(of_set("expected_backups"), f"{INSTANCE} expected"),
+    )
+    yield states(
+        Frame(
+            "Of one moment",
+            "Whether the newest backup holds every document as of one moment.",
+            units.NoUnit,
+            width=12,
+            height=6,
+            words=CONSISTENCY,
+            alerts=("MongoBackupConsistencyLost",),
+        ),
+        Ask(of_set("snapshot_consistency")),
+    )
+    yield states(
+        Frame(
+            "Directory can be written to",
+            "Whether a backup can be put into the directory of the set.",
+            units.NoUnit,
+            width=12,
+            height=5,
+            words=YES_OR_NO,
+            alerts=("MongoBackupDirectoryReadOnly",),
+        ),
+        Ask(of_set("directory_writable")),
+    )
+    yield states(
+        Frame(
+            "Which directory",
+            "A number of its own for each directory: where the band changes, another directory or volume was mounted.",
+            units.NoUnit,
+            width=12,
+            height=5,
+            alerts=("MongoBackupRecordLost", "MongoBackupBackupsLost"),
+        ),
+        Ask(of_set("directory_identity")),
     )

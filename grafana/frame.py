@@ -11,7 +11,9 @@ from grafana.queries import SIDECAR, milliseconds, of_set
 OVERVIEW_UID: Final = "mongobackup-overview"
 SET_UID: Final = "mongobackup-set"
 TAG: Final = "mongobackup"
-RUNBOOKS_URL: Final = "https://runbooks.example.org/mongobackup"  # as in the alerts; see docs/dashboards.md
+RUNBOOKS_URL: Final = (
+    "http://localhost:8001/runbooks"  # after a port-forward, as the admin page; see docs/dashboards.md
+)
 ADMIN: Final = "http://localhost:8001"
 
 _EVERYTHING: Final = (

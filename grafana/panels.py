@@ -36,6 +36,8 @@ RESTORABLE: Final[Words] = {
     FRESH: ("yes", "green"),
 }
 YES_OR_NO: Final[Words] = {0: ("no", "red"), 1: ("yes", "green")}
+LAST_FAILURE: Final[Words] = {1: ("the last run failed so", "red")}
+CONSISTENCY: Final[Words] = {0: ("collection by collection", "orange"), 1: ("of one moment", "green")}
 LEADS: Final[Words] = {0: ("follows", "blue"), 1: ("leads", "green")}
 ENABLED: Final[Words] = {0: ("paused", "orange"), 1: ("on", "green")}
 PAUSED: Final[Words] = {0: ("paused", "orange")}

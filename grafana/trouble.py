@@ -43,6 +43,9 @@ def trouble_panels() -> Panels:
         Ask(counted(judged(f"{of_set('schedule_enabled')} == bool 0")), "paused schedules"),
         Ask(counted(of_set("retention_held")), "retention held"),
         Ask(counted(f"{of_process('storage_up')} == bool 0"), "directories away"),
+        Ask(counted(f"{of_set('directory_writable')} == bool 0"), "directories read-only"),
+        Ask(counted(of_set("future_backups")), "backups ahead of now"),
+        Ask(counted(of_process("unconfigured_backups")), "backups of no set"),
         Ask(counted(f"{of_process('mongodb_up')} == bool 0"), "MongoDB away"),
         Ask(
             counted(f"1 - {of_process('scheduler_running')} * {of_process('scheduler_armed')}"),

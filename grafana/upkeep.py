@@ -119,6 +119,21 @@ def retention_and_schedule() -> Panels:
         ),
         Ask(f"time() - ({of_set('oldest_backup_timestamp_seconds')} > 0)"),
     )
+    yield lines(
+        Frame(
+            "Pinned",
+            "Bytes of backups that are kept whatever the retention rules say; each restore pins one.",
+            units.BytesIEC,
+            width=12,
+            height=6,
+            alerts=("MongoBackupPinnedPilingUp",),
+        ),
+        Ask(of_set("pinned_bytes")),
+    )
+    yield number(
+        Frame("Pinned backups", "How many those are.", units.NoUnit, width=12, height=6),
+        Ask(of_set("pinned_backups")),
+    )
     yield bars(
         Frame(
             "Deleted by retention",

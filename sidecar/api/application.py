@@ -46,6 +46,7 @@ def application(  # noqa: PLR0913 - one place where all that a deployment can ch
     *,
     observe: Observe = _unobserved,
     hide: Hide = str,
+    base_path: str = "",
     max_body_bytes: int = 65536,
     body_seconds: float = 10.0,
 ) -> web.Application:
@@ -53,29 +54,38 @@ def application(  # noqa: PLR0913 - one place where all that a deployment can ch
 
     `authorise` is asked for every route, open ones too, before anything else of the request is looked at; it raises
     HttpError to refuse. `observe` is told method, route, status and seconds of every answer. `hide` takes out of error
-    messages what is nobody's business.
+    messages what is nobody's business. Every path is there as it is and below `base_path`; what we say of ourselves has it.
     """
     routes = sorted(routes, key=lambda route: route.template)  # aiohttp joins the methods of a path only side by side
-    app = web.Application(middlewares=[_tell(observe, hide)], client_max_size=max_body_bytes)
-    app.on_response_prepare.append(_add_headers)
-    for route in routes:
-        answer = partial(_answer, route, authorise, body_seconds)
-        add = app.router.add_get if route.method == "GET" else partial(app.router.add_route, route.method)
-        add(re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.template), answer, expect_handler=_wait)
-    _add_documentation(app, routes)
+    app = web.Application(middlewares=[_tell(observe, hide, base_path)], client_max_size=max_body_bytes)
+    app.on_response_prepare.append(partial(_add_headers, base_path))
+    for prefix in prefixes(base_path):
+        for route in routes:
+            answer = partial(_answer, route, authorise, body_seconds, base_path)
+            add = app.router.add_get if route.method == "GET" else partial(app.router.add_route, route.method)
+            add(prefix + re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.template), answer, expect_handler=_wait)
+    _add_documentation(app, routes, base_path)
     _refuse_other_methods(app)
     return app
 
 
-async def _answer(route: Route, authorise: Authorise, body_seconds: float, request: web.Request) -> web.StreamResponse:
+def prefixes(base_path: str) -> Iterable[str]:
+    """What stands before our paths: nothing, as probes ask and a proxy that takes its own path off, or the base path."""
+    return ("", base_path) if base_path else ("",)
+
+
+async def _answer(
+    route: Route, authorise: Authorise, body_seconds: float, base_path: str, request: web.Request
+) -> web.StreamResponse:
     await authorise(request, route.access)
     reply = await route.handler(request, **await arguments(request, route, body_seconds))
     if not isinstance(reply, Reply):
         return reply
+    headers = {name: base_path + value if name == "Location" else value for name, value in reply.headers.items()}
     if reply.body is None:
-        return web.Response(status=reply.status, headers=reply.headers)
+        return web.Response(status=reply.status, headers=headers)
     text = to_json(reply.body, inf_nan_mode="null")
-    response = web.Response(status=reply.status, headers=reply.headers, body=text, content_type="application/json")
+    response = web.Response(status=reply.status, headers=headers, body=text, content_type="application/json")
     if len(text) >= WORTH_COMPRESSING_BYTES:
         response.enable_compression()  # where the client takes it
     return response
@@ -88,38 +98,38 @@ async def _wait(_: web.Request) -> None:
 # -- every answer ------------------------------------------------------------------------------------------------------
 
 
-def _tell(observe: Observe, hide: Hide) -> Middleware:
+def _tell(observe: Observe, hide: Hide, base_path: str) -> Middleware:
     @web.middleware
     async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
         began, status = time.monotonic(), _CLIENT_GONE  # unless something comes of it
         request[_REQUEST_ID] = uuid4().hex
         try:
             with bound_contextvars(request_id=request[_REQUEST_ID]):
-                response = await _answered(request, handler, hide)
+                response = await _answered(request, handler, hide, base_path)
             status = response.status
             return response
         finally:
             method = request.method if request.method in _KNOWN_METHODS else OTHER_METHOD
-            observe(method, _route_of(request), status, time.monotonic() - began)
+            observe(method, _route_of(request, base_path), status, time.monotonic() - began)
 
     return tell
 
 
-async def _answered(request: web.Request, handler: Handler, hide: Hide) -> web.StreamResponse:
+async def _answered(request: web.Request, handler: Handler, hide: Hide, base_path: str) -> web.StreamResponse:
     try:
         return await handler(request)
     except Exception as error:  # noqa: BLE001 - whatever went wrong, a problem is told and nothing else
-        return _failed(request, error, hide)
+        return _failed(request, error, hide, base_path)
 
 
-def _failed(request: web.Request, error: Exception, hide: Hide) -> web.StreamResponse:
+def _failed(request: web.Request, error: Exception, hide: Hide, base_path: str) -> web.StreamResponse:
     if request.transport is None or request.transport.is_closing():
         return web.Response(status=_CLIENT_GONE)
     if request.get(_BEGUN):  # it is too late to say so: a connection that breaks is what no client takes for success
         log.error("http.broken_off", exc_info=error)
         request.transport.abort()
         return web.Response(status=500)
-    return problems.response(_as_ours(request, error), hide)
+    return problems.response(_as_ours(request, error), hide, base_path)
 
 
 def _as_ours(request: web.Request, error: Exception) -> SidecarError:
@@ -135,20 +145,20 @@ def _as_ours(request: web.Request, error: Exception) -> SidecarError:
             return problems.Unexpected(request[_REQUEST_ID])
 
 
-def _route_of(request: web.Request) -> str:
+def _route_of(request: web.Request, base_path: str) -> str:
     """The path with names in place of its parameters, so that metrics keep few of them."""
     resource = request.match_info.route.resource
-    return resource.canonical if resource else UNMATCHED
+    return resource.canonical.removeprefix(base_path) if resource else UNMATCHED
 
 
-async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+async def _add_headers(base_path: str, request: web.Request, response: web.StreamResponse) -> None:
     request[_BEGUN] = True
     headers = response.headers
     headers["Server"] = "sidecar"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
     headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    if request.path.startswith("/api/admin/"):
+    if request.path.removeprefix(base_path).startswith("/api/admin/"):
         headers["Cache-Control"] = "no-store"
     if _REQUEST_ID in request:  # not where aiohttp itself refused an Expect header
         headers["X-Request-Id"] = request[_REQUEST_ID]
@@ -157,8 +167,8 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 # -- what comes with the routes ----------------------------------------------------------------------------------------
 
 
-def _add_documentation(app: web.Application, routes: Iterable[Route]) -> None:
-    described = document(routes)
+def _add_documentation(app: web.Application, routes: Iterable[Route], base_path: str) -> None:
+    described = document(routes, base_path)
     css = (files(__package__) / "static" / "docs.css").read_bytes()
     policy = {"Content-Security-Policy": docs_page.CONTENT_SECURITY_POLICY}
     for path, body, content_type, headers in (
@@ -166,7 +176,8 @@ def _add_documentation(app: web.Application, routes: Iterable[Route]) -> None:
         ("/docs", docs_page.render(described).encode(), "text/html", policy),
         (docs_page.STYLESHEET, css, "text/css", {}),
     ):
-        app.router.add_get(path, partial(_send, body, content_type, headers))
+        for prefix in prefixes(base_path):
+            app.router.add_get(prefix + path, partial(_send, body, content_type, headers))
 
 
 async def _send(body: bytes, content_type: str, headers: Mapping[str, str], _: web.Request) -> web.Response:

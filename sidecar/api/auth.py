@@ -160,10 +160,10 @@ class Gate:
         self._sessions.close(request.cookies.get(COOKIE, ""))
 
 
-def cookie_header(value: str, *, is_secure: bool) -> str:
+def cookie_header(value: str, *, is_secure: bool, base_path: str = "") -> str:
     """`Set-Cookie` for a session; an empty value takes the cookie back (RFC 6265)."""
     age = int(LONGEST.total_seconds()) if value else 0
-    parts = [f"{COOKIE}={value}", "HttpOnly", "SameSite=Strict", "Path=/", f"Max-Age={age}"]
+    parts = [f"{COOKIE}={value}", "HttpOnly", "SameSite=Strict", f"Path={base_path}/", f"Max-Age={age}"]
     return "; ".join([*parts, "Secure"] if is_secure else parts)
 
 

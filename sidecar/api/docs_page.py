@@ -31,13 +31,13 @@ def render(document: Json) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(info["title"])}: API</title>
-<link rel="stylesheet" href="{STYLESHEET}">
+<link rel="stylesheet" href="{STYLESHEET[1:]}">
 <link rel="icon" href="data:,">
 </head>
 <body>
 <header>
 <h1>{escape(info["title"])} <small>{escape(info["version"])}</small></h1>
-<p>{_prose(info.get("description", ""))} <a href="/openapi.json">OpenAPI document</a></p>
+<p>{_prose(info.get("description", ""))} <a href="openapi.json">OpenAPI document</a></p>
 <nav>{links}</nav>
 </header>
 <main>

@@ -38,7 +38,7 @@ _SECURITY_SCHEMES: Json = {
 }
 
 
-def document(routes: Iterable[Route]) -> Json:
+def document(routes: Iterable[Route], base_path: str = "") -> Json:
     """The document, the same for the same routes in any order. Raises ValueError where two handlers have one name."""
     routes = sorted(routes, key=lambda route: (route.template, route.method))
     _check_names(routes)
@@ -56,6 +56,7 @@ def document(routes: Iterable[Route]) -> Json:
             "version": __version__,
             "description": "Errors are RFC 9457 problems with a stable `code`. `X-Request-Id` is what the log names a request.",
         },
+        **({"servers": [{"url": base_path}]} if base_path else {}),
         "tags": [{"name": name} for name in sorted({route.tag for route in routes})],
         "paths": paths,
         "components": components,

@@ -10,6 +10,8 @@ from pathlib import PurePosixPath
 
 from aiohttp import web
 
+from sidecar.api.application import prefixes
+
 START = "index.html"
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -55,11 +57,14 @@ class Asset:
         return web.Response(body=body, headers=headers, content_type=self.content_type, charset="utf-8")
 
 
-def add_to(app: web.Application) -> None:
-    """Serve the page at `/` and what it is made of below `/web/VERSION/`."""
+def add_to(app: web.Application, base_path: str = "") -> None:
+    """Serve the page at `/` and what it is made of below `/web/VERSION/`, and all that below `base_path` as well.
+
+    The page names everything relative to itself, so that it works below any path that a proxy gives it.
+    """
     bodies = dict(_bodies(files("sidecar") / "web"))
     version = hashlib.sha256(repr(sorted(bodies.items())).encode()).hexdigest()[:16]
-    page = Asset(bodies.pop(START).replace(b"/web/", f"/web/{version}/".encode()), TYPES[".html"], ASK_AGAIN)
+    page = Asset(bodies.pop(START).replace(b'"web/', f'"web/{version}/'.encode()), TYPES[".html"], ASK_AGAIN)
     parts = {name: Asset(body, TYPES[PurePosixPath(name).suffix], KEEP) for name, body in bodies.items()}
 
     async def start(request: web.Request) -> web.Response:
@@ -71,8 +76,14 @@ def add_to(app: web.Application) -> None:
             raise web.HTTPNotFound
         return found.answer(request)
 
-    app.router.add_get("/", start)
-    app.router.add_get("/web/{version}/{file:.+}", part)
+    async def lead_there(_: web.Request) -> web.Response:
+        return web.Response(status=308, headers={"Location": f"{base_path}/"})
+
+    for prefix in prefixes(base_path):
+        app.router.add_get(f"{prefix}/", start)
+        app.router.add_get(f"{prefix}/web/{{version}}/{{file:.+}}", part)
+    if base_path:
+        app.router.add_get(base_path, lead_there)
 
 
 def _bodies(folder: Traversable, below: str = "") -> Iterator[tuple[str, bytes]]:

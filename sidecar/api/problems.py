@@ -222,11 +222,11 @@ def meaning(kind: type[SidecarError]) -> str:
     return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
-def body(error: SidecarError, hide: Hide = str) -> Problem:
+def body(error: SidecarError, hide: Hide = str, base_path: str = "") -> Problem:
     """An error as it is told. `hide` takes out of its message what is nobody's business, such as paths."""
     kind = catalogue().get(error.code, type(error))
     return Problem(
-        type=f"{PAGE}#{error.code}",
+        type=f"{base_path}{PAGE}#{error.code}",
         title=meaning(kind).rstrip("."),
         status=status_of(type(error)),
         code=error.code,
@@ -237,8 +237,8 @@ def body(error: SidecarError, hide: Hide = str) -> Problem:
     )
 
 
-def response(error: SidecarError, hide: Hide = str) -> web.Response:
-    problem = body(error, hide)
+def response(error: SidecarError, hide: Hide = str, base_path: str = "") -> web.Response:
+    problem = body(error, hide, base_path)
     return web.Response(
         status=problem.status,
         text=problem.model_dump_json(exclude_defaults=True),

@@ -60,54 +60,66 @@ async def health(request: web.Request) -> Reply:
 
 
 def _health(sidecar: Sidecar) -> schemas.HealthBody:
-    now, overview, settings = sidecar.clock.now(), sidecar.overview, sidecar.settings
-    statuses = {one.name: overview.status(one, now) for one in settings.sets.values()}
-    failing = [
-        n for n, view in overview.sets.items() if view.last_judged and view.last_judged.outcome is not Outcome.SUCCEEDED
-    ]
+    now, overview = sidecar.clock.now(), sidecar.overview
+    statuses = {one.name: overview.status(one, now) for one in sidecar.settings.sets.values()}
+    scheduler = _scheduler(sidecar)
     overall = rules.overall(
         (status.health for status in statuses.values()),
         has_space=overview.has_space,
-        runs_well=not failing,
-        is_scheduling=sidecar.scheduler.task.is_running and sidecar.scheduler.is_armed,
+        runs_well=not scheduler.failing_sets,
+        is_scheduling=scheduler.is_running and sidecar.scheduler.is_armed,
     )
     return schemas.HealthBody(
         overall_health=overall,
-        storage=schemas.StorageBody(
-            free_mb=_mb(overview.storage.space.free),
-            capacity_mb=_mb(overview.storage.space.capacity),
-            has_sufficient_space=overview.has_space,
-            minimum_required_mb=settings.min_storage_mb,
-            required_mb=_mb(overview.required_bytes),
-            error=overview.storage.error,
-            unconfigured_backups=len(overview.strangers),
-        ),
-        configuration=schemas.ConfigurationBody(
-            backup_limit=settings.backup_limit,
-            retention_days=settings.backup_retention_days,
-            backup_directory=str(settings.backup_dir),
-            db_name=settings.db_name,
-            timezone=str(settings.timezone),
-            codec=sidecar.service.codec.name,
-            version=__version__,
-        ),
-        scheduler=schemas.SchedulerBody(
-            is_running=sidecar.scheduler.task.is_running,
-            error=sidecar.scheduler.task.error,
-            held_because=sidecar.startup.reason,
-            failing_sets=tuple(failing),
-            paused_sets=tuple(
-                e.set_name for e in sidecar.scheduler.routines.values() if sidecar.scheduler.pause_of(e.name)
-            ),
-        ),
+        storage=_storage(sidecar),
+        configuration=_configuration(sidecar),
+        scheduler=scheduler,
         mongodb=schemas.MongoBody(
             is_up=overview.mongodb.is_up,
             asked_at=overview.mongodb.asked_at,
             last_up_at=overview.mongodb.last_up_at,
             error=overview.mongodb.error,
-            hosts=settings.mongo_host,
+            hosts=sidecar.settings.mongo_host,
         ),
         **{f"{name}_backup": status for name, status in statuses.items()},  # type: ignore[arg-type] # the other keys are above
+    )
+
+
+def _storage(sidecar: Sidecar) -> schemas.StorageBody:
+    overview = sidecar.overview
+    return schemas.StorageBody(
+        free_mb=_mb(overview.storage.space.free),
+        capacity_mb=_mb(overview.storage.space.capacity),
+        has_sufficient_space=overview.has_space,
+        minimum_required_mb=sidecar.settings.min_storage_mb,
+        required_mb=_mb(overview.required_bytes),
+        error=overview.storage.error,
+        unconfigured_backups=len(overview.strangers),
+    )
+
+
+def _configuration(sidecar: Sidecar) -> schemas.ConfigurationBody:
+    settings = sidecar.settings
+    return schemas.ConfigurationBody(
+        backup_limit=settings.backup_limit,
+        retention_days=settings.backup_retention_days,
+        backup_directory=str(settings.backup_dir),
+        db_name=settings.db_name,
+        timezone=str(settings.timezone),
+        codec=sidecar.service.codec.name,
+        version=__version__,
+    )
+
+
+def _scheduler(sidecar: Sidecar) -> schemas.SchedulerBody:
+    scheduler = sidecar.scheduler
+    judged = {name: view.last_judged for name, view in sidecar.overview.sets.items()}
+    return schemas.SchedulerBody(
+        is_running=scheduler.task.is_running,
+        error=scheduler.task.error,
+        held_because=sidecar.startup.reason,
+        failing_sets=tuple(name for name, run in judged.items() if run and run.outcome is not Outcome.SUCCEEDED),
+        paused_sets=tuple(one.set_name for one in scheduler.routines.values() if scheduler.pause_of(one.name)),
     )
 
 

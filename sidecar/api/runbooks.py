@@ -20,6 +20,13 @@ _LINK = re.compile(r"\]\((?:\.\./)?([\w-]+)\.md(#[\w-]+)?\)")
 routes = RouteTable(tag="Process")
 
 
+@routes.get("/runbooks", access=Access.OPEN, content_type="text/plain")
+async def runbooks(request: web.Request) -> web.StreamResponse:
+    """Show the names of all runbooks, which follow this address and a slash."""
+    del request
+    return web.Response(text="".join(f"{name}\n" for name in _pages()), content_type="text/plain", charset="utf-8")
+
+
 @routes.get("/runbooks/{alert}", access=Access.OPEN, path=RunbookPath, content_type="text/plain", errors=(UnknownPath,))
 async def runbook(request: web.Request, path: RunbookPath) -> web.StreamResponse:
     """Show what to do when an alert fires, as text that can be printed."""

@@ -32,11 +32,15 @@ async def sign_in(request: web.Request, body: parameters.Credentials) -> Reply:
     """Open a session with a token. Wrong ones are answered ever more slowly."""
     cookie, principal = await sidecar_of(request).gate.sign_in(request, body.token)
     opened = schemas.SessionBody(name=principal.name, role=principal.role, expires_at=principal.expires_at)
-    return Reply(opened, headers={"Set-Cookie": cookie_header(cookie, is_secure=request.secure)})
+    return Reply(opened, headers={"Set-Cookie": _cookie(request, cookie)})
 
 
 @routes.delete(BASE, access=Access.READ, status=204, headers=COOKIE)
 async def sign_out(request: web.Request) -> Reply:
     """Close the session."""
     sidecar_of(request).gate.sign_out(request)
-    return Reply(None, status=204, headers={"Set-Cookie": cookie_header("", is_secure=request.secure)})
+    return Reply(None, status=204, headers={"Set-Cookie": _cookie(request, "")})
+
+
+def _cookie(request: web.Request, value: str) -> str:
+    return cookie_header(value, is_secure=request.secure, base_path=sidecar_of(request).settings.base_path)

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -68,6 +69,7 @@ async def serving(
         telemetry.register(_state(sidecar))
         certificate = _certificate(settings)
         listener = await stack.enter_async_context(listening(_app(sidecar), settings.host, settings.port, certificate))
+        listener = replace(listener, url=listener.url + settings.base_path)
         if certificate is not None:
             await stack.enter_async_context(renewing(certificate).running())
         await stack.enter_async_context(sidecar.leadership.running())
@@ -150,11 +152,14 @@ def _leadership(service: Service, jobs_: Jobs, clock: Clock) -> Alone:
 
 def _app(sidecar: Sidecar) -> web.Application:
     routes = [route for module in ROUTES for route in module.routes]
-    app = application(routes, sidecar.gate.authorise, observe=sidecar.telemetry.observe, hide=sidecar.hide)
+    base_path = sidecar.settings.base_path
+    app = application(
+        routes, sidecar.gate.authorise, observe=sidecar.telemetry.observe, hide=sidecar.hide, base_path=base_path
+    )
     app.middlewares.append(audit)
     app[SIDECAR] = sidecar
     jobs.prepare(app)
-    page.add_to(app)
+    page.add_to(app, base_path)
     return app
 
 

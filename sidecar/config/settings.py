@@ -67,6 +67,7 @@ class Settings:
     seed_file: Path | None
     host: str
     port: int
+    base_path: str  # empty, or /like/this
     admin_token: Secret | None
     read_token: Secret | None
     tls_cert: Path | None

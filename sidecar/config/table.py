@@ -23,6 +23,7 @@ COMPRESSIONS = ("none", "zstd")
 LARGEST = 1_000_000  # of any number: far above all use and far below where dates and timers overflow
 SHORTEST_INTERVAL_HOURS = 0.0002  # a little less than a second
 SHORTEST_LEASE_SECONDS = 3  # a slow moment of MongoDB or of the process is no reason to change
+OWN_PATHS = frozenset({"api", "docs", "docs.css", "healthz", "metrics", "openapi.json", "readyz", "runbooks", "web"})
 _URL = re.compile(  # no @ after the hosts: it would be the end of a password with a raw slash, and its start a "host"
     r"mongodb(?:(?P<srv>\+srv)://(?:[^\s/?@]*@)?[^\s/?@:,]+|://(?:[^\s/?@]*@)?[^\s/?@]+)(?:/[^\s?@]*)?(?:\?\S*)?"
 )
@@ -173,6 +174,18 @@ def _token(value: str) -> Secret:
     return Secret(value)
 
 
+def _base_path(value: str) -> str:
+    path = "" if value == "/" else value.removesuffix("/")
+    segments = path.split("/")[1:]
+    if path and (
+        not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or {".", ".."} & set(segments) or segments[0] in OWN_PATHS
+    ):
+        raise ValueError(
+            f"a path such as /backups, not below one of the sidecar's own ({', '.join(sorted(OWN_PATHS))})"
+        )
+    return path
+
+
 def _group(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", value):
         raise ValueError("a name of letters, digits, dots, underscores and hyphens")
@@ -223,6 +236,12 @@ SETTINGS = (
     ),
     Setting("SIDECAR_HOST", _text, "0.0.0.0", "Address the server listens on."),  # noqa: S104 - a container's only address
     Setting("SIDECAR_PORT", _integer(0, 65535), "8001", "Port the server listens on; 0 takes a free one."),
+    Setting(
+        "SIDECAR_BASE_PATH",
+        _base_path,
+        "",
+        "Path under which a proxy serves the sidecar, such as /backups; empty: none.",
+    ),
     Setting(
         "SIDECAR_ADMIN_TOKEN",
         _token,

@@ -11,9 +11,11 @@ _NO_BACKUP = (  # what a backup never fails with
     errors.WriteRejected,
     errors.TargetInUse,
     errors.TargetUnsuitable,
+    errors.SnapshotTooOld,  # then the set is read once more, in the end collection by collection
+    errors.SnapshotUnavailable,
 )
 _ANY_BACKUP = (errors.SourceError, errors.StorageError, errors.Busy, errors.Stopped)
-REASONS = errors.codes_below(*_ANY_BACKUP) - {one.code for one in _NO_BACKUP} | {SidecarError.code, DIED}
+REASONS = errors.codes_below(*_ANY_BACKUP) - errors.codes_below(*_NO_BACKUP) | {SidecarError.code, DIED}
 
 
 def _triggers(one: One) -> dict[str, float]:

@@ -10,6 +10,8 @@ from sidecar.rules.retention import Candidate, Policy, expected, is_held
 from sidecar.rules.schedule import max_age_seconds
 from sidecar.runs.operations import RETENTION_DELETED, RETENTION_FAILURES
 
+_EXACT_DIGITS = 12  # hexadecimal, of those that a double holds exactly
+
 
 def _begun(backup: StoredBackup | None) -> float:
     return seconds(backup.taken_at) if backup else 0.0
@@ -30,6 +32,10 @@ def _expected(one: One) -> float:
     known_seconds = (one.now - one.view.known_since).total_seconds()
     policy = Policy(one.rules.limit, one.rules.retention_days)
     return expected(policy, one.routine.interval_seconds, known_seconds)
+
+
+def _identity(one: One) -> float:
+    return int((one.view.directory_id or "0")[:_EXACT_DIGITS], 16)
 
 
 def _pinned(one: One) -> list[StoredBackup]:
@@ -90,6 +96,11 @@ STORED = (
         "directory_writable",
         "1 if the directory of the set can be read and written.",
         lambda s: s.view.is_writable,
+    ),
+    of_set(
+        "directory_identity",
+        "A number of its own for each directory of backups: another one is another directory; 0 before the first backup.",
+        _identity,
     ),
     of_set("stored_bytes", "Size of all stored backups.", lambda s: sum(b.size_bytes for b in s.view.backups)),
     of_set(

@@ -21,6 +21,7 @@ from sidecar.metrics.family import Family, Labelled, Type
 from sidecar.metrics.state import State
 
 PREFIX = "mongobackup_"
+UNITS = ("seconds", "bytes")
 LEVELS = ("debug", "info", "warning", "error", "critical")
 HEADLINES = (  # of which the README speaks
     "age_seconds",
@@ -59,7 +60,7 @@ class Telemetry:
         (messages, _, levels, said), (requests, _, labels, meaning), (durations, _, _, time), _ = _COUNTED
         self._messages = Counter(PREFIX + messages, said, levels, registry=self.registry)
         self._requests = Counter(PREFIX + requests, meaning, labels, registry=self.registry)
-        self._durations = Histogram(PREFIX + durations, time, labels, registry=self.registry)
+        self._durations = Histogram(PREFIX + durations, time, labels, unit=_unit(durations), registry=self.registry)
         for level in LEVELS:
             self._messages.labels(level)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -102,10 +103,16 @@ class _StateCollector(Collector):
 
 def _metric(family: Family, samples: Labelled) -> Metric:
     kind = CounterMetricFamily if family.type is Type.COUNTER else GaugeMetricFamily
-    metric = kind(PREFIX + family.name.removesuffix("_total"), family.meaning, labels=family.labels)
+    name = PREFIX + family.name.removesuffix("_total")
+    metric = kind(name, family.meaning, labels=family.labels, unit=_unit(name))
     for labels, value in samples:
         metric.add_metric(labels, float(value))
     return metric
+
+
+def _unit(name: str) -> str:
+    """As OpenMetrics has it: the last word of the name, where that is one."""
+    return next((unit for unit in UNITS if name.endswith(f"_{unit}")), "")
 
 
 def every_name() -> tuple[str, ...]:

@@ -49,6 +49,6 @@ class ServerReply(dict[str, Any]):
     def count(self, path: str) -> int:
         """A number of documents, of whichever type servers say it in. Raises SourceError."""
         number = self.part(path, int) if isinstance(self.get(path), int) else self.part(path, float)
-        if number not in range(1 << 63):
+        if not (0 <= number < 1 << 63 and number == int(number)):  # a float is looked for in a range number by number
             raise SourceError(f"{self.action}: the server's reply has {number} for {path}: expected a count")
         return int(number)

@@ -3,13 +3,14 @@
 A machine's wall clock is set by people and by protocols, sometimes wrongly; the counter of the time that the machine has been
 running is not. A reading of both is kept and compared with the next one: where the wall clock went on by more or less than the
 counter, it was set. Where the machine was started again meanwhile only a long silence tells: longer than a day, and longer than
-three times the longest distance between two backups.
+three times the usual distance between two backups. One long outage makes no long distance usual.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from statistics import median_low
 
 from sidecar.rules.counting import GRACE
 from sidecar.rules.health import age_in_words
@@ -61,8 +62,13 @@ def _was_set(kept: KeptReading | None, now: Reading, taken: list[datetime]) -> b
 
 def _silence(taken: list[datetime]) -> timedelta:
     """How long nothing may have been heard of a directory with these backups without the clock being suspected."""
-    longest = max((after - before for before, after in pairwise(taken)), default=timedelta())
-    return max(SILENCE, DISTANCES * longest)
+    return max(SILENCE, DISTANCES * usual_distance(taken))
+
+
+def usual_distance(taken: list[datetime]) -> timedelta:
+    """The median time from one backup to the next."""
+    distances = [after - before for before, after in pairwise(sorted(taken))]
+    return median_low(distances) if distances else timedelta()
 
 
 def _doubt(now: Reading, server: datetime | None) -> str | None:

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -55,6 +56,14 @@ def configure(log_format: str | None, level: str, secrets: Iterable[str] = (), t
     logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)
     logging.getLogger("sidecar").setLevel(least)
     logging.captureWarnings(capture=True)
+    threading.excepthook = _tell_of_thread
+
+
+def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+    """A thread that ends with an exception, as one of the driver's does over a reply that it cannot understand."""
+    if ended.exc_value is not None and ended.exc_type is not SystemExit:
+        name = ended.thread.name if ended.thread else None
+        structlog.get_logger(__name__).error("thread.broken", thread=name, exc_info=ended.exc_value)
 
 
 def _printable(_: object, __: str, event: EventDict) -> EventDict:

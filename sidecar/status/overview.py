@@ -37,6 +37,7 @@ class SetView:
     backups: tuple[StoredBackup, ...] = ()
     error: str | None = None  # why the directory could not be listed
     is_writable: bool = False  # its directory
+    directory_id: str | None = None  # hexadecimal; None until it has one
     looked_at: datetime | None = None
     known_since: datetime | None = None  # its first due time or run on record
     last_run: Run | None = None
@@ -122,6 +123,7 @@ class Overview:
             await self._reckon_room([run.set_name])
 
     def _view(self, name: str, *, again: bool) -> SetView:
+        store = self._service.stores[name]
         recorded = SetView(
             looked_at=self._clock.now(),
             known_since=self._history.known_since(Kind.BACKUP, name),
@@ -136,10 +138,10 @@ class Overview:
         catalog = self._service.catalog
         try:
             backups = catalog.refresh(name) if again else catalog.backups(name)
-            return replace(recorded, backups=backups, is_writable=self._service.stores[name].is_writable())
+            return replace(recorded, backups=backups, is_writable=store.is_writable(), directory_id=store.volume.id)
         except SidecarError as error:
             log.warning("overview.set_unreadable", set=name, error=str(error))
-            return replace(recorded, error=str(error))
+            return replace(recorded, error=str(error), directory_id=store.volume.id)
 
     async def _look_at_storage(self) -> None:
         now = self._clock.now()

@@ -2,7 +2,7 @@
 
 import { setClock } from "./format.js";
 
-const ADMIN = "/api/admin";
+const ADMIN = "api/admin"; // relative to the page, which may lie below the path of a proxy
 const PATIENCE_MS = 20_000;
 
 /** What the server refused, in its own words (RFC 9457), or `away` where nobody answered. */

@@ -74,7 +74,7 @@ function Top({ state }) {
 
 const Foot = ({ state: { health } }) => html`<footer class="foot">
   <span>Sidecar ${health.configuration.version}</span>
-  <a href="/docs">API</a><a href="/metrics">Metrics</a>
+  <a href="docs">API</a><a href="metrics">Metrics</a>
 </footer>`;
 
 /** Nobody answers: what is shown is old, and since when. It is tried again all the time. */

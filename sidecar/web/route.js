@@ -59,6 +59,6 @@ function read() {
 /** Taken out of the address before anything else happens, so that it stays nowhere. */
 function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token) history.replaceState(null, "", "/");
+  if (token) history.replaceState(null, "", location.pathname);
   return token;
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from sidecar.metrics import CATALOGUE
@@ -41,6 +42,9 @@ def test_a_runbook_is_open_to_everybody_and_is_text(served: Served) -> None:
     answer = served.get("/runbooks/MongoBackupTooOld", token=None)
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
     assert answer.body.decode().startswith("# MongoBackupTooOld\n")
+    names = served.get("/runbooks", token=None).body.decode().splitlines()
+    assert names == sorted(names)
+    assert {"MongoBackupTooOld", "restore-in-an-emergency"} <= set(names)
     unknown = served.get("/runbooks/../secrets", token=None), served.get("/runbooks/MongoBackupNothing", token=None)
     assert [(one.status, one.json["code"]) for one in unknown] == [(404, "unknown_path")] * 2
 
@@ -81,7 +85,11 @@ def test_openmetrics_is_given_to_who_prefers_it(served: Served) -> None:
         "GET", "/metrics", token=None, headers={"Accept": "application/openmetrics-text; version=1.0.0"}
     )
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
-    assert answer.body.endswith(b"# EOF\n")
+    families = list(openmetrics.text_string_to_metric_families(answer.body.decode()))  # type: ignore[no-untyped-call]
+    units = {one.name: one.unit for one in families if one.name.startswith("mongobackup_")}
+    words = {name: name.rpartition("_")[2] for name in units}
+    assert units == {name: word if word in ("seconds", "bytes") else "" for name, word in words.items()}
+    assert set(units.values()) == {"", "seconds", "bytes"}
 
 
 def test_metrics_are_compressed_for_who_asks_for_it(served: Served) -> None:

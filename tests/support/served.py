@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from pymongo import MongoClient
 
@@ -36,6 +36,19 @@ class Answer:
         return json.loads(self.body)
 
 
+class Process(Protocol):
+    """What is needed here of `subprocess.Popen`."""
+
+    returncode: Any
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float = ...) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
+
+
 @dataclass
 class Served:
     """Runs inside the `with` block, with the configuration of one set `main` of two collections and no schedule that is near."""
@@ -46,7 +59,7 @@ class Served:
     log_at: Path | None = None
     module: str = "sidecar"  # what is run; `support.faulty_sidecar` is the same with faults on demand
     port: int = 0
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -80,7 +93,7 @@ class Served:
         assert process.poll() is None, self.log_path.read_text()
         return self
 
-    def launch(self) -> subprocess.Popen[bytes]:
+    def launch(self) -> Process:
         """Start it, and wait for nothing."""
         self.port = self.port or free_port()
         with self.log_path.open("ab") as log:

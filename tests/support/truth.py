@@ -85,6 +85,7 @@ def of_files(one: SetFiles, now: float, known_since: float) -> Samples:
         "pinned_bytes": sum(backup.size_bytes for backup in stored if backup.is_pinned),
         "snapshot_consistency": manifest is not None and manifest["consistency"] == "snapshot",
         "directory_writable": os.access(one.directory if one.directory.exists() else one.directory.parent, os.W_OK),
+        "directory_identity": _identity(one.directory),
         "newest_backup_timestamp_seconds": valid[0].taken_at if valid else 0,
         "oldest_backup_timestamp_seconds": valid[-1].taken_at if valid else 0,
         "schedule_interval_seconds": one.interval_seconds,
@@ -100,6 +101,11 @@ def max_age_seconds(one: SetFiles, now: float) -> float:
 
 def _last_due_but_one(one: SetFiles, moment: float) -> float:
     return (moment // one.interval_seconds - 1) * one.interval_seconds
+
+
+def _identity(directory: Path) -> int:
+    marker = directory / ".volume" / "id"
+    return int.from_bytes(bytes.fromhex(marker.read_text().strip())[:6]) if marker.exists() else 0
 
 
 def _stored(one: SetFiles) -> Iterator[Stored]:

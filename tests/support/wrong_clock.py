@@ -6,12 +6,11 @@ The rules are the real ones; the directory, the machine and MongoDB's clock are 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 from sidecar.model import VERIFIED, BackupId, StoredBackup
 from sidecar.rules import counting, health, retention
 from sidecar.rules.retention import Candidate, Decision, Policy
-from sidecar.rules.steadiness import DISTANCES, KeptReading, Reading, judge
+from sidecar.rules.steadiness import DISTANCES, KeptReading, Reading, judge, usual_distance
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -30,7 +29,7 @@ class World:
     made: dict[BackupId, datetime] = field(default_factory=dict)  # when each was really made
     deleted_by_age: list[tuple[BackupId, timedelta]] = field(default_factory=list)  # and its true age
     kept: KeptReading | None = None
-    longest_distance: timedelta = timedelta()  # between two dates that followed one another in the directory
+    most_usual: timedelta = timedelta()  # the longest that ever was the usual distance of two backups
 
     @property
     def wall(self) -> datetime:
@@ -60,17 +59,17 @@ class World:
         while backup_id in self.made:
             backup_id = backup_id.next_second()
         self.made[backup_id] = self.now
-        dates = sorted(one.taken_at for one in self.made)
-        self.longest_distance = max([self.longest_distance, *(after - before for before, after in pairwise(dates))])
         return self.prune(backup_id)
 
     @property
     def unseen(self) -> timedelta:
         """By so much a clock may be set across a start of the machine without being noticed, as docs/retention.md says."""
-        return max(DAY, DISTANCES * self.longest_distance)
+        return max(DAY, DISTANCES * self.most_usual)
 
     def prune(self, just_made: BackupId | None = None) -> list[Decision]:
         earlier = [backup_id.taken_at for backup_id in self.made if backup_id != just_made]
+        past = [taken_at for taken_at in earlier if taken_at <= self.wall]
+        self.most_usual = max(self.most_usual, usual_distance(past))
         reading = Reading(self.wall, self.running.total_seconds(), str(self.boots))
         server = self.now if just_made else None
         clock, self.kept = judge(self.kept, reading, earlier, server)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from support.alert_rules import RULES, alerts, load, unit_tests
+from support.alert_rules import alerts, unit_tests
+from support.patience import PATIENCE_SECONDS
+from support.promtool import every_group, promtools, write_tests
 
 Rule = dict[str, Any]
 DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -54,25 +55,23 @@ SAME = {
 }
 
 
-def files(folder: Path, alert: str, rule: Rule) -> Path:
-    """The rule alone, with what it is computed from, and those of the unit tests that are of it."""
-    others = [one for path in RULES for group in load(path)["groups"] for one in group["rules"] if "record" in one]
-    needed = others if "mongobackup:" in rule["expr"] else []
-    (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "one", "rules": [*needed, rule]}]}))
-    tests = []
+def of_alert(alert: str) -> list[dict[str, Any]]:
+    """Those of the unit tests that speak of it, without what they say of others."""
+    found = []
     for test in copy.deepcopy(list(unit_tests())):
         test["alert_rule_test"] = [one for one in test.get("alert_rule_test", []) if one["alertname"] == alert]
         test["promql_expr_test"] = [one for one in test.get("promql_expr_test", []) if f'"{alert}"' in one["expr"]]
         if test["alert_rule_test"] or test["promql_expr_test"]:
-            tests.append(test)
-    path = folder / "tests.yaml"
-    path.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests}))
-    return path
+            found.append(test)
+    return found
 
 
 def passes(folder: Path, alert: str, rule: Rule) -> bool:
-    path = files(folder, alert, rule)
-    ended = subprocess.run(["promtool", "test", "rules", path], capture_output=True, check=False, timeout=120)
+    others = [group | {"rules": [one for one in group["rules"] if "record" in one]} for group in every_group()]
+    files = write_tests(folder, of_alert(alert), [*others, {"name": "one", "rules": [rule]}])
+    ended = subprocess.run(
+        [promtools()["2"], "test", "rules", *files], capture_output=True, check=False, timeout=PATIENCE_SECONDS
+    )
     return ended.returncode == 0
 
 

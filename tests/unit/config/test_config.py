@@ -41,6 +41,7 @@ DEFAULTS = Settings(
     seed_file=None,
     host="0.0.0.0",  # noqa: S104 - the documented default
     port=8001,
+    base_path="",
     admin_token=None,
     read_token=None,
     tls_cert=None,
@@ -93,6 +94,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "SIDECAR_STALL_TIMEOUT_SECONDS": "1.5",
         "SIDECAR_MAX_READ_MB_S": "20",
         "SIDECAR_VERIFY_SLICE": "1/7",
+        "SIDECAR_BASE_PATH": "/ops/backups/",
         "SIDECAR_CODEC": "python",
         "SIDECAR_COMPRESSION": "zstd",
         "SIDECAR_COMPRESSION_LEVEL": "3",
@@ -123,6 +125,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         seed_file=Path("/seed.json"),
         host="::1",
         port=0,
+        base_path="/ops/backups",
         admin_token=Secret("admin-token-0123"),
         read_token=Secret("read-token-01234"),
         tls_cert=Path("/tls.crt"),

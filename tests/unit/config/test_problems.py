@@ -94,9 +94,18 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     ]
 
 
+OTHERS = (
+    "not below one of the sidecar's own (api, docs, docs.css, healthz, metrics, openapi.json, readyz, runbooks, web)"
+)
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "problem"),
     [
+        *[
+            ("SIDECAR_BASE_PATH", path, f"SIDECAR_BASE_PATH: expected a path such as /backups, {OTHERS}, not {path!r}")
+            for path in ("backups", "//", "/a/../b", "/a b", "/{x}", "/api", "/web/a", "https://host/backups")
+        ],
         ("BACKUP_LIMIT", "5  # kept", "BACKUP_LIMIT: expected a whole number from 1 to 1000000, not '5  # kept'"),
         ("BACKUP_LIMIT", "1_000", "BACKUP_LIMIT: expected a whole number from 1 to 1000000, not '1_000'"),
         ("BACKUP_RETENTION_DAYS", "9999999", "BACKUP_RETENTION_DAYS: expected a whole number from 1 to 1000000, not '9999999'"),

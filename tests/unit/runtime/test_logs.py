@@ -1,5 +1,6 @@
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,8 +19,9 @@ URL = "mongodb://user:hunter2@db:27017/?tls=true"
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
     root, ours = logging.getLogger(), logging.getLogger("sidecar")
-    handlers, levels = root.handlers[:], (root.level, ours.level)
+    handlers, levels, hook = root.handlers[:], (root.level, ours.level), threading.excepthook
     yield
+    threading.excepthook = hook
     root.handlers[:] = handlers
     root.setLevel(levels[0])
     ours.setLevel(levels[1])
@@ -47,6 +49,21 @@ def test_an_event_is_one_json_object_with_the_bound_context(capsys: pytest.Captu
     assert lines(capsys) == [
         {"event": "backup.committed", "level": "info", "run": "r1", "documents": 3, "sets": ["main"]}
     ]
+
+
+def test_a_thread_that_breaks_is_an_event_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise ValueError(f"cannot understand {URL}")
+
+    logs.configure("json", "info", [SECRET])
+    thread = threading.Thread(target=fail, name="pymongo_server_monitor_thread")
+    thread.start()
+    thread.join()
+
+    (said,) = lines(capsys)
+    trace = said.pop("exception")
+    assert said == {"event": "thread.broken", "level": "error", "thread": "pymongo_server_monitor_thread"}
+    assert trace.endswith("ValueError: cannot understand mongodb://***@db:27017/?tls=true")
 
 
 def test_without_a_format_a_pipe_gets_json(capsys: pytest.CaptureFixture[str], log: Any) -> None:
