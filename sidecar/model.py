@@ -253,6 +253,7 @@ class Verdict:
 
 
 VERIFIED = Verdict(BackupState.VALID, "Integrity verified")
+NOT_READ = Verdict(BackupState.INVALID, "Not read since its files changed")  # of a look that reads no data
 
 
 class Pin(BaseModel):

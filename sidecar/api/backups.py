@@ -209,7 +209,7 @@ async def unpin_backup(request: web.Request, path: parameters.BackupPath) -> Rep
     errors=(BackupNotFound, NotSuspect, Busy),
 )
 async def confirm_backup(request: web.Request, path: parameters.BackupPath) -> Reply:
-    """Say that what a suspect backup lost was meant to go; the retention rules of its set go on."""
+    """Accept a suspect backup: the documents were deleted on purpose. Until then nothing of its set is deleted."""
     sidecar = sidecar_of(request)
     confirmed = await in_thread(sidecar.service.keeping.confirm, path.backup_id, principal_of(request).name)
     await sidecar.overview.look([confirmed.set_name])

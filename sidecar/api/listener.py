@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from sidecar.api.connections import Connection, Limits
+from sidecar.api.local_socket import listening_at
 from sidecar.api.room import Guests
 from sidecar.errors import ConfigError, SidecarError
 from sidecar.runtime.clock import SystemClock
@@ -104,10 +105,18 @@ class Certificate:
 
 
 @asynccontextmanager
-async def listening(
-    app: web.Application, host: str, port: int, certificate: Certificate | None = None, limits: Limits | None = None
+async def listening(  # noqa: PLR0913 - one place where all ways in are given
+    app: web.Application,
+    host: str,
+    port: int,
+    certificate: Certificate | None = None,
+    limits: Limits | None = None,
+    local: Path | None = None,
 ) -> AsyncIterator[Listening]:
-    """Serve inside the `with` block. After it, what is being answered has `grace_seconds`. Raises CannotListen."""
+    """Serve inside the `with` block, also at the socket `local`. After it, what is being answered has `grace_seconds`.
+
+    Raises CannotListen.
+    """
     limits = limits or Limits()
     runner = web.AppRunner(
         app,
@@ -126,6 +135,8 @@ async def listening(
         assert runner.server is not None  # noqa: S101 - it was set up
         server = await _listen(partial(Connection, runner.server, limits, context, room), host, port)
         stack.callback(server.close)
+        if local is not None:
+            await stack.enter_async_context(listening_at(local, runner.server))
         yield _listening(server, host, certificate)
 
 

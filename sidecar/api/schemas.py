@@ -111,7 +111,7 @@ class Detail(Entry):
 
 
 class DifferenceBody(Body):
-    """One collection: how many documents went, came or changed, and some of their ids as `_id`s are written."""
+    """One collection: how many documents went, came or changed, and some of their `_id`s in canonical Extended JSON."""
 
     left_documents: int
     right_documents: int
@@ -119,7 +119,8 @@ class DifferenceBody(Body):
     added: int
     changed: int
     definition_changed: bool
-    ids: dict[str, list[str]]
+    not_in: Literal["left", "right"] | None  # that side says nothing of this collection: nothing was compared
+    ids: dict[str, list[Any]]
 
 
 class Differences(RootModel[dict[str, DifferenceBody]]):

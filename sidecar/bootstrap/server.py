@@ -35,7 +35,8 @@ from sidecar.runtime.clock import Clock, SystemClock
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.service import Service
 from sidecar.status.overview import Overview
-from sidecar.store.lock import SERVER, Lock
+from sidecar.store.lock import DIRECTORY as LOCKS
+from sidecar.store.lock import SERVER, SOCKET, Lock
 from sidecar.store.verify import read_manifest
 
 THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
@@ -68,7 +69,11 @@ async def serving(
         await sidecar.overview.refresh()
         telemetry.register(_state(sidecar))
         certificate = _certificate(settings)
-        listener = await stack.enter_async_context(listening(_app(sidecar), settings.host, settings.port, certificate))
+        listener = await stack.enter_async_context(
+            listening(
+                _app(sidecar), settings.host, settings.port, certificate, local=settings.backup_dir / LOCKS / SOCKET
+            )
+        )
         listener = replace(listener, url=listener.url + settings.base_path)
         if certificate is not None:
             await stack.enter_async_context(renewing(certificate).running())

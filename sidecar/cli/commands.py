@@ -8,14 +8,16 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from sidecar.cli.examples import EXAMPLES, epilog
+
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 PANELS = {
     "Make and keep": ("backup", "prune", "delete", "pin", "unpin", "confirm"),
     "Look": ("list", "show", "status", "runs", "verify", "diff", "checksums", "extract"),
     "Bring back": ("restore", "drill"),
-    "Serve": ("serve", "healthcheck", "alert-test"),
-    "About": ("config", "demo", "version"),
+    "Serve": ("serve", "jobs", "schedule", "healthcheck", "alert-test"),
+    "About": ("config", "completion", "demo", "version"),
 }
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 
@@ -43,6 +45,7 @@ class Modules(Mapping[str, Any]):
         panel = PANEL_OF[name]
         command = get_command(import_module(f"sidecar.cli.{name.replace('-', '_')}").app)
         command.name, command.rich_help_panel = name, panel  # type: ignore[attr-defined] # typer's two classes have it
+        command.epilog = epilog(EXAMPLES[name])
         return command
 
     def __contains__(self, name: object) -> bool:

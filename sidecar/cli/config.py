@@ -1,21 +1,63 @@
-"""`config`: the configuration, validated or shown."""
+"""`config`: the configuration, validated, tried or shown."""
 
+import asyncio
 import os
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from sidecar import config
-from sidecar.cli import commands
-from sidecar.cli.running import Json
+from sidecar.bootstrap.service import open_service
+from sidecar.cli import commands, exits
+from sidecar.cli.running import Json, quiet_logs
 from sidecar.cli.terminal import console
-from sidecar.cli.terminal.settings import settings
+from sidecar.cli.terminal.settings import findings, settings
+from sidecar.inspect import preflight
 
 app = commands.group("Look at the configuration.")
 
 
 @app.command()
-def check() -> None:
-    """Validate the configuration and name every problem at once."""
-    config.load(os.environ)
-    console.say("The configuration is good.")
+def check(
+    *,
+    connect: Annotated[
+        bool,
+        typer.Option("--connect", help="Also try MongoDB, its user's rights, the directory, its space and the clock."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Validate the configuration and name every problem at once. Exit code 1 if --connect finds one."""
+    chosen = config.load(os.environ)
+    for words in config.warnings(chosen):
+        console.remark(f"warning: {words}", "yellow")
+    for name, meant in config.likely_mistakes(os.environ):
+        console.remark(f"warning: {name} is set, {meant} is not: did you mean {meant}?", "yellow")
+    found = asyncio.run(_tried(chosen)) if connect else []
+    if as_json:
+        console.say_json({"is_good": _is_good(found), "tried": [asdict(one) for one in found]})
+    else:
+        findings(found)
+        console.say(_verdict(found) if connect else f"The configuration is good. {_NOT_TRIED}")
+    raise typer.Exit(exits.OK if _is_good(found) else exits.FAILED)
+
+
+_NOT_TRIED = f"Not tried without --connect: {', '.join(preflight.SUBJECTS)}."
+
+
+def _is_good(found: list[preflight.Finding]) -> bool:
+    return all(one.is_good is not False for one in found)
+
+
+def _verdict(found: list[preflight.Finding]) -> str:
+    bad = [one.subject for one in found if one.is_good is False]
+    return f"Not ready: {', '.join(bad)}." if bad else "The configuration is good, and everything it needs is there."
+
+
+async def _tried(chosen: config.Settings) -> list[preflight.Finding]:
+    quiet_logs(chosen)
+    async with open_service(chosen) as service:
+        return await preflight.look(chosen, service.database)
 
 
 @app.command()

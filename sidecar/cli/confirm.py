@@ -2,12 +2,9 @@
 
 import getpass
 from datetime import UTC, datetime
-from typing import Annotated
-
-import typer
 
 from sidecar.cli import commands
-from sidecar.cli.running import run
+from sidecar.cli.running import Id, run
 from sidecar.cli.terminal import console
 from sidecar.service import Service
 from sidecar.status import reports
@@ -16,8 +13,8 @@ app = commands.app()
 
 
 @app.command()
-def confirm(backup_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Say that what a suspect backup lost was meant to go; the retention rules of its set go on."""
+def confirm(backup_id: Id) -> None:
+    """Accept a suspect backup: the documents were deleted on purpose. Until then nothing of its set is deleted."""
 
     async def use(service: Service) -> None:
         confirmed = service.keeping.confirm(backup_id, f"{getpass.getuser()} on the command line")

@@ -7,7 +7,7 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands
-from sidecar.cli.running import run
+from sidecar.cli.running import Id, run
 from sidecar.cli.terminal import console
 from sidecar.service import Service
 
@@ -16,7 +16,7 @@ app = commands.app()
 
 @app.command()
 def delete(
-    backup_id: Annotated[str, typer.Argument(metavar="ID")],
+    backup_id: Id,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed off a terminal.")] = False,
     force: Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sidecar import errors
-from sidecar.cli import commands, exits
+from sidecar.cli import commands, completing, exits
 from sidecar.cli.running import Json, run
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.differences import differences
@@ -18,8 +18,10 @@ app = commands.app()
 
 @app.command()
 def diff(
-    left: Annotated[str, typer.Argument(metavar="A", help="The older backup.")],
-    right: Annotated[str | None, typer.Argument(metavar="B", help="The newer backup.")] = None,
+    left: Annotated[str, typer.Argument(metavar="A", help="The older backup.", autocompletion=completing.ids)],
+    right: Annotated[
+        str | None, typer.Argument(metavar="B", help="The newer backup.", autocompletion=completing.ids)
+    ] = None,
     *,
     live: Annotated[bool, typer.Option("--live", help="Compare with what the database holds now.")] = False,
     as_json: Json = False,

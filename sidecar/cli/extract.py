@@ -12,7 +12,7 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands
-from sidecar.cli.running import run
+from sidecar.cli.running import Id, run
 from sidecar.cli.terminal import console
 from sidecar.inspect import extract as extracting
 from sidecar.service import Service
@@ -22,7 +22,7 @@ app = commands.app()
 
 @app.command()
 def extract(  # noqa: PLR0913 - one parameter per documented option
-    backup_id: Annotated[str, typer.Argument(metavar="ID")],
+    backup_id: Id,
     collection: Annotated[str, typer.Option("--collection", "-c")],
     *,
     relaxed: Annotated[

@@ -8,8 +8,11 @@ import typer
 from sidecar.cli import commands
 from sidecar.cli.running import Json, SetName, run
 from sidecar.cli.terminal import backups, console
+from sidecar.model import NOT_READ, StoredBackup
 from sidecar.service import Service
 from sidecar.status import reports
+from sidecar.store.catalog import Catalog
+from sidecar.store.findings import Findings
 
 app = commands.app()
 
@@ -20,6 +23,10 @@ def list_backups(
     *,
     limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Of each set the newest so many.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Only those taken then or later, in UTC.")] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Read no data: show what was found when each was last read, and when that was."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the backups and whether each can be trusted, the newest last; reads those that have changed since they were read."""
@@ -27,14 +34,26 @@ def list_backups(
 
     async def use(service: Service) -> None:
         now = datetime.now(UTC)
+        catalog = (
+            Catalog(service.stores, Findings(service.settings.backup_dir), reads=False) if quick else service.catalog
+        )
         stored = [
             backup
             for one in service.sets(set_name)
-            for backup in service.catalog.backups(one.name)[:limit]
+            for backup in catalog.backups(one.name)[:limit]
             if backup.taken_at >= begin
         ]
-        console.say_json(
-            [reports.entry(one, now).model_dump(mode="json") for one in stored]
-        ) if as_json else backups.backups(stored, now)
+        if as_json:
+            console.say_json([_body(one, now, quick=quick) for one in stored])
+            return
+        backups.backups(stored, now)
+        if quick:
+            backups.read_when(stored)
 
     run(use)
+
+
+def _body(one: StoredBackup, now: datetime, *, quick: bool) -> dict[str, object]:
+    body = reports.entry(one, now).model_dump(mode="json")
+    unknown = {"is_valid": None, "state": None} if one.verdict == NOT_READ else {}
+    return body | unknown | ({"verified_at": one.verified_at} if quick else {})

@@ -7,7 +7,7 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands
-from sidecar.cli.running import run
+from sidecar.cli.running import Id, run
 from sidecar.cli.terminal import console
 from sidecar.service import Service
 
@@ -16,7 +16,7 @@ app = commands.app()
 
 @app.command()
 def pin(
-    backup_id: Annotated[str, typer.Argument(metavar="ID")],
+    backup_id: Id,
     *,
     until: Annotated[
         datetime | None, typer.Option(help="In UTC; without it the pin holds until `sidecar unpin`.")

@@ -6,12 +6,15 @@ import sys
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined] # its own users import it from here
 
 from sidecar import __version__, errors
 from sidecar.cli import exits, streams
 from sidecar.cli.commands import SETTINGS, CommandGroup
+from sidecar.cli.examples import FIRST, epilog
 from sidecar.cli.terminal import console
 
+COMPLETING = "_SIDECAR_COMPLETE"
 ABOUT = "Checksummed, verified, restorable backups of MongoDB collections."
 EXIT_CODES = "Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 a backup is invalid, 4 busy, 130 Ctrl-C."
 
@@ -20,7 +23,8 @@ class Program(CommandGroup):
     """Refuses empty values, and ends with 130 where somebody presses Ctrl-C."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _require_values(args)
+        if not ctx.resilient_parsing:  # a shell that asks how the line might go on
+            _require_values(args)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -43,7 +47,7 @@ app = typer.Typer(
     name="sidecar",
     cls=Program,
     help=ABOUT,
-    epilog=EXIT_CODES,
+    epilog=epilog(FIRST, EXIT_CODES),
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a traceback with local variables could show a connection string
     add_completion=False,
@@ -70,6 +74,8 @@ def sidecar(
 def run() -> None:
     """Run the command line and end the process with its exit code."""
     stdout = streams.prepare()
+    if COMPLETING in os.environ:
+        completion_init()
     code = _code()
     stdout.flush()
     _end(_reported(stdout.failure) if stdout.failure and code == exits.OK else code)
@@ -77,7 +83,7 @@ def run() -> None:
 
 def _code() -> int:
     try:
-        app()
+        app(prog_name="sidecar")  # however it was called
     except errors.SidecarError as error:
         console.complain(error)
         return exits.exit_code(error)

@@ -9,7 +9,7 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands, exits
-from sidecar.cli.running import Json, run
+from sidecar.cli.running import IdOrNone, Json, run
 from sidecar.cli.terminal import console, restores
 from sidecar.cli.terminal.progress import progress
 from sidecar.restore import plan as planning
@@ -22,7 +22,7 @@ app = commands.app()
 
 @app.command()
 def restore(  # noqa: PLR0913 - one parameter per documented option
-    backup_id: Annotated[str | None, typer.Argument(metavar="ID")] = None,
+    backup_id: IdOrNone = None,
     *,
     backup_file: Annotated[Path | None, typer.Option(help="A data file, with its metadata beside it.")] = None,
     target_db: Annotated[str | None, typer.Option(help="Restore into this database instead of DB_NAME.")] = None,
@@ -49,7 +49,8 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
         names = None if collections is None else [name.strip() for name in collections.split(",")]
         order = service.restore_order(chosen, target_db=target_db, collections=names, force=force)
         order = replace(order, with_indexes=not no_indexes)
-        verified = None if dry_run else await choose(order)
+        is_asked = not dry_run and not yes and sys.stdin.isatty()  # who is asked sees the whole plan first
+        verified = None if dry_run or is_asked else await choose(order)
         planned = await planning.plan(order, verified, directory=service.settings.backup_dir)
         estimate = service.estimated_seconds(order)
         if as_json and dry_run:
@@ -60,6 +61,7 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
             if no_safety not in (None, order.target_db):
                 raise errors.UsageError(f"--no-safety: expected the database's name, {order.target_db}")
             _require_consent(order.target_db, yes=yes)
+            verified = verified or await choose(order)
             await service.recover()
             with progress() as listener:
                 result = await service.restore(replace(order, listener=listener), verified, safety=no_safety is None)

@@ -11,14 +11,24 @@ import typer
 
 from sidecar import config
 from sidecar.bootstrap.service import open_service
-from sidecar.cli import exits
+from sidecar.cli import completing, exits
 from sidecar.cli.terminal import console
 from sidecar.errors import Cancelled
 from sidecar.runtime import logs
 from sidecar.service import Service
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-SetName = Annotated[str, typer.Argument(metavar="SET", help="A configured set, `both` (main and attendance) or `all`.")]
+SetName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SET",
+        help="A configured set, `both` (main and attendance) or `all`.",
+        autocompletion=completing.sets,
+    ),
+]
+_ID = typer.Argument(metavar="ID", help="A backup, as `sidecar list` names it.", autocompletion=completing.ids)
+Id = Annotated[str, _ID]
+IdOrNone = Annotated[str | None, _ID]
 
 
 def run(use: Callable[[Service], Awaitable[int | None]], *, interrupted: str | None = None) -> None:
@@ -28,7 +38,7 @@ def run(use: Callable[[Service], Awaitable[int | None]], *, interrupted: str | N
     cleaned up.
     """
     settings = config.load(os.environ)
-    logs.configure(settings.log_format, _log_level(settings), settings.secrets())
+    quiet_logs(settings)
     heard: list[int] = []
 
     async def opened() -> int:
@@ -46,6 +56,11 @@ def run(use: Callable[[Service], Awaitable[int | None]], *, interrupted: str | N
     if not interrupted:
         signal.signal(signal.SIGINT, _interrupt)  # asyncio's own would wait for what blocks
     raise typer.Exit(asyncio.run(opened()))
+
+
+def quiet_logs(settings: config.Settings) -> None:
+    """Logs of a command that somebody reads: what it says itself is the result, and no everyday event stands in it."""
+    logs.configure(settings.log_format, _log_level(settings), settings.secrets())
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -1,12 +1,9 @@
 """`show`: everything that is known of one backup."""
 
 from datetime import UTC, datetime
-from typing import Annotated
-
-import typer
 
 from sidecar.cli import commands
-from sidecar.cli.running import Json, run
+from sidecar.cli.running import Id, Json, run
 from sidecar.cli.terminal import backups, console
 from sidecar.service import Service
 from sidecar.status import reports
@@ -15,7 +12,7 @@ app = commands.app()
 
 
 @app.command()
-def show(backup_id: Annotated[str, typer.Argument(metavar="ID")], *, as_json: Json = False) -> None:
+def show(backup_id: Id, *, as_json: Json = False) -> None:
     """Show one backup: its state, its collections and how it was made."""
 
     async def use(service: Service) -> None:

@@ -1,16 +1,18 @@
 """`status`: how well each set is protected."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sidecar.cli import commands, exits
+from sidecar.cli import commands, exits, server
 from sidecar.cli.running import Json, SetName, run
-from sidecar.cli.terminal import backups, console
+from sidecar.cli.terminal import backups, console, serving
+from sidecar.errors import SidecarError
 from sidecar.history import DIRECTORY, glance
 from sidecar.model import Kind, Trigger
 from sidecar.rules.health import Health
+from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 from sidecar.status import reports
 
@@ -25,7 +27,7 @@ def status(
     check: Annotated[bool, typer.Option("--check", help="Exit code 3 where a set is at warning or worse.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show how well each set is protected, how far back one can go, and the free space."""
+    """Show how well each set is protected, back to when one can go, the free space, and what runs next."""
 
     async def use(service: Service) -> int:
         now, record = datetime.now(UTC), service.settings.backup_dir / DIRECTORY
@@ -43,7 +45,16 @@ def status(
             console.say_json({name: one.model_dump(mode="json") for name, one in body.items()})
         else:
             backups.status(body, next(iter(service.stores.values())).space().free)
+            serving.next_runs(await in_thread(_schedule), body)
         is_bad = any(one.health in _BAD for one in body.values())
         return exits.INVALID if check and is_bad else exits.OK
 
     run(use)
+
+
+def _schedule() -> Any:
+    """What the running server says; None where none runs."""
+    try:
+        return server.ask("GET", "/schedule")
+    except SidecarError:
+        return None

@@ -1,11 +1,7 @@
 """`unpin`: a backup is left to the retention rules again."""
 
-from typing import Annotated
-
-import typer
-
 from sidecar.cli import commands
-from sidecar.cli.running import run
+from sidecar.cli.running import Id, run
 from sidecar.cli.terminal import console
 from sidecar.service import Service
 
@@ -13,7 +9,7 @@ app = commands.app()
 
 
 @app.command()
-def unpin(backup_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+def unpin(backup_id: Id) -> None:
     """Leave a backup to the retention rules again."""
 
     async def use(service: Service) -> None:

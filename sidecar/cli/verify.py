@@ -6,7 +6,7 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands, exits
-from sidecar.cli.running import Json, run
+from sidecar.cli.running import IdOrNone, Json, run
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.progress import progress
 from sidecar.service import Service
@@ -16,7 +16,7 @@ app = commands.app()
 
 @app.command()
 def verify(
-    backup_id: Annotated[str | None, typer.Argument(metavar="ID")] = None,
+    backup_id: IdOrNone = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Verify every stored backup.")] = False,
     deep: Annotated[bool, typer.Option(help="Also decode every document and compare counts and fingerprints.")] = False,

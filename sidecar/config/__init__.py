@@ -1,7 +1,17 @@
 """The configuration: frozen settings, the table that describes them, and the one loader that reports every problem at once."""
 
-from sidecar.config.loader import describe, load, reference_table, warnings
+from sidecar.config.loader import describe, likely_mistakes, load, reference_table, warnings
 from sidecar.config.set_keys import set_reference_table
 from sidecar.config.settings import Secret, Settings, Share
 
-__all__ = ["Secret", "Settings", "Share", "describe", "load", "reference_table", "set_reference_table", "warnings"]
+__all__ = [
+    "Secret",
+    "Settings",
+    "Share",
+    "describe",
+    "likely_mistakes",
+    "load",
+    "reference_table",
+    "set_reference_table",
+    "warnings",
+]

@@ -69,6 +69,16 @@ def describe(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
     return rows
 
 
+def likely_mistakes(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Variables that are set and nearly have the name of one of ours that is not, with that name.
+
+    Without our prefix they may be another program's: they are told and not refused.
+    """
+    known = set(_Reading(environ).known_variables())
+    others = [name for name in sorted(environ) if not name.startswith(PREFIX)]
+    return [(name, meant) for name, meant in near.misspelt(others, known) if meant not in environ]
+
+
 def reference_table() -> str:
     """The settings as a Markdown table, for the documentation."""
     lines = ["| variable | default | meaning |", "|---|---|---|"]
@@ -163,7 +173,7 @@ class _Reading:
 
     def unknown_names(self) -> None:
         """A misspelt name would else be a silent default."""
-        variables = set(self._allowed())
+        variables = set(self.known_variables())
         keys = {setting.key for setting in SETTINGS}
         unknown = [name for name in sorted(self._environ) if name.startswith(PREFIX) and name not in variables]
         links = [name for name in unknown if near.is_service_link(name, self._environ[name])]
@@ -179,7 +189,7 @@ class _Reading:
         ]
 
     @staticmethod
-    def _allowed() -> Iterator[str]:
+    def known_variables() -> Iterator[str]:
         yield CONFIG_VARIABLE
         for setting in SETTINGS:
             yield setting.variable

@@ -4,13 +4,17 @@ In constant memory, however large the collections are.
 """
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import bson
+from bson import json_util
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.json_util import CANONICAL_JSON_OPTIONS, RELAXED_JSON_OPTIONS, JSONOptions
 
 from sidecar.archive.bson import document_id, split
 from sidecar.archive.codec import Codec
@@ -24,11 +28,17 @@ from sidecar.store.spill import Spill
 from sidecar.store.verify import read_manifest
 
 SHOWN_IDS = 10
+_AS_STORED: CodecOptions[Any] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_MS
+)  # years beyond Python's
 
 
 @dataclass(slots=True)
 class Difference:
-    """One collection: how many documents only the left or only the right has, or both with other content; some of their ids."""
+    """One collection: how many documents only the left or only the right has, or both with other content; some of their ids.
+
+    A side that says nothing of the collection, as a backup of some collections does, is named in `not_in`: nothing is compared.
+    """
 
     left_documents: int = 0
     right_documents: int = 0
@@ -36,17 +46,18 @@ class Difference:
     added: int = 0
     changed: int = 0
     definition_changed: bool = False
-    ids: dict[str, list[str]] = field(default_factory=dict)
+    not_in: str | None = None  # `left` or `right`
+    ids: dict[str, list[Any]] = field(default_factory=dict)  # in canonical Extended JSON
 
     @property
     def is_equal(self) -> bool:
-        return not (self.removed or self.added or self.changed or self.definition_changed)
+        return not (self.removed or self.added or self.changed or self.definition_changed or self.not_in)
 
     def note(self, kind: str, identity: bytes) -> None:
         setattr(self, kind, getattr(self, kind) + 1)
         shown = self.ids.setdefault(kind, [])
         if len(shown) < SHOWN_IDS:
-            shown.append(readable(identity))
+            shown.append(_extended(identity))
 
 
 class Comparison:
@@ -73,7 +84,13 @@ class Comparison:
 
     def definitions(self, left: Mapping[str, Collection], right: Mapping[str, Collection]) -> None:
         for name in left.keys() | right.keys():
-            self._of(name).definition_changed = _shape(left.get(name)) != _shape(right.get(name))
+            found = self._of(name)
+            found.definition_changed = not found.not_in and _shape(left.get(name)) != _shape(right.get(name))
+
+    def absent(self, names: Iterable[str], side: str) -> None:
+        """A side that was not asked for these collections: that it lacks them says nothing."""
+        for name in names:
+            self._of(name).not_in = side
 
     def note(self, name: str) -> None:
         """There is a result for this collection, be it empty on both sides."""
@@ -82,7 +99,8 @@ class Comparison:
     def first(self, name: str, documents: bytes) -> int:
         rows = [(name, *_identified(document)) for document in split(documents)]
         self._count(name, self._first_counts, len(rows))
-        self._spill.add("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
+        if not self._of(name).not_in:
+            self._spill.add("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
         return len(rows)
 
     def forget(self, name: str) -> None:
@@ -98,6 +116,8 @@ class Comparison:
         difference = self._of(name)
         for document in split(documents):
             self._count(name, self._second_counts, 1)
+            if difference.not_in:
+                continue
             identity, digest = _identified(document)
             row = self._spill.row("DELETE FROM seen WHERE name = ? AND id = ? RETURNING digest", (name, identity))
             if row is None:
@@ -122,10 +142,18 @@ def compare_backups(
     What has to be remembered is kept below `directory`.
     """
     with Comparison(directory) as comparison:
-        left_definitions = _feed(comparison.first, left, codec)
-        right_definitions = _feed(comparison.second, right, codec)
-        comparison.definitions(left_definitions, right_definitions)
+        in_left, in_right = _definitions(left, codec), _definitions(right, codec)
+        comparison.absent(in_right.keys() - in_left.keys() - _looked_for(left), "left")
+        comparison.absent(in_left.keys() - in_right.keys() - _looked_for(right), "right")
+        comparison.definitions(in_left, in_right)
+        _feed(comparison.first, left, codec)
+        _feed(comparison.second, right, codec)
         return comparison.result()
+
+
+def _looked_for(side: tuple[LocalStore, BackupId]) -> set[str]:
+    """The collections that were not there when the backup was made: it does say something of them."""
+    return set(read_manifest(*side).missing_collections)
 
 
 async def compare_live(
@@ -165,13 +193,11 @@ def _definitions(side: tuple[LocalStore, BackupId], codec: Codec) -> Mapping[str
         return content.definitions
 
 
-def _feed(take: Any, side: tuple[LocalStore, BackupId], codec: Codec) -> Mapping[str, Collection]:
+def _feed(take: Any, side: tuple[LocalStore, BackupId], codec: Codec) -> None:
     store, backup_id = side
-    manifest = read_manifest(store, backup_id)
-    with contents(store, backup_id, manifest, codec) as content:
+    with contents(store, backup_id, read_manifest(store, backup_id), codec) as content:
         for batch in content.batches:
             take(batch.collection, batch.bson)
-        return content.definitions
 
 
 def _shape(item: Collection | None) -> tuple[object, ...] | None:
@@ -188,9 +214,15 @@ def _identified(document: bytes) -> tuple[bytes, bytes]:
 
 
 def readable(identity: bytes) -> str:
-    """An `_id` as people write it."""
+    """An `_id` in a sentence: relaxed Extended JSON."""
+    return json.dumps(_extended(identity, RELAXED_JSON_OPTIONS), ensure_ascii=False)
+
+
+def _extended(identity: bytes, options: JSONOptions = CANONICAL_JSON_OPTIONS) -> Any:
+    """An `_id` as the data file has it, canonical Extended JSON; its bytes in hexadecimal where it has no such form."""
     try:
         element = identity[:1] + b"_id\0" + identity[1:]
-        return repr(bson.decode((len(element) + 5).to_bytes(4, "little") + element + b"\0")["_id"])
-    except (bson.errors.BSONError, ValueError):
+        value = bson.decode((len(element) + 5).to_bytes(4, "little") + element + b"\0", _AS_STORED)["_id"]
+        return json.loads(json_util.dumps(value, json_options=options))
+    except (bson.errors.BSONError, ValueError, OverflowError, TypeError):
         return identity.hex()

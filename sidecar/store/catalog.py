@@ -15,7 +15,7 @@ from typing import Final
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError
 from sidecar.events import Listener, nobody
 from sidecar.form import Form
-from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Pin, StoredBackup, Verdict
+from sidecar.model import NOT_READ, VERIFIED, BackupId, BackupState, Manifest, Pin, StoredBackup, Verdict
 from sidecar.rules import counting
 from sidecar.store.durable import Identity
 from sidecar.store.findings import Finding, Findings
@@ -47,8 +47,9 @@ class _Known:
 class _Shelf:
     """The backups of one set. Nobody reads a file twice at once: one look at a time."""
 
-    def __init__(self, store: LocalStore, remembered: Findings | None) -> None:
+    def __init__(self, store: LocalStore, remembered: Findings | None, *, reads: bool) -> None:
         self.store = store
+        self._reads = reads
         self.findings: dict[BackupId, Finding] = {}
         self._remembered = remembered
         self._on_disk: Mapping[BackupId, Finding] = {}
@@ -182,6 +183,8 @@ class _Shelf:
             return MISSING
         finding = self.findings.get(files.id)
         if finding is None or not finding.is_about(files, manifest):
+            if not self._reads:
+                return NOT_READ
             verdict = verify(self.store, files.id, listener)
             finding = _finding(files.id, identity, manifest, verdict)
             self._find(finding)
@@ -224,10 +227,15 @@ class _Shelf:
 class Catalog:
     """The backups of every set. Methods block: they look at files, and read those that are new."""
 
-    def __init__(self, stores: Mapping[str, LocalStore], remembered: Findings | None = None) -> None:
-        """`remembered` is where findings are kept for other processes and the next start."""
+    def __init__(
+        self, stores: Mapping[str, LocalStore], remembered: Findings | None = None, *, reads: bool = True
+    ) -> None:
+        """`remembered` is where findings are kept for other processes and the next start.
+
+        Without `reads` no data is read: what nobody has found out yet is NOT_READ.
+        """
         self.stores = stores
-        self._shelves = {name: _Shelf(store, remembered) for name, store in stores.items()}
+        self._shelves = {name: _Shelf(store, remembered, reads=reads) for name, store in stores.items()}
 
     def backups(self, set_name: str, listener: Listener = nobody) -> tuple[StoredBackup, ...]:
         """All of a set's backups, newest first, each verified now or since its files last changed. Raises StorageError."""

@@ -27,6 +27,7 @@ SERVER, DRILL, RESTORING = (
     ".drill",
     ".restoring_",
 )  # what is locked beside the sets; a dot begins no set's name
+SOCKET = "server.sock"  # beside the locks: where the running server listens for commands of this host
 SHARED_SECONDS = 5.0  # how long somebody who holds a whole file for himself is waited for
 _POLL_SECONDS = 0.05
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})

@@ -40,7 +40,7 @@ def test_two_backups_are_compared(served: Served) -> None:
         "buses": (0, 1, 0),
         "users": (0, len(PEOPLE), 0),
     }
-    assert found["buses"]["ids"] == {"removed": ["3"]}
+    assert found["buses"]["ids"] == {"removed": [{"$numberInt": "3"}]}
     assert served.get(f"{BACKUPS}/{first}/diff/seed_backup_20000101_000000").status == 404
     assert served.get(f"{BACKUPS}/{second}").json["is_suspect"] is True
     metrics = served.metrics()

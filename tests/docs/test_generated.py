@@ -16,6 +16,7 @@ def test_the_documents_are_those_that_the_code_would_write_now(tmp_path: Path) -
         "docs/configuration.md",
         "docs/metrics.md",
         "docs/problems.md",
+        "docs/sidecar.1",
     ]
     stale = [str(path) for path in written if (tmp_path / path).read_text() != (ROOT / path).read_text()]
     assert stale == [], "say `make generated`"

@@ -1,6 +1,7 @@
 """What the documents say of the code, held against the code: nothing left out, nothing that there is not."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from sidecar.api import problems
 from sidecar.api.listener import CannotListen
 from sidecar.api.routing import Access
 from sidecar.bootstrap.server import ROUTES
+from sidecar.cli.commands import PANEL_OF
+from sidecar.cli.examples import EXAMPLES, FIRST
 from sidecar.cli.program import app
 from sidecar.config import load, reference_table
 from sidecar.config.set_keys import SET_KEYS
@@ -81,6 +84,21 @@ def test_the_defaults_that_the_table_of_set_keys_names_are_those_of_a_set(tmp_pa
 def test_every_command_and_option_that_a_page_mentions_exists(page: Path) -> None:
     mentioned = re.findall(r"`sidecar ([a-z][^`]*)`", page.read_text(encoding="utf-8"))
     assert {words: wrong for words in mentioned if (wrong := _unknown(words))} == {}
+
+
+def test_every_command_has_examples_that_it_would_understand() -> None:
+    assert list(EXAMPLES) == list(PANEL_OF)
+    lines = [line.partition("  #")[0] for lines in (*EXAMPLES.values(), FIRST) for line in lines]
+    typed = [line.partition("sidecar ")[2].partition(" || ")[0].partition(')"')[0] for line in lines]
+    assert {words: wrong for words in typed if (wrong := _unknown(words))} == {}
+
+
+def test_the_man_page_is_without_fault() -> None:
+    formatted = subprocess.run(
+        ["man", "--warnings", "--local-file", DOCS / "sidecar.1"], capture_output=True, text=True, check=True
+    )
+    assert formatted.stderr == ""
+    assert "config check" in formatted.stdout
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])

@@ -188,7 +188,8 @@ def test_diff_names_what_was_added_removed_and_changed(command: Command) -> None
         "added": 1,
         "changed": 1,
         "definition_changed": False,
-        "ids": {"added": ["'new'"], "changed": ["4"], "removed": ["3"]},
+        "not_in": None,
+        "ids": {"added": ["new"], "changed": [{"$numberInt": "4"}], "removed": [{"$numberInt": "3"}]},
     }
     assert (found["buses"]["definition_changed"], found["buses"]["changed"]) == (True, 0)
     assert command.run("diff", newest(command), "--live").returncode == 0

@@ -36,14 +36,15 @@ def newest(command: Command) -> str:
     return listed[0]["backup_id"]
 
 
-def on_a_terminal(command: Command, *arguments: str, columns: int = 80) -> list[str]:
-    """The lines that a terminal of so many columns shows, without their colours."""
+def on_a_terminal(command: Command, *arguments: str, columns: int = 80, answer: bytes = b"") -> list[str]:
+    """The lines that a terminal of so many columns shows, without their colours, while somebody types the answer."""
     ours, theirs = pty.openpty()
     environment = command.environment | {"TERM": "xterm", "COLUMNS": str(columns)}
     with subprocess.Popen(
         [sys.executable, "-m", "sidecar", *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
     ):
         os.close(theirs)
+        os.write(ours, answer)
         shown = b""
         try:
             while piece := os.read(ours, 4096):
@@ -77,13 +78,22 @@ def test_nothing_is_cut_at_80_columns(command: Command) -> None:
     backup = newest(command)
     pinned = command.run("pin", backup)
     assert pinned.returncode == 0
-    for arguments in (("list",), ("status",), ("prune", "--dry-run"), ("restore", backup, "--dry-run")):
-        lines = on_a_terminal(command, *arguments)
-        assert [line for line in lines if len(line) > 80 or "…" in line] == []
-        if arguments[0] != "restore":
-            assert any(backup in line for line in lines), lines
-    listed = on_a_terminal(command, "list")
-    assert any("✔ valid (pinned)" in line for line in listed), listed
+    with MongoClient[dict[str, Any]](command.server.uri) as client:
+        client[DB]["users"].delete_one({"_id": 3})
+    shown = {
+        arguments[0]: on_a_terminal(command, *arguments, answer=b"n\n")
+        for arguments in (("list", "--quick"), ("status",), ("prune", "--dry-run"), ("restore", backup))
+    }
+    assert [line for lines in shown.values() for line in lines if len(line) > 80 or "…" in line] == []
+    assert [name for name, lines in shown.items() if not any(backup in line for line in lines)] == ["restore"]
+    told = {name: "\n".join(lines) for name, lines in shown.items()}
+    assert "✔ valid (pinned)" in told["list"]
+    assert re.search(r"Nothing was read: verdicts from 20\d\d-\d\d-\d\d \d\d:\d\d UTC\.", told["list"])
+    assert "no server runs on this directory, so nothing is backed up by itself" in told["status"]
+    plan, _, asked = told["restore"].partition("Replace these collections of")
+    assert asked, plan
+    assert re.search(r"users\s.*50.*49 documents.*\b1\b", plan, re.DOTALL), plan  # compared, before it asks
+    assert len(list(command.directory.rglob("*.meta.json"))) == 1  # and nothing was begun
 
 
 def test_the_newest_backup_is_listed_last(command: Command) -> None:
@@ -160,6 +170,33 @@ def test_an_extract_is_for_us_alone_and_replaces_nothing_unasked(command: Comman
     assert command.run(*arguments, "--overwrite").returncode == 0
     assert len(json.loads(file.read_text())) == 50
     assert [path.name for path in tmp_path.glob(".users*")] == []
+
+
+def test_a_quick_list_reads_nothing_and_claims_nothing(command: Command) -> None:
+    backup = newest(command)
+    data = command.directory / "everything" / f"{backup}.json"
+    data.write_bytes(data.read_bytes().replace(b"pupil 1", b"pupil X"))
+    (quick,) = command.json("list", "everything", "--quick")
+    assert (quick["is_valid"], quick["state"], quick["verified_at"]) == (None, None, None)
+    assert [one["state"] for one in command.json("list", "everything")] == ["invalid"]
+    (quick,) = command.json("list", "everything", "--quick")
+    assert (quick["is_valid"], quick["state"], quick["verified_at"][:2]) == (False, "invalid", "20")
+
+
+def test_a_backup_of_some_collections_is_not_said_to_lack_the_others(command: Command) -> None:
+    whole = newest(command)
+    restored = command.run("restore", whole, "--collections", "buses", "--yes", "--json")
+    safety = json.loads(restored.stdout)["safety_backup"]
+    found = json.loads(command.run("diff", whole, safety, "--json").stdout)
+    assert (found["buses"]["not_in"], found["users"]["not_in"], found["users"]["removed"]) == (None, "right", 0)
+    assert "not in the second backup: nothing was compared" in command.run("diff", whole, safety).stdout
+
+
+def test_a_shell_is_told_how_a_line_may_go_on(command: Command) -> None:
+    asked = {"_SIDECAR_COMPLETE": "complete_bash", "COMP_WORDS": "sidecar show att", "COMP_CWORD": "2"}
+    offered = replace(command, variables=dict(command.variables) | asked).run().stdout.split()
+    assert offered == [one.name.removesuffix(".json") for one in command.directory.rglob("att*[0-9].json")]
+    assert "_SIDECAR_COMPLETE=complete_zsh" in command.run("completion", "zsh").stdout
 
 
 def test_one_backup_is_shown_listed_by_choice_and_deleted_on_request(command: Command) -> None:

@@ -8,7 +8,7 @@ from rich.text import Text
 from sidecar.cli.terminal.console import remark, say, shown
 from sidecar.cli.terminal.tables import Column, Table, number
 from sidecar.cli.terminal.units import size
-from sidecar.model import BackupState, Manifest, StoredBackup
+from sidecar.model import NOT_READ, BackupState, Manifest, StoredBackup
 from sidecar.rules.health import age_in_words
 from sidecar.rules.retention import Decision
 from sidecar.status import reports
@@ -84,8 +84,18 @@ def one(stored: StoredBackup, now: datetime) -> None:
     table.show()
 
 
+def read_when(stored: Iterable[StoredBackup]) -> None:
+    """Of a look that read nothing: how old its verdicts are."""
+    moments = sorted(one.verified_at for one in stored if one.verified_at)
+    if moments:
+        first, last = f"{moments[0]:%Y-%m-%d %H:%M}", f"{moments[-1]:%Y-%m-%d %H:%M}"
+        say(f"Nothing was read: verdicts from {first if first == last else f'{first} to {last}'} UTC.")
+    else:
+        say("Nothing was read, now or before: `sidecar list` reads the backups.")
+
+
 def _state(one: StoredBackup) -> Text:
-    text = shown(*_STATE[one.verdict.state])
+    text = shown("? not read", "yellow") if one.verdict == NOT_READ else shown(*_STATE[one.verdict.state])
     if one.is_suspect:
         text.append(" suspect", "yellow")
     if one.is_safety:  # perhaps of a part of the set only
@@ -96,11 +106,12 @@ def _state(one: StoredBackup) -> Text:
 
 
 def status(body: Mapping[str, reports.SetStatus], free_bytes: int) -> None:
+    """The moment that one can go back to comes first: a newer backup that is damaged does not count."""
     table = Table(
-        "Status", Column("Set", is_lead=True), Column("Health", is_lead=True), "Newest backup", "Valid backups"
+        "Status", Column("Set", is_lead=True), Column("Health", is_lead=True), "Can go back to (UTC)", "Valid backups"
     )
     for name, one in body.items():
-        newest = one.last_backup.backup_id if one.last_backup else "–"
+        newest = f"{one.newest_restorable.timestamp:%Y-%m-%d %H:%M:%S}" if one.newest_restorable else "nothing"
         held = f"{one.backup_count} of {one.retention_limit}"
         table.row(name, shown(one.health, _HEALTH[one.health]), newest, held, remarks=[one.message, *_proofs(one)])
     table.show()
@@ -108,13 +119,17 @@ def status(body: Mapping[str, reports.SetStatus], free_bytes: int) -> None:
 
 
 def _proofs(one: reports.SetStatus) -> Iterator[str]:
-    """How far back one can go, and what was proven when."""
+    """From which backup, how far back, and what was proven when."""
     if one.newest_restorable and one.oldest_restorable:
-        newest, oldest = one.newest_restorable.timestamp, one.oldest_restorable.timestamp
-        yield f"Restorable: from {oldest:%Y-%m-%d %H:%M} to {newest:%Y-%m-%d %H:%M} UTC"
+        yield f"Newest that can be restored: {one.newest_restorable.backup_id}"
+        yield f"Oldest that can be restored: {one.oldest_restorable.backup_id}"
+    if one.last_backup and not one.last_backup.is_valid:
+        yield f"Newest backup, damaged: {one.last_backup.backup_id}"
     for what, proof in (("Last verification", one.last_verification), ("Last drill", one.last_drill)):
-        if proof is not None:
-            yield f"{what}: {'succeeded' if proof.success else 'failed'}, {proof.ended_at:%Y-%m-%d %H:%M} UTC"
+        ended = (
+            f"{'succeeded' if proof.success else 'failed'}, {proof.ended_at:%Y-%m-%d %H:%M} UTC" if proof else "never"
+        )
+        yield f"{what}: {ended}"
 
 
 def decisions(judged: Iterable[Decision]) -> None:

@@ -1,8 +1,12 @@
-"""The configuration that is in force."""
+"""The configuration that is in force, and whether what it needs is there."""
 
 from collections.abc import Iterable
 
+from sidecar.cli.terminal.console import say
 from sidecar.cli.terminal.tables import Column, Table
+from sidecar.inspect.preflight import Finding
+
+_MARKS = {True: ("✔", "green"), False: ("✘", "red"), None: ("?", "yellow")}
 
 
 def settings(rows: Iterable[tuple[str, str, str]]) -> None:
@@ -10,3 +14,11 @@ def settings(rows: Iterable[tuple[str, str, str]]) -> None:
     for row in rows:
         table.row(*row)
     table.show()
+
+
+def findings(found: Iterable[Finding]) -> None:
+    for one in found:
+        mark, style = _MARKS[one.is_good]
+        say(f"{mark} {one.subject}: {one.message}", style)
+        if one.cure:
+            say(f"  {one.cure}")

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-import bson
 from bson.binary import Binary
 
 from support.exact_server.server import Call, Handler
@@ -23,13 +22,18 @@ def _build_info(_: Call) -> Mapping[str, Any]:
     return BUILD_INFO
 
 
-def _connection_status(_: Call) -> Mapping[str, Any]:
-    nobody: list[bson.SON[str, Any]] = []
+def _connection_status(call: Call) -> Mapping[str, Any]:
+    """Nobody is signed in, but for who was given privileges: they are the user of that name's."""
+    granted = call.server.authorisation.privileges.get(call.application)
+    nobody: list[Mapping[str, Any]] = []
     return {
         "authInfo": {
-            "authenticatedUsers": nobody,
+            "authenticatedUsers": nobody if granted is None else [{"user": call.application, "db": "admin"}],
             "authenticatedUserRoles": nobody,
-            "authenticatedUserPrivileges": nobody,
+            "authenticatedUserPrivileges": [
+                {"resource": {"db": one.db, "collection": one.collection}, "actions": sorted(one.actions)}
+                for one in granted or ()
+            ],
         }
     }
 

@@ -1,0 +1,25 @@
+"""What the shell offers when somebody presses Tab: names of sets and ids of backups, from the configuration and the directory."""
+
+import os
+
+from sidecar import config, errors
+from sidecar.store.local import LocalStore
+
+
+def sets(incomplete: str) -> list[str]:
+    try:
+        names = [*config.load(os.environ).sets, "both", "all"]
+    except errors.SidecarError:  # Tab is no place to complain
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def ids(incomplete: str) -> list[str]:
+    """The newest first."""
+    try:
+        settings = config.load(os.environ)
+        found = [files.id for one in settings.sets.values() for files in LocalStore(settings.backup_dir, one).scan()]
+    except errors.SidecarError:
+        return []
+    newest = sorted(found, key=lambda one: one.taken_at, reverse=True)
+    return [str(one) for one in newest if str(one).startswith(incomplete)]

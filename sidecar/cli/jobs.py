@@ -1,0 +1,36 @@
+"""`jobs`: what the running server is doing now, and calling it off."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from sidecar.cli import commands, server
+from sidecar.cli.running import Json
+from sidecar.cli.terminal import console
+from sidecar.cli.terminal.serving import jobs as table
+
+app = commands.app()
+MOST = 100
+
+
+@app.command()
+def jobs(
+    *,
+    cancel: Annotated[
+        str | None, typer.Option(metavar="JOB", help="Cancel this job: it cleans up, and is on record as aborted.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what the running server is doing, and how far it is; `sidecar runs` shows what is over."""
+    if cancel is not None:
+        found = [server.ask("POST", f"/jobs/{quote(cancel, safe='')}/cancel")]
+    else:
+        listed = server.ask("GET", "/jobs", {"limit": MOST})["jobs"]
+        found = [one for one in listed if one["state"] == "running"]
+    if as_json:
+        console.say_json(found)
+    elif not found:
+        console.say("Nothing is under way.")
+    else:
+        table(found)

@@ -1,0 +1,59 @@
+"""Asks the running server, by the socket in the backup directory: no address, certificate or token is needed on its host."""
+
+import http.client
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from sidecar import config, errors
+from sidecar.store.lock import DIRECTORY, SOCKET
+
+ADMIN = "/api/admin"
+SECONDS = 60.0
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a socket that has a path and no port."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(SECONDS)
+        self.sock.connect(str(self._path))
+
+
+def ask(method: str, route: str, query: dict[str, object] | None = None, body: object = None) -> Any:
+    """The body of the answer. Raises SidecarError in the server's words, or because there is no server."""
+    root = config.load(os.environ).backup_dir
+    given = {name: value for name, value in (query or {}).items() if value is not None}
+    connection = _Connection(root / DIRECTORY / SOCKET)
+    try:
+        sent = None if body is None else json.dumps(body)
+        connection.request(method, f"{ADMIN}{route}?{urlencode(given)}", sent, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        found = json.loads(answer.read() or b"null")
+    except PermissionError:
+        raise errors.SidecarError(f"the server of {root} belongs to another user: run this as that user") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise errors.SidecarError(f"no server answers in {root} ({error}): is `sidecar serve` running there?") from None
+    finally:
+        connection.close()
+    if answer.status >= http.client.BAD_REQUEST:
+        raise _refusal(answer.status, found)
+    return found
+
+
+def _refusal(status: int, problem: Any) -> errors.SidecarError:
+    words = " ".join(part for part in (problem.get("detail") or problem.get("title"), problem.get("cure")) if part)
+    match status:
+        case http.client.CONFLICT:
+            return errors.Busy(words)
+        case http.client.NOT_FOUND | http.client.UNPROCESSABLE_ENTITY:
+            return errors.UsageError(words)
+    return errors.SidecarError(words)

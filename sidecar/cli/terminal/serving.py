@@ -1,0 +1,81 @@
+"""What the running server does: its jobs and its schedules, as it told them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sidecar.cli.terminal.console import say, shown
+from sidecar.cli.terminal.tables import Column, Table
+from sidecar.cli.terminal.units import size
+
+Body = Mapping[str, Any]
+
+
+def jobs(found: Iterable[Body]) -> None:
+    table = Table("Jobs", Column("Job", is_lead=True), "What", "Set", Column("State", is_lead=True), "Begun (UTC)")
+    for job in found:
+        for run in job["runs"]:
+            state = shown(run["outcome"] or "running", "cyan" if run["outcome"] is None else "")
+            remarks = [_progress(run["progress"]), run["message"]]
+            table.row(job["id"], job["kind"], run["backup_type"], state, _moment(run["started_at"]), remarks=remarks)
+    table.show()
+
+
+def _progress(progress: Body | None) -> str:
+    if progress is None:
+        return ""
+    documents, expected = progress["documents"], progress["expected_documents"]
+    share = f" of {expected:,} ({min(documents / expected, 1):.0%})" if expected else ""
+    parts = [
+        f"{progress['action'] or 'beginning'} {progress['collection'] or ''}".rstrip(),
+        f"{documents:,}{share} documents",
+        f"{size(progress['bytes_per_second'])}/s" if progress["bytes_per_second"] else "",
+        f"about {progress['remaining_seconds']:,.0f} s left" if progress["remaining_seconds"] else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def schedule(entries: Iterable[Body], timezone: str) -> None:
+    table = Table(
+        "Schedule",
+        Column("What", is_lead=True),
+        Column("Set", is_lead=True),
+        "Schedule",
+        "Next (UTC)",
+        "Last (UTC)",
+        "Outcome",
+    )
+    for one in entries:
+        last = one["last_run"] or {}
+        begun = _moment(last["started_at"]) if last else "never"
+        ended = last.get("outcome") or ("running" if last else "–")
+        remarks = [_pause(one["pause"]), last["message"] if ended not in ("succeeded", "running", "–") else ""]
+        table.row(
+            one["kind"], one["backup_type"], one["schedule"], _moment(one["next_run"]), begun, ended, remarks=remarks
+        )
+    table.show()
+    say(f"Cron expressions are in {timezone}.")
+
+
+def next_runs(schedule: Body | None, names: Iterable[str]) -> None:
+    """What happens by itself, in a line per set."""
+    if schedule is None:
+        say("Scheduler: no server runs on this directory, so nothing is backed up by itself.", "yellow")
+        return
+    say("Scheduler: running." if schedule["is_running"] else "Scheduler: NOT RUNNING.")
+    entries = {one["backup_type"]: one for one in schedule["entries"] if one["kind"] == "backup"}
+    for name in names:
+        if (one := entries.get(name)) is not None:
+            moment = f"{_moment(one['next_run'])} UTC"
+            say(f"Next backup of {name}: {_pause(one['pause']) or moment}")
+
+
+def _pause(pause: Body | None) -> str:
+    if pause is None:
+        return ""
+    end = f"until {_moment(pause['until'])} UTC" if pause["until"] else "until it is resumed"
+    return f"paused {end}, by {pause['by']}"
+
+
+def _moment(text: str | None) -> str:
+    """`2026-11-24T02:18:37.123Z` as people read it."""
+    return f"{text[:10]} {text[11:16]}" if text else "–"

@@ -1,0 +1,63 @@
+"""The socket in the backup directory: commands of the server's host need no token, and nobody else can open it."""
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+from typer.testing import CliRunner
+
+from sidecar.api.local_socket import listening_at
+from sidecar.cli import program
+from sidecar.errors import SidecarError, UsageError
+from support.rig import BUSES, DB, PEOPLE
+from support.served import Served
+from support.servers import ServerProcess, seed
+
+
+def sidecar(served: Served, *arguments: str) -> str:
+    """What the command line prints on the server's host, where it knows no token. Raises what it complains of."""
+    environment = dict.fromkeys(("SIDECAR_ADMIN_TOKEN", "SIDECAR_READ_TOKEN"))
+    ended = CliRunner().invoke(program.app, arguments, env=served.environment | environment, catch_exceptions=False)
+    return ended.stdout
+
+
+def test_schedules_and_jobs_are_seen_and_changed_without_a_token(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    with Served(exact, tmp_path / "backups") as served:
+        socket_file = served.directory / ".locks" / "server.sock"
+        modes = [stat.S_IMODE(path.stat().st_mode) for path in (socket_file, socket_file.parent)]
+        assert modes == [0o600, 0o700]
+        assert served.call("GET", "/api/admin/jobs", token=None, headers={"Host": str(socket_file)}).status == 401
+
+        paused = json.loads(sidecar(served, "schedule", "pause", "main", "--hours", "2", "--json"))
+        pauses = {one["backup_type"]: one["pause"] for one in paused["entries"] if one["kind"] == "backup"}
+        assert pauses["main"]["by"] == "the command line on the server's host"
+        assert pauses["attendance"] is None
+        assert "paused until 20" in sidecar(served, "schedule", "show")
+        assert "paused" not in sidecar(served, "schedule", "resume")
+
+        assert sidecar(served, "jobs") == "Nothing is under way.\n"
+        served.lab(labFault="find", action="stall", times=-1)
+        job = served.post("/api/admin/backups/trigger?backup_type=main&wait=0").json["main"]["job_id"]
+        assert job in sidecar(served, "jobs")
+        cancelled = json.loads(sidecar(served, "jobs", "--cancel", job, "--json"))
+        assert [one["id"] for one in cancelled] == [job]
+        served.wait_until(f"/api/admin/jobs/{job}", "state", "aborted")
+        with pytest.raises(UsageError, match="there is no job"):
+            sidecar(served, "jobs", "--cancel", "backup-nothing")
+
+        served.stop()
+        assert not socket_file.exists()
+        with pytest.raises(SidecarError, match="is `sidecar serve` running there"):
+            sidecar(served, "schedule", "show")
+
+
+async def test_a_socket_that_cannot_be_made_stops_nobody(tmp_path: Path) -> None:
+    too_long = tmp_path / ("x" * 108)
+    with capture_logs() as said:
+        async with listening_at(too_long, asyncio.Protocol):
+            pass
+    assert [(one["event"], one["log_level"]) for one in said] == [("local_socket.not_opened", "warning")]
