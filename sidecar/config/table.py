@@ -46,9 +46,9 @@ class Setting:
         return self.variable.removeprefix(PREFIX).lower()
 
     @property
-    def file_variable(self) -> str | None:
-        """Where the name of a file with the value may stand instead of it."""
-        return f"{self.variable}_FILE" if self.is_secret and not self.variable.endswith("_FILE") else None
+    def file_variable(self) -> str:
+        """Where the name of a file with the value may stand instead of it; empty where it may not."""
+        return f"{self.variable}_FILE" if self.is_secret and not self.variable.endswith("_FILE") else ""
 
 
 def _text(value: str) -> str:

@@ -1,3 +1,4 @@
+import os
 from dataclasses import fields
 from pathlib import Path, PurePosixPath
 from zoneinfo import ZoneInfo
@@ -60,6 +61,12 @@ DEFAULTS = Settings(
     log_level="info",
     sets={"main": MAIN, "attendance": ATTENDANCE},
 )
+
+
+def test_the_real_environment_takes_no_other_keys_than_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MONGO_URL", "DB_NAME", "BACKUP_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    assert load(os.environ) == load({})
 
 
 def test_an_empty_environment_gives_the_documented_defaults() -> None:
