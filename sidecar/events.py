@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """So much of a collection is done. `expected_documents` is 0 where nobody knows."""
+    """So much of a collection is done. `expected_documents` is 0 where nobody knows.
+
+    `read_bytes` is what was read for that, where it is not the BSON.
+    """
 
     action: str
     collection: str
     documents: int
     bson_bytes: int
     expected_documents: int
+    read_bytes: int = 0
 
 
 Listener = Callable[[Progressed], None]

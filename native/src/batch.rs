@@ -68,6 +68,18 @@ fn encode_with<'a>(
     Ok(totals)
 }
 
+/// What the documents in `batch` add up to; none is looked into.
+///
+/// # Errors
+/// Where the batch is not whole documents; it says at which byte.
+pub fn count(batch: &[u8]) -> Result<Totals, NoDocument> {
+    let mut totals = Totals::default();
+    for document in split(batch) {
+        totals.add(document?, false);
+    }
+    Ok(totals)
+}
+
 fn is_text_of(line: &[u8], document: &[u8], proof: &mut Vec<u8>) -> bool {
     proof.clear();
     memchr::memchr(b'\n', line).is_none()

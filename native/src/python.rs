@@ -56,6 +56,13 @@ fn decode<'py>(py: Python<'py>, lines: &[u8]) -> PyResult<(Bound<'py, PyBytes>, 
     Ok((bson, totals(&found)))
 }
 
+/// BSON documents, one after the other → documents, 0, fingerprint.
+#[pyfunction]
+fn count(py: Python<'_>, documents: &[u8]) -> PyResult<Totals> {
+    let found = py.detach(|| batch::count(documents));
+    found.map(|found| totals(&found)).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
 /// Eight bytes for each document that has an `_id`; equal for equal ids within this process.
 #[pyfunction]
 fn id_hashes<'py>(py: Python<'py>, documents: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
@@ -68,5 +75,6 @@ fn sidecar_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(encode, module)?)?;
     module.add_function(wrap_pyfunction!(decode, module)?)?;
+    module.add_function(wrap_pyfunction!(count, module)?)?;
     module.add_function(wrap_pyfunction!(id_hashes, module)?)
 }

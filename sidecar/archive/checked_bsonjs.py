@@ -10,7 +10,7 @@ from array import array
 import bsonjs
 
 from sidecar.archive.bson import escape_reason, id_hashes, split
-from sidecar.archive.codec import CodecError, Decoded, Encoded
+from sidecar.archive.codec import CodecError, Counted, Decoded, Encoded
 from sidecar.archive.fingerprint import fingerprint
 
 _ESCAPE = re.compile(rb'\{\s*"\$bson"\s*:\s*')
@@ -49,6 +49,10 @@ class CheckedBsonjs:
                 raise CodecError(f"line {number} is not {expected}") from None
             escaped += is_escape
         return Decoded(b"".join(documents), len(documents), escaped, fingerprint(documents))
+
+    def count(self, batch: bytes) -> Counted:
+        documents = list(split(batch))
+        return Counted(len(documents), fingerprint(documents))
 
     def id_hashes(self, batch: bytes) -> "array[int]":
         return id_hashes(batch)

@@ -31,6 +31,13 @@ class Decoded(NamedTuple):
     fingerprint: int
 
 
+class Counted(NamedTuple):
+    """What a batch adds up to, without its text."""
+
+    documents: int
+    fingerprint: int
+
+
 class Codec(Protocol):
     """A batch of documents at a time, so that an implementation can let go of the interpreter while it works."""
 
@@ -48,6 +55,10 @@ class Codec(Protocol):
 
     def decode(self, lines: bytes) -> Decoded:
         """`lines` are whole lines, each with or without a comma at its end. Raises CodecError."""
+        ...
+
+    def count(self, batch: bytes) -> Counted:
+        """`batch` is as for `encode`. Raises ValueError where it does not hold whole documents."""
         ...
 
     def id_hashes(self, batch: bytes) -> "array[int]":

@@ -25,6 +25,7 @@ class Batch:
     documents: int = 0
     escaped: int = 0
     fingerprint: int = 0
+    text_bytes: int = 0  # that it was read from, where it stood in lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def _current(file: IO[bytes], manifest: Manifest, codec: Codec) -> Content:
             if block.collection not in manifest.collections:
                 raise BackupInvalid(f"there are documents of {block.collection}, which the metadata does not name")
             decoded = codec.decode(block.lines)
-            batch = Batch(block.collection, decoded.bson, decoded.documents, decoded.escaped, decoded.fingerprint)
+            batch = Batch(block.collection, *decoded, text_bytes=len(block.lines))
             del block, decoded  # neither they nor the batch are held while the next line is read, which may be of 40 MB
             yield batch
             del batch

@@ -4,7 +4,7 @@ from array import array
 
 import sidecar_native
 
-from sidecar.archive.codec import CodecError, Decoded, Encoded
+from sidecar.archive.codec import CodecError, Counted, Decoded, Encoded
 
 
 class Native:
@@ -22,6 +22,10 @@ class Native:
         except ValueError as error:
             raise CodecError(str(error)) from None
         return Decoded(bson, documents, escaped, int.from_bytes(fingerprint))
+
+    def count(self, batch: bytes) -> Counted:
+        documents, _, fingerprint = sidecar_native.count(batch)
+        return Counted(documents, int.from_bytes(fingerprint))
 
     def id_hashes(self, batch: bytes) -> "array[int]":
         return array("q", sidecar_native.id_hashes(batch))

@@ -18,6 +18,7 @@ from pymongo.errors import ConnectionFailure, PyMongoError
 from sidecar.errors import CursorFailed, SnapshotUnavailable, SourceError
 from sidecar.model import Collection, CollectionKind
 from sidecar.mongodb.driver_errors import translated
+from sidecar.mongodb.raw_replies import leave_documents_closed
 from sidecar.runtime.pace import Pace
 
 BATCH_BYTES = 2 << 20  # batches of 1-4 MB cost half the CPU of the server's own 16 MB ones
@@ -106,7 +107,9 @@ class Reader:
         options: dict[str, Any] = {"batch_size": max(1, BATCH_BYTES // int(average)), "comment": comment}
         if item.kind is CollectionKind.COLLECTION:
             options |= {"sort": [("_id", 1)], "hint": [("_id", 1)]} if by_id else {"hint": [("$natural", 1)]}
-        return self._handle[item.name].find_raw_batches({}, session=self._session, **options)
+        cursor = self._handle[item.name].find_raw_batches({}, session=self._session, **options)
+        leave_documents_closed(cursor)
+        return cursor
 
     async def _next_batch(self, cursor: Any, name: str) -> bytes | None:
         with translated(f"reading {name}", CursorFailed, is_snapshot=self.is_snapshot):

@@ -40,7 +40,7 @@ async def drill(order: restore.Order, owner: str, name: str | None = None) -> re
     await _make(order.database, scratch, _marker(owner))
     try:
         restored = await restore.restore(order, chosen)
-        await _require_still_there(order.database, scratch, restored)
+        await _require_still_there(order, scratch, restored)
     finally:
         await completed(_drop(order.database, scratch))
     return restored
@@ -66,11 +66,12 @@ def _short(owner: str) -> str:
     return f"sd_{owner}"
 
 
-async def _require_still_there(database: Database, scratch: str, restored: restore.Restored) -> None:
+async def _require_still_there(order: restore.Order, scratch: str, restored: restore.Restored) -> None:
     """Every collection once more, now that all of them are in their places."""
+    database = order.database
     there = await database.collections(scratch)
     for name, expected in restored.collections.items():
-        held = (await read_back(database, scratch, there[name])).details() if name in there else None
+        held = (await read_back(database, scratch, there[name], order.codec)).details() if name in there else None
         if held != expected:
             raise RestoreMismatch(f"{name}: in its place the server holds {held}, {expected} was restored")
 

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from typing import Any, Self
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Self
 
+import bson
 from bson.raw_bson import RawBSONDocument
 
 from sidecar.archive.bson import document_id, split
+from sidecar.archive.content import Batch
 from sidecar.errors import WriteRejected
 from sidecar.inspect.compare import readable
 from sidecar.model import Collection, CollectionKind
@@ -19,19 +23,52 @@ INSERT_DOCUMENTS = 50_000  # of 100,000 that a server takes
 Run = Callable[[Mapping[str, Any]], Awaitable[ServerReply]]
 
 
-async def insert(run: Run, item: Collection, name: str, documents: bytes, options: Mapping[str, Any]) -> None:
-    """Insert concatenated BSON documents of `item` into the collection called `name`. Raises WriteRejected."""
+class _Several:
+    """Documents one after the other. The driver copies them into its message as they are, as it does with a single one."""
+
+    _type_marker: Final = getattr(RawBSONDocument, "_type_marker", None)
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """What fits into one command."""
+
+    bson: bytes
+    documents: int
+
+    def as_documents(self) -> list[Any]:
+        """As the driver takes them. An object of each would cost more than all the rest of an insert."""
+        if _takes_several():
+            return [_Several(self.bson)]
+        return [RawBSONDocument(document) for document in split(self.bson)]
+
+
+@cache
+def _takes_several() -> bool:
+    """Whether this driver copies what it is given: tried, never assumed."""
+    two = 2 * bson.encode({"a": 1})
+    try:
+        return bson.encode(_Several(two)) == two  # type: ignore[arg-type]
+    except Exception:  # noqa: BLE001 - another driver
+        return False
+
+
+async def insert(run: Run, item: Collection, name: str, batch: Batch, options: Mapping[str, Any]) -> None:
+    """Insert the documents of `item` in `batch` into the collection called `name`. Raises WriteRejected."""
     # Documents that were valid when they were written may not be by today's validator; a time series has none.
     options = {**options, "ordered": False}
     if item.kind is CollectionKind.COLLECTION:
         options["bypassDocumentValidation"] = True
-    for message in _messages(documents):
-        reply = await run({"insert": name, "documents": message} | options)
+    for message in _messages(batch):
+        reply = await run({"insert": name, "documents": message.as_documents()} | options)
         if "writeErrors" in reply and (errors := reply.documents("writeErrors")):
             with understood(f"inserting into {item.name}", WriteRejected):
-                raise _rejection(item.name, message, errors)
-        if (stored := reply.count("n")) != len(message):
-            raise WriteRejected(f"{item.name}: {len(message)} documents were sent, the server stored {stored}")
+                raise _rejection(item.name, message.bson, errors)
+        if (stored := reply.count("n")) != message.documents:
+            raise WriteRejected(f"{item.name}: {message.documents} documents were sent, the server stored {stored}")
 
 
 def replacing_empty_timestamps(server_version: Sequence[object]) -> Mapping[str, Any]:
@@ -42,23 +79,26 @@ def replacing_empty_timestamps(server_version: Sequence[object]) -> Mapping[str,
     return {"bypassEmptyTsReplacement": True} if is_known else {}
 
 
-def _messages(documents: bytes) -> Iterator[list[RawBSONDocument]]:
-    """Documents in lists that each fit into one command."""
-    message: list[RawBSONDocument] = []
+def _messages(batch: Batch) -> Iterator[_Message]:
+    """None for a batch without documents."""
+    if batch.documents and len(batch.bson) <= INSERT_BYTES and batch.documents <= INSERT_DOCUMENTS:
+        yield _Message(batch.bson, batch.documents)
+        return
+    message: list[bytes] = []
     size = 0
-    for document in split(documents):
+    for document in split(batch.bson):
         if message and (size + len(document) > INSERT_BYTES or len(message) == INSERT_DOCUMENTS):
-            yield message
+            yield _Message(b"".join(message), len(message))
             message, size = [], 0
-        message.append(RawBSONDocument(document))
+        message.append(document)
         size += len(document)
     if message:
-        yield message
+        yield _Message(b"".join(message), len(message))
 
 
-def _rejection(name: str, message: Sequence[RawBSONDocument], errors: Sequence[Mapping[str, Any]]) -> WriteRejected:
+def _rejection(name: str, documents: bytes, errors: Sequence[Mapping[str, Any]]) -> WriteRejected:
     first = errors[0]
-    identity = document_id(bytes(message[first["index"]].raw))
+    identity = document_id(list(split(documents))[first["index"]])
     which = readable(identity) if identity is not None else "None"
     return WriteRejected(
         f"{name}: the server refused {len(errors)} documents, the first with _id {which}: "

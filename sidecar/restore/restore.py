@@ -12,7 +12,6 @@ from functools import partial
 
 import structlog
 
-from sidecar.archive.codec import Codec
 from sidecar.archive.content import Content
 from sidecar.archive.definition import plain
 from sidecar.errors import BackupInvalid, StorageError, TargetUnsuitable, UsageError
@@ -38,7 +37,6 @@ class Order(Target):
 
     store: LocalStore
     backup_id: BackupId
-    codec: Codec
     collections: tuple[str, ...] | None = None  # None: all that the backup holds
     with_indexes: bool = True
 

@@ -125,7 +125,7 @@ class Safeguard:
         backed_up = kept.safety.collection_details.get(held.name) if kept.safety else None
         if backed_up is None:  # a view
             return
-        now = await read_back(target.database, target.target_db, held)
+        now = await read_back(target.database, target.target_db, held, target.codec)
         if now.details().fingerprint == backed_up.fingerprint:
             return
         try:

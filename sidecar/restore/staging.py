@@ -8,9 +8,8 @@ from typing import Any
 
 import structlog
 
-from sidecar.archive.bson import split
-from sidecar.archive.content import Content
-from sidecar.archive.fingerprint import fingerprint
+from sidecar.archive.codec import Codec
+from sidecar.archive.content import Batch, Content
 from sidecar.archive.tally import Tally
 from sidecar.errors import BackupInvalid, IndexRejected, RestoreMismatch, SourceError, WriteRejected
 from sidecar.events import Progressed
@@ -154,7 +153,7 @@ class Loading:
                 if batch.collection not in items:
                     continue
                 item = items[batch.collection]
-                await inserts.begin(self._insert(item, names[item.name], batch.bson))
+                await inserts.begin(self._insert(item, names[item.name], batch))
                 if definitions.keeps_order(item):
                     await inserts.end()
                 tally = sent[batch.collection]
@@ -172,14 +171,16 @@ class Loading:
             if (tally.details(), tally.documents) != (described, self._source.documents[name]):
                 raise BackupInvalid(f"{name}: the data holds {tally.details()}, the metadata says {described}")
 
-    async def _insert(self, item: Collection, name: str, documents: bytes) -> None:
+    async def _insert(self, item: Collection, name: str, batch: Batch) -> None:
         if self._options is None:
             version = (await self._target.database.command({"buildInfo": 1})).part("versionArray", list)
             self._options = replacing_empty_timestamps(version)
-        await insert(self.run, item, name, documents, self._options)
+        await insert(self.run, item, name, batch, self._options)
 
     async def _compare(self, item: Collection, name: str, sent: Tally) -> None:
-        held = await read_back(self._target.database, self._target.target_db, replace(item, name=name))
+        held = await read_back(
+            self._target.database, self._target.target_db, replace(item, name=name), self._target.codec
+        )
         if (held.documents, held.fingerprint) != (sent.documents, sent.fingerprint):
             raise RestoreMismatch(
                 f"{item.name}: the server holds {held.documents} documents with fingerprint {held.details().fingerprint}, "
@@ -215,27 +216,28 @@ class Loading:
         self._stages.clear()
 
 
-async def read_back(database: Database, database_name: str, item: Collection) -> Tally:
+async def read_back(database: Database, database_name: str, item: Collection, codec: Codec) -> Tally:
     """What the server holds of a collection, from its first document to its last. Raises SourceError."""
-    held = _Held()
+    held = _Held(codec)
     async with database.reader(snapshot=False, database=database_name) as reader:
-        await read_collection(reader, item, held)
+        await read_collection(reader, item, held, hashes=codec.id_hashes)
     return held.tally
 
 
 class _Held:
     """Documents that are counted and not kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: Codec) -> None:
         self.tally = Tally()
+        self._codec = codec
 
     def begin(self) -> None:
         self.tally = Tally()
 
     def take(self, batch: bytes) -> int:
-        documents = list(split(batch))
-        self.tally.add(len(documents), len(batch), fingerprint(documents))
-        return len(documents)
+        counted = self._codec.count(batch)
+        self.tally.add(counted.documents, len(batch), counted.fingerprint)
+        return counted.documents
 
 
 async def _settled(command: Coroutine[Any, Any, ServerReply]) -> ServerReply:

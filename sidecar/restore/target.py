@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from sidecar.archive.codec import Codec
 from sidecar.events import Listener, nobody
 from sidecar.model import Collection
 from sidecar.mongodb.database import Database
@@ -17,6 +18,7 @@ class Target:
 
     database: Database
     target_db: str
+    codec: Codec
     listener: Listener = nobody
     checks: tuple[Check, ...] = ()  # awaited just before a collection is replaced, which does not happen if one raises
     journal: Journal = field(default_factory=Journal)

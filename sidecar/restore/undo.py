@@ -92,7 +92,7 @@ async def _undo_dead(
     else:
         try:
             store = stores[note.set_name]
-            names, touched = await _still_as_restored(journal, database, store)
+            names, touched = await _still_as_restored(journal, database, store, codec)
             if not touched:
                 remarks = await _put_back(names, journal, database, store, codec)
                 log.warning("restore.undone", target_db=note.target_db, collections=names, remarks=remarks)
@@ -107,7 +107,9 @@ async def _undo_dead(
     return f"{problem}. Restore into it by hand"
 
 
-async def _still_as_restored(journal: Journal, database: Database, store: LocalStore) -> tuple[list[str], list[str]]:
+async def _still_as_restored(
+    journal: Journal, database: Database, store: LocalStore, codec: Codec
+) -> tuple[list[str], list[str]]:
     """The names of those collections that are still as the restore made them, and of those that are not as they were either."""
     note = journal.note
     to_undo: list[str] = []
@@ -116,7 +118,7 @@ async def _still_as_restored(journal: Journal, database: Database, store: LocalS
     for name, new in note.replaced.items():
         backup_id = note.backup_of(name)
         if name in there and there[name].holds_documents:
-            held = (await read_back(database, note.target_db, there[name])).details().fingerprint
+            held = (await read_back(database, note.target_db, there[name], codec)).details().fingerprint
             if held != await in_thread(_fingerprint_in, store, backup_id, name):
                 (to_undo if held == new else touched).append(name)
         elif name in there or backup_id is not None:  # a view, or it is gone

@@ -137,8 +137,9 @@ class StartUp:
 
     async def _sow(self) -> None:
         if (path := self._service.settings.seed_file) is not None:
-            database = self._service.database
-            target = Target(database=database, target_db=database.name, checks=(self._require_ours_and_empty,))
+            database, codec = self._service.database, self._service.codec
+            checks = (self._require_ours_and_empty,)
+            target = Target(database=database, target_db=database.name, codec=codec, checks=checks)
             await self._service.sow(target, path)
 
     async def _require_ours_and_empty(self, item: Collection) -> None:

@@ -29,10 +29,10 @@ def paced(listener: Listener, pace: Pace, sleep: Callable[[float], None] = time.
 
     def listen(progress: Progressed) -> None:
         nonlocal last
-        step = (progress.action, progress.collection)
-        before = last[1] if last[0] == step and last[1] <= progress.bson_bytes else 0
-        last = (step, progress.bson_bytes)
+        step, size = (progress.action, progress.collection), progress.read_bytes or progress.bson_bytes
+        before = last[1] if last[0] == step and last[1] <= size else 0
+        last = (step, size)
         listener(progress)
-        sleep(pace.pause_seconds(progress.bson_bytes - before))
+        sleep(pace.pause_seconds(size - before))
 
     return listen

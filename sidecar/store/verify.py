@@ -5,6 +5,7 @@ What cannot be read is an error of the storage, which may pass: it says nothing 
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable
 from io import BufferedReader
 
@@ -13,7 +14,7 @@ from sidecar.archive.codec import Codec
 from sidecar.archive.manifest import from_bytes
 from sidecar.archive.sealing import opened
 from sidecar.archive.tally import Tally
-from sidecar.errors import BackupInvalid, BackupNotFound
+from sidecar.errors import BackupInvalid, BackupNotFound, IdentityRequired
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Verdict
 from sidecar.store.contents import contents
@@ -48,8 +49,12 @@ def verify_deep(store: LocalStore, backup_id: BackupId, codec: Codec, listener: 
 
     def check() -> list[str]:
         manifest = read_manifest(store, backup_id)
-        _require_checksum(store, manifest, backup_id, listener)
-        return _require_content(store, manifest, backup_id, codec, listener)
+        _require_size(store, manifest, backup_id)
+        try:
+            return _require_content(store, manifest, backup_id, codec, listener)
+        except (BackupInvalid, IdentityRequired):  # that other bytes stand there says it better, if they do
+            _require_checksum(store, manifest, backup_id, listener)
+            raise
 
     return _judged(check)
 
@@ -65,13 +70,19 @@ def _judged(check: Callable[[], list[str]]) -> Verdict:
 
 
 def _require_checksum(store: LocalStore, manifest: Manifest, backup_id: BackupId, listener: Listener) -> None:
+    _require_size(store, manifest, backup_id)
     with store.open_data(backup_id, manifest.form) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size != manifest.file_size_bytes:  # before anything is read: a sparse file may pretend to be of any size
-            raise BackupInvalid(f"the data has {size} bytes, the metadata says {manifest.file_size_bytes}")
         digest = _hashed(file, listener)
     if digest != manifest.checksum:
         raise BackupInvalid(f"SHA-256 of the data is {digest}, the metadata says {manifest.checksum}")
+
+
+def _require_size(store: LocalStore, manifest: Manifest, backup_id: BackupId) -> None:
+    """Before anything is read: a sparse file may pretend to be of any size."""
+    with store.open_data(backup_id, manifest.form) as file:
+        size = os.fstat(file.fileno()).st_size
+    if size != manifest.file_size_bytes:
+        raise BackupInvalid(f"the data has {size} bytes, the metadata says {manifest.file_size_bytes}")
 
 
 def _hashed(file: BufferedReader, listener: Listener) -> str:
@@ -88,13 +99,15 @@ def _require_content(
 ) -> list[str]:
     """What a restore may have to change of the definitions. Raises BackupInvalid."""
     found: dict[str, Tally] = {}
+    read: Counter[str] = Counter()
     with contents(store, backup_id, manifest, codec) as content:
         remarks = [f"{name}: {said}" for name, item in content.definitions.items() for said in legacy.remarks(item)]
         for batch in content.batches:
             tally = found.setdefault(batch.collection, Tally())
             tally.add(batch.documents, len(batch.bson), batch.fingerprint, batch.escaped)
-            expected = manifest.collections.get(batch.collection, 0)
-            listener(Progressed("verify", batch.collection, tally.documents, tally.bson_bytes, expected))
+            read[batch.collection] += batch.text_bytes
+            name, expected = batch.collection, manifest.collections.get(batch.collection, 0)
+            listener(Progressed("verify", name, tally.documents, tally.bson_bytes, expected, read[name]))
             del batch  # not held while the next one is read
     counts = {name: tally.documents for name, tally in found.items()}
     if counts != manifest.collections:

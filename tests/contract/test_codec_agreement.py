@@ -3,12 +3,13 @@
 import struct
 
 import bsonjs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.archive.bson import escape_reason
 from sidecar.archive.choose import choose_codec
-from sidecar.archive.codec import Codec, Decoded
+from sidecar.archive.codec import Codec, Counted, Decoded
 from support import bson_bytes as raw
 from support import bson_corpus
 from support.bson_bytes import element
@@ -41,6 +42,19 @@ def test_any_documents_have_the_same_text(documents: list[bytes]) -> None:
 
     assert encoded == PYTHON.encode(batch)
     assert PYTHON.decode(encoded.text) == NATIVE.decode(encoded.text) == Decoded(batch, *encoded[1:])
+
+
+@each_codec
+@given(st.lists(any_documents, max_size=4))
+def test_documents_are_counted_as_they_are_encoded(codec: Codec, documents: list[bytes]) -> None:
+    batch = b"".join(documents)
+
+    encoded = codec.encode(batch)
+
+    assert codec.count(batch) == Counted(encoded.documents, encoded.fingerprint)
+    if batch:
+        with pytest.raises(ValueError, match="byte"):
+            codec.count(batch[:-1])
 
 
 @given(any_doubles)

@@ -46,7 +46,7 @@ async def rehearsed(at: Rig, manifest: Manifest) -> Any:
 
 async def held(at: Rig, manifest: Manifest) -> Any:
     del manifest
-    return (await read_back(at.database, DB, (await at.database.collections())["users"])).documents
+    return (await read_back(at.database, DB, (await at.database.collections())["users"], CODEC)).documents
 
 
 READERS: dict[str, tuple[Read, Any]] = {

@@ -1,8 +1,8 @@
 """A MongoDB server for benchmarks: replays canned documents as fast as a socket takes them, and counts what is inserted.
 
-A collection is only a number of documents here, always the first so many of one endless, repeating sequence that is the
-same in every process. So what was dumped from one replay server and restored into another reads back equal, document by
-document, although the second kept none of it. Ids repeat: as in a replica set, reads carry their cluster time.
+A collection is only a number of documents here, always the first so many of one endless sequence that is the same in every
+process. So what was dumped from one replay server and restored into another reads back equal, document by document, although
+the second kept none of it. The sequence repeats but for the ids: each pass over it has its own.
 """
 
 import argparse
@@ -32,6 +32,9 @@ DB: Final = "bench"
 COLLECTION: Final = "attendance"
 
 _POOL_BYTES: Final = 15_500_000  # one batch at most, which with its array keys stays below 16 MB
+_PASS: Final = struct.Struct(">I")
+_ID_AT: Final = 7 + 4 + 5  # in an element: its kind and number, the document's length, the kind and name of the _id
+
 _DAY: Final = datetime(2026, 11, 23, 8, tzinfo=UTC)
 
 
@@ -69,7 +72,10 @@ def nested_document(dice: random.Random) -> Mapping[str, Any]:
 
 
 class Pool:
-    """The sequence that repeats: its documents as elements of a BSON array, twice over, so that any run is one slice."""
+    """The sequence that repeats: its documents as elements of a BSON array, twice over, so that any run is one slice.
+
+    Every document begins with its `_id`, an ObjectId, of which the first four bytes are the number of the pass.
+    """
 
     def __init__(self, make: Callable[[random.Random], Mapping[str, Any]]) -> None:
         dice = random.Random(1)
@@ -86,8 +92,13 @@ class Pool:
 
     def run(self, start: int, length: int) -> memoryview:
         """`length` documents of the endless sequence, at most a whole pool, as array elements."""
-        first = start % self.documents
-        return self._elements[self._ends[first] : self._ends[first + length]]
+        number, first = divmod(start, self.documents)
+        begin = self._ends[first]
+        elements = bytearray(self._elements[begin : self._ends[first + length]])
+        for position in range(first, first + length):
+            passes = number + (position >= self.documents)
+            _PASS.pack_into(elements, self._ends[position] - begin + _ID_AT, passes)
+        return memoryview(elements)
 
 
 @dataclass
