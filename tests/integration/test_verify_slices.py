@@ -80,7 +80,7 @@ async def test_reads_no_faster_than_configured(
 ) -> None:
     pauses = list[float]()
     monkeypatch.setattr("sidecar.service.paced", lambda listener, pace: paced(listener, pace, pauses.append))
-    seed(exact.uri, DB, {"buses": BUSES})
+    seed(exact.uri, DB, {"buses": [bus | {"pad": "x" * 200} for bus in BUSES]})
     async with open_service(load({**settings(exact, tmp_path, "1/1"), "SIDECAR_MAX_READ_MB_S": "0.1"})) as service:
         made = (await service.back_up("main", Trigger.MANUAL)).manifest
         await service.verify_slice("main")
