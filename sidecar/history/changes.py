@@ -11,6 +11,7 @@ from sidecar.history.rows import ENDED, GOOD, PASSED, REAL, RUN, Accounted, inse
 from sidecar.model import Kind, Manifest, Outcome, Run
 from sidecar.rules.schedule import schedule_name
 
+FIRST: Final = "first "  # before a schedule's name: since when it is known
 KEPT: Final = 10_000  # ended runs of each kind and set, and as many due times without a run
 
 
@@ -33,8 +34,7 @@ def rebuild(connection: sqlite3.Connection, manifests: Iterable[Manifest]) -> No
     connection.executemany(insert("INSERT OR IGNORE"), [run_row(run) for run in runs])
     count(connection, runs)
     for run in runs:
-        until = (schedule_name(Kind.BACKUP, run.set_name), stored(run.started_at))
-        connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", until)
+        dealt_with(connection, schedule_name(Kind.BACKUP, run.set_name), stored(run.started_at))
 
 
 def merge(recent: sqlite3.Connection, into: sqlite3.Connection) -> None:
@@ -45,7 +45,9 @@ def merge(recent: sqlite3.Connection, into: sqlite3.Connection) -> None:
             count(into, [run])
     add = "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value"
     into.executemany(add, recent.execute("SELECT * FROM counters").fetchall())
-    for table in ("schedules", "pauses", "requests"):
+    for name, until in recent.execute(f"SELECT * FROM schedules WHERE name NOT LIKE '{FIRST}%'"):  # noqa: S608 - constants
+        dealt_with(into, name, until)
+    for table in ("pauses", "requests"):
         rows = recent.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - constants
         if rows:
             places = ", ".join("?" * len(rows[0]))
@@ -64,10 +66,20 @@ def account(connection: sqlite3.Connection, accounted: Accounted) -> None:
     for run in accounted.runs:
         if connection.execute(insert("INSERT OR IGNORE"), run_row(run)).rowcount:
             count(connection, [run])
-    until = (accounted.schedule, stored(accounted.until))
-    connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", until)
+    dealt_with(connection, accounted.schedule, stored(accounted.until))
     if accounted.runs:
         prune(connection, accounted.runs[0])
+
+
+def dealt_with(connection: sqlite3.Connection, schedule: str, until: int) -> None:
+    """Up to when, and since when: that stays, although the oldest runs are forgotten and a follower has none."""
+    connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", (schedule, until))
+    kind, _, set_name = schedule.partition(":")
+    oldest = "SELECT min(started_at) FROM runs WHERE kind = ? AND set_name = ?"
+    (began,) = connection.execute(oldest, (kind, set_name)).fetchone()
+    earlier = "ON CONFLICT DO UPDATE SET accounted_until = min(accounted_until, excluded.accounted_until)"
+    first = (FIRST + schedule, min(until, began or until))
+    connection.execute(f"INSERT INTO schedules VALUES (?, ?) {earlier}", first)  # noqa: S608 - constants
 
 
 def count(connection: sqlite3.Connection, runs: Sequence[Run]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from sidecar.errors import Busy, UsageError
-from sidecar.history.changes import account, count, end_what_died, merge, prune, rebuild
+from sidecar.history.changes import FIRST, account, count, dealt_with, end_what_died, merge, prune, rebuild
 from sidecar.history.database import RecordFile
 from sidecar.history.rows import (
     BAD,
@@ -129,9 +129,7 @@ class History:
             where = "WHERE kind = ? AND set_name = ? AND due_at > ?"
             connection.execute(f"DELETE FROM runs {where} AND {PASSED}", future)  # noqa: S608 - constants
             connection.execute(f"UPDATE runs SET due_at = NULL {where}", future)  # noqa: S608 - constants
-            connection.execute(
-                "INSERT OR REPLACE INTO schedules VALUES (?, ?)", (schedule_name(kind, set_name), stored(now))
-            )
+            dealt_with(connection, schedule_name(kind, set_name), stored(now))
 
         self._db.change(work)
 
@@ -196,12 +194,9 @@ class History:
             kind,
             set_name,
         )[0]
-        known = [
-            moment
-            for moment in (first and moment_of(first), self.accounted_until(schedule_name(kind, set_name)))
-            if moment
-        ]
-        return min(known, default=None)
+        schedule = schedule_name(kind, set_name)
+        known = (first and moment_of(first), self.accounted_until(FIRST + schedule), self.accounted_until(schedule))
+        return min((moment for moment in known if moment), default=None)
 
     def totals(self) -> list[Total]:
         return self._rows(total_of, "SELECT * FROM totals ORDER BY kind, set_name, trigger, outcome, code")

@@ -181,3 +181,24 @@ def test_backups_of_a_set_that_is_gone_from_the_configuration(new_patient: NewPa
         left.with_suffix(suffix).unlink()
     one.look()
     one.resolves("Unconfigured")
+
+
+def test_a_server_that_gives_no_more_snapshots(new_patient: NewPatient) -> None:
+    one = new_patient()
+    one.served.lab(labFault="find", action="error", times=2, code=239)
+    assert one.served.back_up()["consistency"] == "per_collection"
+    one.arrives("ConsistencyLost", set="main", severity="warning")
+    assert one.served.back_up()["consistency"] == "snapshot"
+    one.resolves("ConsistencyLost")
+
+
+def test_a_backup_that_is_dated_ahead_of_now(new_patient: NewPatient) -> None:
+    one = new_patient(module="support.faulty_sidecar")
+    (one.faults / "clock").write_text("3600")
+    ahead = one.served.back_up()["backup_id"]
+    (one.faults / "clock").unlink()
+    one.look()
+    one.arrives("FutureDated", set="main", severity="warning")
+    assert one.served.call("DELETE", f"{BACKUPS}/{ahead}").status < 300
+    one.look()
+    one.resolves("FutureDated")

@@ -77,24 +77,24 @@ class Receiver:
 
 @dataclass
 class Monitoring:
-    """Watches the targets that it is told of, each of a job of its own, and knows what arrived at the receiver."""
+    """Watches the targets that it is told of, and knows what arrived at the receiver."""
 
     directory: Path
     receiver: Receiver
     prometheus_port: int
     alertmanager_port: int
-    targets: dict[str, int] = field(default_factory=dict)  # job → port
+    targets: dict[int, Labels] = field(default_factory=dict)  # by their ports
 
-    def watch(self, job: str, port: int) -> None:
-        self.targets[job] = port
+    def watch(self, job: str, port: int, **labels: str) -> None:
+        self.targets[port] = {"job": job, **labels}
         self._write_targets()
 
     def forget(self, job: str) -> None:
-        self.targets.pop(job, None)
+        self.targets = {port: labels for port, labels in self.targets.items() if labels["job"] != job}
         self._write_targets()
 
     def _write_targets(self) -> None:
-        groups = [{"targets": [f"127.0.0.1:{port}"], "labels": {"job": job}} for job, port in self.targets.items()]
+        groups = [{"targets": [f"127.0.0.1:{port}"], "labels": labels} for port, labels in self.targets.items()]
         new = self.directory / "targets.json.new"
         new.write_text(json.dumps(groups))
         new.rename(self.directory / "targets.json")
@@ -107,13 +107,14 @@ class Monitoring:
         answer = _json(f"http://127.0.0.1:{self.prometheus_port}/api/v1/query?{parameters}")
         return list(answer["data"]["result"])
 
-    def inhibited(self, job: str) -> set[str]:
-        """The names of a job's alerts that fire and that Alertmanager keeps to itself."""
+    def inhibited(self, job: str, **labels: str) -> set[str]:
+        """The names of a job's alerts with these labels that fire and that Alertmanager keeps to itself."""
         alerts = _json(f"http://127.0.0.1:{self.alertmanager_port}/api/v2/alerts")
+        wanted = {"job": job, **labels}.items()
         return {
             one["labels"]["alertname"]
             for one in alerts
-            if one["labels"].get("job") == job and one["status"]["inhibitedBy"]
+            if wanted <= one["labels"].items() and one["status"]["inhibitedBy"]
         }
 
     def told_of(self, job: str) -> list[Told]:

@@ -5,6 +5,7 @@ Nothing of the sidecar is imported: a mistake there is not repeated here.
 
 import hashlib
 import json
+import math
 import os
 import re
 import sqlite3
@@ -18,7 +19,10 @@ from typing import Any, Final
 STATES: Final = ("valid", "invalid", "missing", "orphan")
 TRIGGERS: Final = ("scheduled", "manual", "pre_restore", "start_up")
 REAL: Final = "outcome IN ('succeeded', 'failed', 'aborted')"
-BAD: Final = "outcome IN ('failed', 'aborted')"
+MEANT: Final = "coalesce(code, '') != 'cancelled'"  # nobody ended it on purpose
+BAD: Final = f"outcome IN ('failed', 'aborted') AND {MEANT}"
+LAST: Final = "ORDER BY rowid DESC LIMIT 1"  # in the order in which they were recorded: clocks are set
+SEVERITIES: Final = ("info", "warning", "critical")
 QUARTER_OF_AN_HOUR: Final = 900
 FIVE_MINUTES: Final = 300
 
@@ -53,6 +57,9 @@ class Stored:
             return datetime.strptime(self.stamp, "%Y%m%d_%H%M%S").replace(tzinfo=UTC).timestamp()
         return datetime.fromisoformat(self.manifest["timestamp"]).timestamp()
 
+    def is_ahead(self, now: float) -> bool:
+        return self.taken_at > now + FIVE_MINUTES
+
     @property
     def is_whole(self) -> bool:
         return self.state != "orphan" and not (self.manifest and self.manifest["trigger"] == "pre_restore")
@@ -65,7 +72,7 @@ class Stored:
 def of_files(one: SetFiles, now: float, known_since: float) -> Samples:
     """The gauges that speak of what is stored."""
     stored = sorted(_stored(one), key=lambda backup: backup.stamp, reverse=True)
-    whole = [backup for backup in stored if backup.is_whole]
+    whole = [backup for backup in stored if backup.is_whole and not backup.is_ahead(now)]
     valid = [backup for backup in whole if backup.state == "valid"]
     newest = whole[0] if whole else None
     manifest = newest.manifest if newest else None
@@ -79,7 +86,7 @@ def of_files(one: SetFiles, now: float, known_since: float) -> Samples:
         "suspect_backups": sum(backup.is_suspect for backup in whole),
         "retention_held": bool(valid) and valid[0].is_suspect,
         "stored_bytes": sum(backup.size_bytes for backup in stored),
-        "future_backups": sum(backup.taken_at > now + FIVE_MINUTES for backup in stored),
+        "future_backups": sum(backup.is_ahead(now) for backup in stored),
         "orphan_backups": sum(backup.state == "orphan" for backup in stored),
         "pinned_backups": sum(backup.is_pinned for backup in stored),
         "pinned_bytes": sum(backup.size_bytes for backup in stored if backup.is_pinned),
@@ -92,6 +99,12 @@ def of_files(one: SetFiles, now: float, known_since: float) -> Samples:
     }
     states = {f'backups{{set="{one.name}",state="{s}"}}': sum(b.state == s for b in stored) for s in STATES}
     return _labelled(found, one.name) | states
+
+
+def age_seconds(one: SetFiles, now: float) -> float:
+    """Of the newest backup, whatever its state; infinite without one."""
+    counted = [backup.taken_at for backup in _stored(one) if backup.is_whole and not backup.is_ahead(now)]
+    return now - max(counted) if counted else math.inf
 
 
 def max_age_seconds(one: SetFiles, now: float) -> float:
@@ -158,7 +171,7 @@ class Record:
 
     def known_since(self, name: str) -> float:
         first = self._value("SELECT min(started_at) FROM runs WHERE kind = 'backup' AND set_name = ?", name)
-        schedule = self._value("SELECT accounted_until FROM schedules WHERE name = ?", f"backup:{name}")
+        schedule = self._value("SELECT min(accounted_until) FROM schedules WHERE name LIKE ?", f"%backup:{name}")
         return min(moment for moment in (first, schedule) if moment) / 1e6
 
     def of_set(self, name: str, interval_seconds: float) -> Samples:
@@ -169,6 +182,12 @@ class Record:
         found = {
             "known_since_timestamp_seconds": self.known_since(name),
             **self._last("last_run", "backup", name),
+            "last_run_success": self._value(
+                f"SELECT outcome = 'succeeded' FROM runs WHERE kind = 'backup' AND set_name = ? AND {REAL} AND {MEANT} {LAST}",  # noqa: S608 - constants
+                name,
+            ),
+            "running": 0,
+            "run_started_timestamp_seconds": 0,
             "last_success_timestamp_seconds": self._last_success("backup", name, "ended_at"),
             "last_success_duration_seconds": self._last_success("backup", name, "ended_at - started_at"),
             "consecutive_run_failures": self._consecutive_failures(name),
@@ -193,7 +212,7 @@ class Record:
 
     def _last(self, prefix: str, kind: str, name: str) -> Samples:
         which = "outcome IN ('succeeded', 'failed')" if kind == "drill" else REAL  # one that was cut off proves nothing
-        query = f"SELECT {{}} FROM runs WHERE kind = ? AND set_name = ? AND {which} ORDER BY ended_at DESC LIMIT 1"  # noqa: S608
+        query = f"SELECT {{}} FROM runs WHERE kind = ? AND set_name = ? AND {which} {LAST}"  # noqa: S608
         return {
             f"{prefix}_timestamp_seconds": self._value(query.format("ended_at"), kind, name) / 1e6,
             f"{prefix}_success": self._value(query.format("outcome = 'succeeded'"), kind, name),
@@ -201,11 +220,11 @@ class Record:
         }
 
     def _last_success(self, kind: str, name: str, what: str) -> float:
-        where = "kind = ? AND set_name = ? AND outcome = 'succeeded' ORDER BY ended_at DESC LIMIT 1"
+        where = f"kind = ? AND set_name = ? AND outcome = 'succeeded' {LAST}"
         return self._value(f"SELECT {what} FROM runs WHERE {where}", kind, name) / 1e6  # noqa: S608 - constants
 
     def _consecutive_failures(self, name: str) -> int:
-        query = f"SELECT outcome FROM runs WHERE kind = 'backup' AND set_name = ? AND {REAL} ORDER BY ended_at DESC"  # noqa: S608 - constants
+        query = f"SELECT outcome FROM runs WHERE kind = 'backup' AND set_name = ? AND {REAL} AND {MEANT} ORDER BY rowid DESC"  # noqa: S608 - constants
         outcomes = [outcome for (outcome,) in self.connection.execute(query, (name,))]
         return next((number for number, outcome in enumerate(outcomes) if outcome == "succeeded"), len(outcomes))
 
@@ -230,9 +249,7 @@ class Record:
         return triggers | reasons | self._last_failure(name)
 
     def _last_failure(self, name: str) -> Samples:
-        query = (
-            f"SELECT outcome, code FROM runs WHERE kind = 'backup' AND set_name = ? AND {REAL} ORDER BY ended_at DESC"  # noqa: S608 - constants
-        )
+        query = f"SELECT outcome, code FROM runs WHERE kind = 'backup' AND set_name = ? AND {REAL} AND {MEANT} {LAST}"  # noqa: S608 - constants
         outcome, code = self.connection.execute(query, (name,)).fetchone() or ("succeeded", None)
         return {} if outcome == "succeeded" else {f'last_run_failure{{reason="{code}",set="{name}"}}': 1.0}
 
@@ -258,6 +275,26 @@ def of_storage(
         "storage_required_bytes": min_free_bytes + largest,
         "storage_up": 1,
     }
+
+
+def free_bytes(disk: Path) -> int:
+    system = os.statvfs(disk)
+    return system.f_bavail * system.f_frsize
+
+
+def unconfigured(sets: list[SetFiles]) -> int:
+    """Metadata files in the directories that belong to no set."""
+    ours = {(one.directory, one.prefix) for one in sets}
+    found = [path for one in sets for path in one.directory.glob("*_????????_??????.meta.json")]
+    return sum((path.parent, path.name[: -len("_YYYYMMDD_HHMMSS.meta.json")]) not in ours for path in found)
+
+
+def alert_tests(directory: Path, now: float) -> Samples:
+    """Which severity somebody asked for, by the note that the command leaves."""
+    note = directory / ".alert-test.json"
+    asked: dict[str, str] = json.loads(note.read_bytes()) if note.exists() else {}
+    is_on = bool(asked) and now < datetime.fromisoformat(asked["until"]).timestamp()
+    return {f'alert_test{{severity="{one}"}}': float(is_on and asked["severity"] == one) for one in SEVERITIES}
 
 
 def _predicted(one: SetFiles, data_bytes: int | None) -> int:

@@ -232,3 +232,22 @@ def test_a_set_is_known_since_its_first_due_time_or_run_and_until_then_since_it_
     history.account(Accounted("backup:main", NOW + 9 * HOUR))
     assert history.known_since(Kind.BACKUP, "main") == NOW
     assert history.known_since(Kind.BACKUP, "attendance") is None
+
+
+def test_a_set_that_others_back_up_is_known_since_it_was_first_seen(history: History) -> None:
+    for hours in range(1, 4):
+        history.account(Accounted("backup:main", NOW + hours * HOUR))
+    assert history.known_since(Kind.BACKUP, "main") == NOW + HOUR
+    history.turned_back(Kind.BACKUP, "main", NOW)
+    history.account(Accounted("backup:main", NOW + 9 * HOUR))
+    assert history.known_since(Kind.BACKUP, "main") == NOW
+
+
+def test_a_set_is_known_as_long_when_its_oldest_runs_are_forgotten(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "KEPT", 2)
+    for hours in range(5):
+        history.account(Accounted("backup:main", NOW + hours * HOUR))
+        recorded(history, ended(hours))
+    assert history.known_since(Kind.BACKUP, "main") == NOW
