@@ -85,7 +85,7 @@ def nodes(node: ast.AST) -> Iterator[ast.AST]:
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr):
-                child.is_test = field in {"test", "ifs"}  # type: ignore[attr-defined]
+                child.is_test = field in {"test", "ifs"}  # type: ignore[attr-defined] # a note of ours
                 yield from nodes(child)
 
 
@@ -94,12 +94,12 @@ def mutants(file: Path) -> Iterator[Mutant]:
     starts = [0, *itertools.accumulate(len(line) for line in text.splitlines(keepends=True))]
     for node in nodes(ast.parse(text)):
         for other in changed(node):
-            first = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
-            last = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+            first = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined] # whatever `changed` changes has a place
+            last = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined] # the same
             after = ast.unparse(ast.fix_missing_locations(other))
             written = after if isinstance(other, ast.stmt) else f"({after})"
             whole = text[:first] + written.encode() + text[last:]
-            yield Mutant(file, node.lineno, text[first:last].decode(), after, whole)  # type: ignore[attr-defined]
+            yield Mutant(file, node.lineno, text[first:last].decode(), after, whole)  # type: ignore[attr-defined] # the same
 
 
 def passes(tree: Path, tests: list[str], limit_seconds: float | None) -> bool:
@@ -143,7 +143,7 @@ def main() -> None:
     code = order.code.resolve()
     files = sorted(path.relative_to(ROOT) for path in ([code] if code.is_file() else code.rglob("*.py")))
     found = [mutant for file in files for mutant in mutants(file)]
-    tried = random.Random(order.seed).sample(found, min(order.sample or len(found), len(found)))  # noqa: S311
+    tried = random.Random(order.seed).sample(found, min(order.sample or len(found), len(found)))  # noqa: S311 - a sample, no secret
     say = Console(highlight=False, markup=False, soft_wrap=True).print
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(order.jobs) as pool:
         first = shutil.copytree(ROOT, Path(scratch, "0"), ignore=LEFT_OUT, symlinks=True)

@@ -1,4 +1,8 @@
-"""What the engine announces while it works, for progress bars and jobs."""
+"""What the engine announces while it works, for progress bars and jobs.
+
+Each announcement is a step between two pieces of work, also in a thread, which nobody can cancel from outside: a listener may
+wait there (a limit of the reading rate) or raise there (a cancellation), and the work ends as with any other error.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

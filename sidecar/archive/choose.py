@@ -22,11 +22,11 @@ def choose_codec(choice: str) -> Codec:
     """The codec of that choice. Raises ValueError for `native` where it is not installed, or not for this machine."""
     # Each codec's library is imported only where that codec runs.
     if choice == "python" or (choice == "auto" and not has_native()):
-        from sidecar.archive.checked_bsonjs import CheckedBsonjs  # noqa: PLC0415
+        from sidecar.archive.checked_bsonjs import CheckedBsonjs  # noqa: PLC0415 - only where it is chosen
 
         return CheckedBsonjs()
     try:
-        from sidecar.archive.native import Native  # noqa: PLC0415
+        from sidecar.archive.native import Native  # noqa: PLC0415 - only where it is installed
     except ImportError as error:
         raise ValueError(f"the native codec cannot be loaded: {error}; install {NATIVE_DISTRIBUTION}") from error
     return Native()

@@ -41,7 +41,7 @@ def read(file: Readable, codec: Codec) -> Iterator[PlainBatch]:
     for name in text.keys():  # noqa: SIM118 - no dictionary
         if name == _WRAPPER and text.peek() == "{":
             is_wrapped = True
-            for inner in text.keys():  # noqa: SIM118
+            for inner in text.keys():  # noqa: SIM118 - no dictionary
                 yield from _collection(inner, text, codec)
         elif text.peek() == "[" and not is_wrapped:
             is_plain = True

@@ -82,7 +82,7 @@ class RecordFile:
         try:
             work(self._connection)
             self._connection.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # whatever ended it, half a change is none
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
@@ -112,7 +112,7 @@ class RecordFile:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             self._check(connection)
-        except BaseException as error:
+        except BaseException as error:  # whatever it was, nobody else closes it
             connection.close()
             if is_unreadable(error):
                 raise Unreadable(f"{self.path.name}: {error}") from error

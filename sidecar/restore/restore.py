@@ -141,7 +141,7 @@ async def put_in_place(
         for item in by_rename.values():
             await _announce(target, item, loading.restored[item.name].fingerprint)
             await loading.publish(item)
-    except BaseException:
+    except BaseException:  # whatever ended it, nothing staged stays behind
         await completed(loading.sweep())
         raise
     for item in in_place.values():

@@ -133,7 +133,7 @@ class Jobs:
             job.watched[name] = WatchedRun(run, Progress(work.expected_documents))
         try:
             await in_thread(self._history.begin, *job.runs.values(), accounted=accounted, retry=retry)
-        except BaseException:
+        except BaseException:  # whatever ended it, the sets are free again
             self._release(works)
             raise
         self._jobs[job.id] = job

@@ -54,7 +54,7 @@ async def entered(resource: AbstractContextManager[T]) -> AsyncIterator[T]:
         raise
     try:
         yield value
-    except BaseException as error:
+    except BaseException as error:  # the resource is told of it, as `with` tells it
         if not await completed(in_thread(resource.__exit__, type(error), error, error.__traceback__)):
             raise
     else:

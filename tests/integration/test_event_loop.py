@@ -67,7 +67,7 @@ def _place() -> str:
         file = frame.f_code.co_filename
         if "/sidecar/" in file and "/tests/" not in file:
             return f"{file.rpartition('/sidecar/')[2]}:{frame.f_lineno} {frame.f_code.co_name}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back  # type: ignore[assignment] # ends with None
     return ""
 
 
@@ -97,7 +97,7 @@ async def served(mongodb: ServerProcess, directory: Path) -> AsyncIterator[aioht
             "SIDECAR_RESTORE_ON_EMPTY": "true",
         }
     )
-    async with serving(settings, Secret("an-admin-token-of-the-tests"), Telemetry(), lambda _: None):  # noqa: SIM117
+    async with serving(settings, Secret("an-admin-token-of-the-tests"), Telemetry(), lambda _: None):  # noqa: SIM117 - the second needs the first to run
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=ADMIN) as client:
             yield client
 

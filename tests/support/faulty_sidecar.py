@@ -68,8 +68,8 @@ def now() -> datetime:
 
 if __name__ == "__main__":
     Scheduler.attend = attend  # type: ignore[method-assign] # the faults
-    Overview.look = look  # type: ignore[method-assign]
-    Service.verify_slice = verify_slice  # type: ignore[method-assign]
-    Overview.is_storage_up = property(is_storage_up)  # type: ignore[method-assign,assignment]
-    SystemClock.now = staticmethod(now)  # type: ignore[method-assign]
+    Overview.look = look  # type: ignore[method-assign] # a fault
+    Service.verify_slice = verify_slice  # type: ignore[method-assign] # a fault
+    Overview.is_storage_up = property(is_storage_up)  # type: ignore[method-assign,assignment] # a fault
+    SystemClock.now = staticmethod(now)  # type: ignore[method-assign] # a fault
     main()

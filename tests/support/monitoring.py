@@ -157,7 +157,7 @@ def monitoring(directory: Path, rules: list[Path]) -> Iterator[Monitoring]:
         watching._write_targets()
         (directory / "alertmanager.yml").write_text(_alertmanager_config(receiver.port))
         (directory / "prometheus.yml").write_text(_prometheus_config(rules, watching))
-        with _running(_alertmanager(watching), watching.alertmanager_port, directory / "alertmanager.log"):  # noqa: SIM117
+        with _running(_alertmanager(watching), watching.alertmanager_port, directory / "alertmanager.log"):  # noqa: SIM117 - one after the other
             with _running(_prometheus(watching), watching.prometheus_port, directory / "prometheus.log"):
                 yield watching
 

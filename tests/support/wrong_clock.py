@@ -92,7 +92,7 @@ class World:
 
     def health(self) -> health.Health:
         newest = counting.newest(self.stored(), self.wall)
-        return health.judge(health.Newest(newest.taken_at, True, "") if newest else None, self.wall).health  # noqa: FBT003
+        return health.judge(health.Newest(newest.taken_at, True, "") if newest else None, self.wall).health  # noqa: FBT003 - a tuple with names
 
     def true_age(self) -> timedelta:
         """Of the backup that was really made last."""

@@ -121,7 +121,7 @@ def matched(matchers: list[str]) -> set[str]:
     """The alerts that a rule's matchers on the name take."""
     found = set(alerts())
     for matcher in matchers:
-        name, operator, pattern = re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.*)"', matcher).groups()  # type: ignore[union-attr]
+        name, operator, pattern = re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.*)"', matcher).groups()  # type: ignore[union-attr] # every matcher has this form
         if name == "alertname":
             takes = operator[0] == "="
             found = {one for one in found if bool(re.fullmatch(pattern, one)) is takes}

@@ -53,7 +53,7 @@ def test_fields_joined_again_are_the_same_bytes() -> None:
         ("text", "text", True),
     ],
 )
-def test_a_value_is_the_same_whatever_the_type_of_its_numbers(one: object, other: object, same: bool) -> None:  # noqa: FBT001
+def test_a_value_is_the_same_whatever_the_type_of_its_numbers(one: object, other: object, same: bool) -> None:  # noqa: FBT001 - a column of the table above
     assert definition.is_same(field(one), field(other)) is same
 
 

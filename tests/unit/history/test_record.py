@@ -40,7 +40,7 @@ def run(number: int, **changes: object) -> Run:
         "trigger": Trigger.MANUAL,
         "started_at": started,
     }
-    return Run(**facts | changes)  # type: ignore[arg-type]
+    return Run(**facts | changes)  # type: ignore[arg-type] # fields of a run
 
 
 def ended(number: int, outcome: Outcome = Outcome.SUCCEEDED, **changes: object) -> Run:

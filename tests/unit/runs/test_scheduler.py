@@ -251,7 +251,7 @@ async def test_a_scheduler_that_dies_is_seen_and_started_again(tmp_path: Path, c
         seen.append(scheduler.task.is_running)
         raise RuntimeError("broken")
 
-    scheduler.attend = broken  # type: ignore[method-assign]
+    scheduler.attend = broken  # type: ignore[method-assign] # the fault
     async with scheduler.task.running():
         await until(lambda: scheduler.task.restarts == 2)
         assert (scheduler.task.is_running, scheduler.task.error) == (False, "RuntimeError: broken")
