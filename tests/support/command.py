@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from sidecar.store.catalog import Catalog
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import verify_deep
 from support.patience import PATIENCE_SECONDS
+from support.processes import Nursery, begin
 from support.rig import CODEC, DB
 from support.servers import ServerProcess
 
@@ -29,6 +31,7 @@ class Command:
     server: ServerProcess
     directory: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    nursery: Nursery | None = None  # None: that of the tests
 
     @property
     def environment(self) -> dict[str, str]:
@@ -53,9 +56,13 @@ class Command:
         )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=PATIENCE_SECONDS)
-            return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+        """Returns when it has ended, with what it said."""
+        with tempfile.TemporaryFile("r+") as out, tempfile.TemporaryFile("r+") as err:
+            process = begin("sidecar", arguments, self.environment, (out.fileno(), err.fileno()), self.nursery)
+            code = process.wait(PATIENCE_SECONDS)
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
 
     def json(self, *arguments: str) -> Any:
         """What a reading command prints with `--json`; it must have ended well."""

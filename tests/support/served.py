@@ -4,17 +4,16 @@ import http.client
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 from pymongo import MongoClient
 
 from support.patience import PATIENCE_SECONDS, wait_for
+from support.processes import Nursery, Process, begin
 from support.rig import DB
 from support.servers import ServerProcess, accepts_connections, free_port
 
@@ -36,19 +35,6 @@ class Answer:
         return json.loads(self.body)
 
 
-class Process(Protocol):
-    """What is needed here of `subprocess.Popen`."""
-
-    returncode: Any
-
-    @property
-    def pid(self) -> int: ...
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float = ...) -> int: ...
-    def send_signal(self, number: int, /) -> None: ...
-    def kill(self) -> None: ...
-
-
 @dataclass
 class Served:
     """Runs inside the `with` block, with the configuration of one set `main` of two collections and no schedule that is near."""
@@ -59,6 +45,7 @@ class Served:
     log_at: Path | None = None
     module: str = "sidecar"  # what is run; `support.faulty_sidecar` is the same with faults on demand
     port: int = 0
+    nursery: Nursery | None = None  # None: that of the tests
     process: Process | None = None
 
     @property
@@ -97,13 +84,8 @@ class Served:
         """Start it, and wait for nothing."""
         self.port = self.port or free_port()
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module, "serve"],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            said = log.fileno()
+            self.process = begin(self.module, ["serve"], self.environment, (said, said), self.nursery)
         return self.process
 
     def stop(self) -> int:

@@ -18,13 +18,19 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from support.patience import wait_for
+from support.processes import Process, begin
 
 _TESTS: Final = Path(__file__).parents[1]
 _SECANTUSD: Final = Path(sys.executable).with_name("secantusd-py")
+_STDERR: Final = 2
 _SEED_BATCH_BYTES: Final = 8 * 1024 * 1024
 _SEED_BATCH_DOCUMENTS: Final = 100_000
 
 Document = Mapping[str, Any] | bytes
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(_TESTS), "PYTHONUNBUFFERED": "1"}
 
 
 class ServerProcess(ABC):
@@ -32,7 +38,7 @@ class ServerProcess(ABC):
 
     def __init__(self) -> None:
         self.port = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
     def uri(self) -> str:
@@ -40,7 +46,7 @@ class ServerProcess(ABC):
         return f"mongodb://127.0.0.1:{self.port}/?serverSelectionTimeoutMS=3000&heartbeatFrequencyMS=500"
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> Process:
         """Raises RuntimeError when the server was never started or has been killed."""
         if self._process is None:
             raise RuntimeError("the server is not running")
@@ -90,13 +96,12 @@ class ServerProcess(ABC):
         """Sets the port and the process, and waits until it can be used."""
 
     def _spawn(self, *command: str, stdout: int | IO[bytes], stderr: IO[bytes] | None = None) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(_TESTS), "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            env=environment,
+            env=_environment(),
         )
 
 
@@ -109,11 +114,14 @@ class _OwnServer(ServerProcess):
         self._arguments = arguments
 
     def _launch(self) -> None:
-        self._spawn(sys.executable, "-m", self._module, str(self.port), *self._arguments, stdout=subprocess.PIPE)
-        stdout = self.process.stdout
-        assert stdout is not None
-        with stdout:
-            words = stdout.readline().split()
+        theirs, ours = os.pipe()
+        with os.fdopen(theirs, "rb") as heard:
+            try:
+                arguments = [str(self.port), *self._arguments]
+                self._process = begin(self._module, arguments, _environment(), (ours, _STDERR))
+            finally:
+                os.close(ours)
+            words = heard.readline().split()
         if words[:1] != [b"ready"]:
             raise RuntimeError(f"{self._module} did not start; its own words are on stderr")
         self.port = int(words[1])

@@ -22,8 +22,8 @@ from pymongo import MongoClient
 
 from support.command import Command, assert_promise_kept, files
 from support.disk_faults import NOWHERE, Calls, DiskFaults, Placement
-from support.forked import ForkedCommand, ForkedServer, Nursery
 from support.patience import PATIENCE_SECONDS
+from support.processes import Nursery
 from support.rig import BUSES, DB
 from support.served import Served
 from support.servers import ServerProcess, free_port, seed
@@ -53,7 +53,7 @@ class World:
 
     @cached_property
     def command(self) -> Command:
-        return ForkedCommand(self.server, self.directory, {"BACKUP_LIMIT": "3"}, self.nursery)
+        return Command(self.server, self.directory, {"BACKUP_LIMIT": "3"}, self.nursery)
 
     def begin(self) -> None:
         seed(self.server.uri, DB, {"users": PEOPLE, "buses": BUSES})
@@ -160,9 +160,7 @@ def restore(world: World) -> None:
 
 def start(world: World) -> None:
     before = world.good()
-    served = ForkedServer(
-        world.server, world.directory, world.command.variables, port=free_port(), nursery=world.nursery
-    )
+    served = Served(world.server, world.directory, world.command.variables, port=free_port(), nursery=world.nursery)
     try:
         is_alive = answers(served)
         if is_alive:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from support.forked import ForkedServer, Nursery
 from support.patience import wait_for
+from support.processes import Nursery
 from support.rig import BUSES, DB, PEOPLE
 from support.served import BACKUPS, Served
 from support.servers import ServerProcess, seed
@@ -107,7 +107,7 @@ def campaign(exact: ServerProcess, tmp_path: Path) -> Iterator[Campaign]:
     }
     with (
         Nursery(tmp_path / "nursery", clock) as nursery,
-        ForkedServer(exact, tmp_path / "backups", variables, nursery=nursery) as served,
+        Served(exact, tmp_path / "backups", variables, nursery=nursery) as served,
     ):
         yield Campaign(served, control, Random(20261128))
 
