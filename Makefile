@@ -22,9 +22,22 @@ $(NATIVE): $(READY) $(NATIVE_SOURCES)
 
 native: $(NATIVE)  ## the codec in Rust, into the environment; cargo 1.88 or newer has to be there
 
-demo: $(READY)  ## an embedded server with school data; makes, lists, verifies and restores backups
-	@test -z "$(CARGO)" || $(MAKE) --no-print-directory native || echo "The native codec was not built: the demo runs with the one in Python."
-	$(BIN)/sidecar demo
+# The demo's own environment holds what it needs and nothing else; one that is there for the tests will do as well.
+DEMO := $(if $(wildcard $(READY)),$(READY),.venv-demo/.ready)
+
+.venv-demo/.ready: requirements-demo.lock
+	@echo "Making .venv-demo…"
+	@$(PYTHON) -m venv .venv-demo
+	@echo "Installing what the demo needs, into .venv-demo only:"
+	@.venv-demo/bin/python -m pip install --require-hashes --only-binary :all: --no-compile --progress-bar off --disable-pip-version-check -r $< \
+	  > .venv-demo/pip.log 2>&1 & pip=$$!; \
+	while kill -0 $$pip 2>/dev/null; do \
+	  line=$$(tail -1 .venv-demo/pip.log | cut -c1-76); test "$$line" = "$$seen" || echo "  $$line"; seen=$$line; sleep 1; \
+	done; wait $$pip || { tail -5 .venv-demo/pip.log; exit 1; }
+	@touch $@
+
+demo: $(DEMO)  ## an embedded server with school data; makes, lists, verifies and restores backups
+	@$(dir $(DEMO))bin/python -m sidecar demo
 
 test: $(NATIVE) check  ## all tests
 	cargo test --quiet --locked --manifest-path native/Cargo.toml
@@ -102,6 +115,7 @@ lock: $(READY)  ## renew the pinned versions
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --all-extras --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra demo --constraints requirements-dev.lock pyproject.toml -o requirements-demo.lock
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \
 	  | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url - -o requirements-build.lock
 
@@ -128,4 +142,4 @@ host-test: $(READY)  ## the systemd unit on a small Debian that systemd runs, in
 	$(BIN)/python -m pytest --quiet -m host tests/system/test_systemd_unit.py
 
 clean:
-	rm -rf $(VENV) native/target .demo site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-demo native/target .demo site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

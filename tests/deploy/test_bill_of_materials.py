@@ -55,3 +55,11 @@ def test_the_bill_is_that_of_this_program(bills: dict[str, Any]) -> None:
     about = bills["sidecar.cdx.json"]["metadata"]["component"]
     assert (about["name"], about["version"]) == ("mongodb-backup-sidecar", "0.1.0")
     assert about["licenses"] == [{"license": {"acknowledgement": "declared", "id": "Apache-2.0"}}]
+
+
+def test_the_demo_installs_what_runs_and_its_server_and_no_tool_of_developers() -> None:
+    demo, everything, runs = map(locked, ("requirements-demo.lock", "requirements-dev.lock", "requirements.lock"))
+    assert demo.items() <= everything.items()
+    assert runs.keys() <= demo.keys()
+    assert "secantusdb" in demo
+    assert not demo.keys() & {"playwright", "ruff", "mypy", "pytest", "mkdocs-material", "schemathesis"}

@@ -50,5 +50,6 @@ def test_the_context_is_what_the_image_is_made_of_and_nothing_else() -> None:
         "docs/runbooks",
         "docs/restore-in-an-emergency.md",
         "docs/problems.md",
+        "docs/sidecar.1",
     }
     assert all((ROOT / one).exists() for one in taken)
