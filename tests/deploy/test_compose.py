@@ -5,6 +5,7 @@ That the whole of it runs was not tried: it needs images of MongoDB, Prometheus 
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 import yaml
 from pymongo import MongoClient
 
+from sidecar.config import load
+from support.configuration import with_file
 from support.served import Served
 from support.servers import ServerProcess, secantus
 
@@ -32,6 +35,24 @@ def test_compose_knows_every_word_of_it(compose: Any) -> None:
     compose["services"]["sidecar"]["read_onyl"] = compose["services"]["sidecar"]["read_only"]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(compose, schema)
+
+
+def test_the_examples_of_the_page_on_installing_are_understood(compose: Any, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "install.md").read_text()
+    found = re.findall(r"^```(yaml|toml)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    service, config_map = (yaml.safe_load(block) for language, block in found if language == "yaml")
+    jsonschema.validate(service, json.loads((Path(__file__).parent / "compose-spec.json").read_text()))
+    for limit in ("read_only", "cap_drop", "security_opt", "mem_limit", "pids_limit"):
+        assert service["services"]["sidecar"][limit] == compose["services"]["sidecar"][limit]
+    (unit,) = (block for language, block in found if language == "toml")
+    for example in (config_map["data"]["sidecar.toml"], unit):
+        assert load(with_file(tmp_path, example)).main_schedule == "15 * * * *"
+    variables = {name for name in service["services"]["sidecar"]["environment"] if not name.endswith("_FILE")}
+    assert {
+        name: load({name: value})
+        for name, value in service["services"]["sidecar"]["environment"].items()
+        if name in variables
+    }
 
 
 def test_everything_that_is_mounted_is_there(compose: Any) -> None:
