@@ -8,7 +8,7 @@ NATIVE_SOURCES := $(wildcard native/*.toml native/Cargo.lock native/*.pyi native
 export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
 CARGO := $(shell cargo clippy --version >/dev/null 2>&1 && echo cargo)
 
-.PHONY: demo test native fuzz instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock sbom clean
+.PHONY: alerts-mutants promtool-3 demo test native fuzz instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock sbom clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -99,8 +99,8 @@ chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
 soak: $(READY)  ## ten minutes of a backup every second while everything breaks, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -s -m soak tests/system
 
-alerts-live: $(READY)  ## every alert from its cause to its receiver, on a real Prometheus and Alertmanager: 20 minutes
-	$(BIN)/python -m pytest --quiet -m alerts tests/live
+alerts-live: $(READY)  ## every alert from its cause to its receiver, on a real Prometheus and Alertmanager, four at a time: mostly waiting
+	$(BIN)/python -m pytest --quiet --numprocesses 4 -m alerts tests/live
 
 ROOM ?= rules
 TESTS ?= tests/unit/$(ROOM)
@@ -110,6 +110,13 @@ mutation: $(READY)  ## changes SAMPLE places of sidecar/ROOM, one at a time, and
 
 alerts-mutants: $(READY)  ## each rule with another threshold, patience or label: its unit tests notice; two minutes
 	$(BIN)/python -m pytest --quiet -m alerts tests/unit/alerts
+
+PROMETHEUS_3 ?= v0.316.0
+promtool-3:  ## promtool of Prometheus 3 in ~/go/bin, on which `make test` runs the rules' unit tests too; with Go, six CPU minutes once
+	mkdir -p $(HOME)/go/bin
+	cd $(HOME)/go/bin && GOBIN=$$(mktemp -d) && export GOBIN \
+	  && go install -tags remove_all_sd -ldflags '-s -w' github.com/prometheus/prometheus/cmd/promtool@$(PROMETHEUS_3) \
+	  && mv $$GOBIN/promtool promtool-3 && rmdir $$GOBIN
 
 lock: $(READY)  ## renew the pinned versions
 	$(BIN)/python -m pip install --quiet uv

@@ -31,12 +31,12 @@ def healthy(_always_healthy: Patient) -> Iterator[Patient]:
     """A sidecar that is restarted, killed and used, and of which nothing may ever be said."""
     yield _always_healthy
     served = _always_healthy.served
-    served.back_up()
-    served.kill()
+    if served.back_up()["checksum"] < "8":  # as likely as not
+        served.kill()
+    else:
+        assert served.stop() == 0
     served.start()
     served.back_up("attendance")
-    assert served.stop() == 0
-    served.start()
     assert _always_healthy.monitoring.told_of(HEALTHY) == []
     assert _always_healthy.monitoring.query(f'max_over_time(ALERTS{{alertstate="firing",job="{HEALTHY}"}}[1h])') == []
 

@@ -19,20 +19,21 @@ from support.patience import PATIENCE_SECONDS
 Rule = dict[str, Any]
 Test = dict[str, Any]
 
-_BUILT: Final = Path(__file__).parents[2] / ".venv" / "bin" / "promtool-3"  # by `make promtool-3`
+_BUILT: Final = Path.home() / "go" / "bin" / "promtool-3"  # by `make promtool-3`, which outlives a work tree
 
 
 def promtools() -> dict[str, str]:
     """The programs by the major of the Prometheus that each is of."""
-    found = [one for one in (shutil.which("promtool"), shutil.which(_BUILT)) if one]
-    return {_major(one): one for one in found}
+    installed = shutil.which("promtool")
+    found = {_major(installed): installed} if installed else {}
+    return found | ({"3": str(_BUILT)} if _BUILT.exists() else {})
 
 
 def _major(program: str) -> str:
     ended = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS)
-    version = re.search(r"version v?(\d+)\.(\d+)", ended.stdout + ended.stderr)
-    assert version is not None, ended.stdout
-    return "3" if version[1] == "0" else version[1]  # the Go module of 3.16 is v0.316
+    found = re.search(r"version v?(\d+)\.", ended.stdout + ended.stderr)
+    assert found is not None, ended.stdout
+    return found[1]
 
 
 def write_tests(folder: Path, tests: Iterable[Test], groups: Iterable[Rule]) -> list[Path]:
@@ -54,18 +55,25 @@ def write_tests(folder: Path, tests: Iterable[Test], groups: Iterable[Rule]) -> 
 
 
 def _spoken_of(test: Test) -> set[str]:
-    """The alerts, and `record` where something that is recorded is asked for."""
+    """Alerts and recordings by their names."""
     asked = " ".join(one["expr"] for one in test.get("promql_expr_test", []))
-    names = {one["alertname"] for one in test.get("alert_rule_test", [])} | set(re.findall(r'alertname="(\w+)"', asked))
-    return names | ({"record"} if "mongobackup:" in asked else set())
+    alerts = {one["alertname"] for one in test.get("alert_rule_test", [])}
+    return alerts | set(re.findall(r'alertname="(\w+)"', asked)) | _recordings_in(asked)
+
+
+def _recordings_in(expr: str) -> set[str]:
+    return set(re.findall(r"\bmongobackup:[\w:]+", expr))
 
 
 def _only(groups: list[Rule], names: set[str]) -> Iterator[Rule]:
-    """The groups with these alerts, and with all recordings if one of them needs any."""
-    chosen = [rule for group in groups for rule in group["rules"] if rule.get("alert") in names]
-    needs_recordings = "record" in names or any("mongobackup:" in rule["expr"] for rule in chosen)
+    """The groups with the rules of these names, and with the recordings that they need."""
+    rules = {rule.get("alert") or rule["record"]: rule for group in groups for rule in group["rules"]}
+    needed: set[str] = set()
+    while more := names - needed:
+        needed |= more
+        names = names.union(*(_recordings_in(rules[name]["expr"]) for name in more))
     for group in groups:
-        kept = [rule for rule in group["rules"] if rule in chosen or (needs_recordings and "record" in rule)]
+        kept = [rule for rule in group["rules"] if (rule.get("alert") or rule["record"]) in needed]
         if kept:
             yield group | {"rules": kept}
 

@@ -32,7 +32,7 @@ SUBSTITUTIONS = {
     "(mongobackup_backups_checked_timestamp_seconds) > 900": "(mongobackup_backups_checked_timestamp_seconds) > 40",
     "> 2 * (": "> 1.5 * (",
 }
-PATIENT = {"MongoBackupTargetDown": "20s", "MongoBackupMetricsMissing": "20s", "MongoBackupTargetNeverUp": "20s"}
+PATIENT = dict.fromkeys(("MongoBackupTargetDown", "MongoBackupMetricsMissing", "MongoBackupTargetNeverUp"), "40s")
 
 
 def write_rules(directory: Path) -> list[Path]:
