@@ -117,7 +117,11 @@ def opened(root: Path, target_db: str, set_name: str) -> Iterator[Journal]:
 
 def dead(root: Path) -> Iterator[Journal]:
     """The journals of restores that did not end, each held until the next is asked for. Raises StorageError."""
-    for path in sorted((root / DIRECTORY).glob(f"{RESTORING}*.lock")):
+    try:
+        paths = sorted((root / DIRECTORY).glob(f"{RESTORING}*.lock"))
+    except OSError as error:
+        raise StorageError.of(error, "looking for restores that did not end") from error
+    for path in paths:
         run_id = path.stem.removeprefix(RESTORING)
         with suppress(Busy), _lock(root, run_id, "undoing") as lock:  # busy: its restore is alive
             note = _read(lock.left_unfinished)

@@ -25,22 +25,23 @@ def found(root: Path, sets: Iterable[BackupSet]) -> tuple[str, ...]:
 
 
 def _below(root: Path) -> Iterator[Path]:
-    for entry in _entries(root):
-        if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
-            yield Path(entry.path)
+    for name, is_directory in _entries(root):
+        if is_directory and not name.startswith("."):
+            yield root / name
 
 
 def _ids(directory: Path) -> Iterator[BackupId]:
-    for entry in _entries(directory):
-        backup_id = BackupId.parse(entry.name.removesuffix(METADATA)) if entry.name.endswith(METADATA) else None
+    for name, _ in _entries(directory):
+        backup_id = BackupId.parse(name.removesuffix(METADATA)) if name.endswith(METADATA) else None
         if backup_id is not None:
             yield backup_id
 
 
-def _entries(directory: Path) -> list[os.DirEntry[str]]:
+def _entries(directory: Path) -> list[tuple[str, bool]]:
+    """The names in it, and whether each is a directory."""
     try:
         with os.scandir(directory) as entries:
-            return list(entries)
+            return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     except OSError as error:  # the set whose directory it is says so itself
         log.debug("strangers.unreadable", error=str(error))
         return []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sidecar.archive.keys import Keyring
 from sidecar.archive.manifest import set_name_of
-from sidecar.errors import BackupInvalid, BackupNotFound
+from sidecar.errors import BackupInvalid, BackupNotFound, StorageError
 from sidecar.model import BackupId, BackupSet
 from sidecar.store.local import LocalStore
 
@@ -13,7 +13,11 @@ from sidecar.store.local import LocalStore
 def beside(path: Path, keyring: Keyring) -> tuple[LocalStore, BackupId]:
     """A store of the one directory that a data file lies in. Its metadata names the set."""
     backup_id = BackupId.of_file(path.name)
-    if not path.is_file() or backup_id is None or path.name == backup_id.metadata_name:
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise StorageError.of(error, f"looking at {path}") from error
+    if not is_there or backup_id is None or path.name == backup_id.metadata_name:
         raise BackupNotFound(f"{path}: expected an existing file <prefix>_YYYYMMDD_HHMMSS.json, .json.zst or .age")
     nameless = LocalStore(path.parent.resolve(), BackupSet(name="", collections=("*",), prefix=backup_id.prefix))
     try:

@@ -190,11 +190,10 @@ class LocalStore:
             descriptor = _opened(self.directory / name, to_claim=to_claim)
         except FileNotFoundError:
             raise BackupNotFound(f"there is no file {name} in {self.directory}") from None
+        except _NoFile:
+            raise BackupNotFound(f"{name} in {self.directory} is not a file") from None
         except OSError as error:
             raise StorageError.of(error, f"opening {name}") from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise BackupNotFound(f"{name} in {self.directory} is not a file")
         with BufferedReader(_Raw(descriptor, name)) as file:
             yield file
 
@@ -300,13 +299,34 @@ class LocalStore:
 
 
 def identity_of(file: IO[bytes]) -> Identity:
-    """What a file is as long as nobody changes or replaces it."""
-    found = os.fstat(file.fileno())
+    """What a file is as long as nobody changes or replaces it. Raises StorageError."""
+    try:
+        found = os.fstat(file.fileno())
+    except OSError as error:
+        raise StorageError.of(error, "looking at an open file") from error
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
+class _NoFile(Exception):
+    """A directory, a pipe or the like."""
+
+
 def _opened(path: Path, *, to_claim: bool) -> int:
-    """A descriptor for reading; one to be claimed is open for writing where that is possible, as NFS wants it for that."""
+    """A descriptor for reading. Raises OSError, and _NoFile where it is no regular file."""
+    descriptor = _descriptor(path, to_claim=to_claim)
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:
+        os.close(descriptor)
+        raise
+    if not is_file:
+        os.close(descriptor)
+        raise _NoFile
+    return descriptor
+
+
+def _descriptor(path: Path, *, to_claim: bool) -> int:
+    """One to be claimed is open for writing where that is possible, as NFS wants it for that."""
     flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # non-blocking, because a named pipe would else be waited for
     if to_claim:
         with suppress(OSError):

@@ -4,7 +4,6 @@ What cannot be read is an error of the storage, which may pass: it says nothing 
 """
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable
 from io import BufferedReader
@@ -18,7 +17,7 @@ from sidecar.errors import BackupInvalid, BackupNotFound, IdentityRequired
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Verdict
 from sidecar.store.contents import contents
-from sidecar.store.local import LocalStore
+from sidecar.store.local import LocalStore, identity_of
 
 NOT_CHECKED = "encrypted for others: content not checked here"
 _BLOCK_BYTES = 1 << 20  # small enough to be told to stop between two, also on a slow disk
@@ -80,7 +79,7 @@ def _require_checksum(store: LocalStore, manifest: Manifest, backup_id: BackupId
 def _require_size(store: LocalStore, manifest: Manifest, backup_id: BackupId) -> None:
     """Before anything is read: a sparse file may pretend to be of any size."""
     with store.open_data(backup_id, manifest.form) as file:
-        size = os.fstat(file.fileno()).st_size
+        size, _, _ = identity_of(file)
     if size != manifest.file_size_bytes:
         raise BackupInvalid(f"the data has {size} bytes, the metadata says {manifest.file_size_bytes}")
 

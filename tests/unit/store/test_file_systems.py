@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sidecar.errors import Busy, StorageError
+from sidecar.restore import journal
 from sidecar.store import durable
 from sidecar.store import lock as locking
 from sidecar.store.durable import publish
@@ -186,3 +187,34 @@ def test_findings_that_cannot_be_looked_at_are_none(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_looked_at_is_not_writable(tmp_path: Path) -> None:
     assert not store_in(tmp_path / ("x" * 300)).is_writable()
+
+
+def test_a_file_that_goes_stale_once_it_is_open_is_an_error_of_the_storage(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup_id = make(store)
+
+    def stale(_: int) -> os.stat_result:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    open_before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fstat", stale)
+        with pytest.raises(StorageError, match="Stale file handle"):
+            store.read_metadata(backup_id)
+        with pytest.raises(StorageError, match="Stale file handle"), store.open_data(backup_id):
+            pass
+        assert not store.is_being_read(backup_id)
+    assert len(os.listdir("/proc/self/fd")) == open_before
+
+
+def test_a_directory_of_notes_that_cannot_be_listed_is_an_error_of_the_storage(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with store.locked("test"), monkeypatch.context() as broken:
+        broken.setattr(os, "scandir", fail)
+        with pytest.raises(StorageError, match="looking for restores that did not end"):
+            list(journal.dead(store.root))
