@@ -197,7 +197,7 @@ def test_a_file_that_goes_stale_once_it_is_open_is_an_error_of_the_storage(
     def stale(_: int) -> os.stat_result:
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
-    open_before = len(os.listdir("/proc/self/fd"))
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
     with monkeypatch.context() as broken:
         broken.setattr(os, "fstat", stale)
         with pytest.raises(StorageError, match="Stale file handle"):
@@ -205,7 +205,7 @@ def test_a_file_that_goes_stale_once_it_is_open_is_an_error_of_the_storage(
         with pytest.raises(StorageError, match="Stale file handle"), store.open_data(backup_id):
             pass
         assert not store.is_being_read(backup_id)
-    assert len(os.listdir("/proc/self/fd")) == open_before
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
 
 
 def test_a_directory_of_notes_that_cannot_be_listed_is_an_error_of_the_storage(
