@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from sidecar.form import Form
 
@@ -173,6 +173,11 @@ class Encryption(BaseModel):
     recipients: tuple[str, ...]
 
 
+def _without_credentials(url: str) -> str:
+    """Metadata that somebody else wrote may name more than host and port."""
+    return url.rpartition("@")[2]
+
+
 class Manifest(BaseModel):
     """The metadata file of a backup (`<id>.meta.json`).
 
@@ -191,7 +196,7 @@ class Manifest(BaseModel):
     file_size_bytes: Annotated[int, Field(ge=0)]
     file_size_mb: float
     collections: dict[str, Annotated[int, Field(ge=0)]]
-    mongo_url: str
+    mongo_url: Annotated[str, AfterValidator(_without_credentials)]
     db_name: str
     version: str
     format_version: int | None = None

@@ -45,7 +45,7 @@ def _file(path: str) -> Mapping[str, object]:
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs more than all the rest
             return tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ValueError(f"SIDECAR_CONFIG: {path}: {error}") from None
 
 

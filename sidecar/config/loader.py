@@ -132,6 +132,8 @@ class _Reading:
             self.problems.append(f"{CONFIG_VARIABLE}: cannot read {path}: {getattr(error, 'strerror', 'not UTF-8')}")
         except tomllib.TOMLDecodeError as error:
             self.problems.append(f"{CONFIG_VARIABLE}: {path} is not TOML: {error}")
+        except RecursionError:
+            self.problems.append(f"{CONFIG_VARIABLE}: {path} is nested too deeply")
         return {}
 
     def source(self, setting: Setting) -> str:

@@ -4,6 +4,7 @@ A file becomes visible only by: temporary name → fsync → rename → fsync of
 exists when its metadata does, so the metadata is always the last to come and the first to go.
 """
 
+import errno
 import os
 import shutil
 import stat
@@ -308,12 +309,17 @@ def identity_of(file: IO[bytes]) -> Identity:
 
 
 class _NoFile(Exception):
-    """A directory, a pipe or the like."""
+    """A directory, a pipe, a link or the like."""
 
 
 def _opened(path: Path, *, to_claim: bool) -> int:
     """A descriptor for reading. Raises OSError, and _NoFile where it is no regular file."""
-    descriptor = _descriptor(path, to_claim=to_claim)
+    try:
+        descriptor = _descriptor(path, to_claim=to_claim)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # what O_NOFOLLOW says of a symbolic link
+            raise _NoFile from None
+        raise
     try:
         is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
     except OSError:

@@ -14,12 +14,13 @@ import pytest
 from support.patience import wait_for
 from support.processes import Nursery
 from support.rig import BUSES, DB, PEOPLE
-from support.served import BACKUPS, Served
+from support.served import BACKUPS, Answer, Served
 from support.servers import ServerProcess, seed
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), Path("/usr/lib/faketime/libfaketime.so.1"))
 JUMPS = int(os.environ.get("JUMPS", "300"))
 LIMIT = 5
+BUSY = 409
 GRACE = timedelta(minutes=5)
 SMALL = (1, -1, 3600, -3600, 86400, -86400, 299, -299, 301, -301)
 LARGE = 400 * 86400
@@ -49,11 +50,11 @@ class Campaign:
         self.counts[what] = self.counts.get(what, 0) + 1
         match what:
             case "run":
-                answer = wait_for(self.backed_up) or {}  # a jump over a due time begins a run by itself
+                answer = self.when_free(f"{BACKUPS}/trigger?backup_type=main").json["main"]
                 assert answer["success"], answer
                 self.made.append(answer["metadata"]["backup_id"])
             case "prune":
-                assert self.served.post("/api/admin/retention/prune?backup_type=main").status == 200
+                assert self.when_free("/api/admin/retention/prune?backup_type=main").status == 200
             case "restart":
                 assert self.served.stop() == 0
                 self.served.start()
@@ -61,10 +62,11 @@ class Campaign:
                 self.served.kill()
                 self.served.start()
 
-    def backed_up(self) -> dict[str, Any] | None:
-        """What the trigger answers, unless the set is in use."""
-        answer = self.served.post(f"{BACKUPS}/trigger?backup_type=main")
-        return None if answer.status == 409 else dict(answer.json["main"])
+    def when_free(self, path: str) -> Answer:
+        """What it answers once the set is not in use: a jump over a due time begins a run by itself."""
+        answer = wait_for(lambda: found if (found := self.served.post(path)).status != BUSY else None)
+        assert answer is not None
+        return answer
 
     def check(self) -> None:
         listed: list[dict[str, Any]] = self.served.get(f"{BACKUPS}/list?backup_type=main&limit=200").json["main"]

@@ -128,3 +128,10 @@ def test_values_that_others_would_stumble_over_are_an_invalid_backup(content: by
 def test_a_time_with_an_offset_is_shown_in_utc() -> None:
     found = from_bytes(legacy(timestamp="2025-11-17T15:05:30+14:00"), ID, "main")
     assert str(found.timestamp) == "2025-11-17 01:05:30+00:00"
+
+
+@pytest.mark.parametrize(
+    "written", ["mongodb://u:p@db:27017", "mongodb://u:p%40x@db:27017", "mongodb://u:p@x@db:27017", "db:27017"]
+)
+def test_credentials_that_another_program_wrote_are_not_read(written: str) -> None:
+    assert from_bytes(legacy(mongo_url=written), ID, "main").mongo_url == "db:27017"

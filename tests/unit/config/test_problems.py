@@ -209,3 +209,8 @@ def test_no_secret_is_in_what_a_refusal_says(secret: str) -> None:
     )
 
     assert secret not in said
+
+
+def test_a_file_that_is_nested_too_deeply_is_a_problem(tmp_path: Path) -> None:
+    environ = with_file(tmp_path, f"port = {'[' * 5000}")
+    assert problems(environ) == [f"SIDECAR_CONFIG: {environ['SIDECAR_CONFIG']} is nested too deeply"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.errors import Busy, StorageError
+from sidecar.errors import BackupNotFound, Busy, StorageError
 from sidecar.restore import journal
 from sidecar.store import durable
 from sidecar.store import lock as locking
@@ -218,3 +218,16 @@ def test_a_directory_of_notes_that_cannot_be_listed_is_an_error_of_the_storage(
         broken.setattr(os, "scandir", fail)
         with pytest.raises(StorageError, match="looking for restores that did not end"):
             list(journal.dead(store.root))
+
+
+def test_a_backup_whose_data_is_a_link_is_deleted_without_what_it_leads_to(store: LocalStore, tmp_path: Path) -> None:
+    backup_id = make(store)
+    data = store.directory / backup_id.data_name
+    elsewhere = data.rename(tmp_path / "elsewhere")
+    data.symlink_to(elsewhere)
+    with pytest.raises(BackupNotFound, match="is not a file"), store.open_data(backup_id):
+        pass
+    with store.locked("test") as lock:
+        store.delete(lock, backup_id)
+    assert elsewhere.exists()
+    assert names(store) == [backup_id.data_name]
