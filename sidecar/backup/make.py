@@ -13,6 +13,7 @@ import structlog
 from sidecar import __version__
 from sidecar.archive import framing
 from sidecar.archive.codec import Codec
+from sidecar.archive.definition import require_sound
 from sidecar.archive.manifest import to_bytes
 from sidecar.archive.sealing import sealed
 from sidecar.backup.choice import chosen, require_unchanged
@@ -175,9 +176,10 @@ async def _write_set_once(order: BackupOrder, draft: Draft, attempts: "_Attempts
 
 def _header(order: BackupOrder, draft: Draft, items: Mapping[str, Collection]) -> bytes:
     try:
+        require_sound(items, [item.name for item in items.values() if item.holds_documents])
         salt = secrets.token_hex() if draft.storing.form.is_encrypted else None
         return framing.header(draft.id, order.set.name, order.database.name, items, order.codec, salt=salt)
-    except ValueError as error:  # what the server listed is no BSON, or too much of it
+    except ValueError as error:  # what the server listed is no BSON, too much of it, or what no restore would take
         raise SourceError(f"the definitions of the set {order.set.name}: {error}") from error
 
 

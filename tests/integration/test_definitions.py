@@ -9,7 +9,7 @@ import bson
 import pytest
 from bson.datetime_ms import DatetimeMS
 
-from sidecar.errors import RestoreMismatch, WriteRejected
+from sidecar.errors import RestoreMismatch, SourceError, WriteRejected
 from sidecar.model import VERIFIED, BackupId, Collection, CollectionKind, Manifest
 from sidecar.mongodb import definitions
 from sidecar.restore.plan import plan
@@ -164,3 +164,13 @@ def test_the_size_of_a_capped_collection_may_be_rounded_up(asked: float, shown: 
 
     assert definitions.differences(capped(asked), capped(shown)) == []
     assert definitions.differences(capped(asked), capped(shown + 256)) == ["the option size"]
+
+
+async def test_a_listing_that_no_restore_would_take_fails_the_backup(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": [{"_id": 1}]})
+    async with rig(exact, tmp_path, ["users"]) as at:
+        good = await at.back_up()
+        at.lab(labFault="listIndexes", action="repeat")
+        with pytest.raises(SourceError, match="the definitions of the set main: users: there are two indexes _id_"):
+            await at.back_up()
+        assert [str(files.id) for files in at.store.scan()] == [good.backup_id]

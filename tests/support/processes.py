@@ -60,6 +60,8 @@ class Forked:
 
     def poll(self) -> int | None:
         """The exit code, negative for a signal, once there is one."""
+        if self.returncode is not None:
+            return self.returncode
         self._link.settimeout(0)
         try:
             return self._take_code()
