@@ -78,7 +78,7 @@ def _sizes(text: str) -> list[float]:
 
 def _measure(size_gb: float, names: tuple[str, ...], flags: list[str], console: Console) -> Costs:
     costs = {}
-    with _server(round(size_gb * 1000), flags) as uri, tempfile.TemporaryDirectory(prefix="bench_") as directory:
+    with server(round(size_gb * 1000), flags) as uri, tempfile.TemporaryDirectory(prefix="bench_") as directory:
         for name in names:
             with console.status(f"{size_gb:g} GB: {NAMES[name]}"):
                 costs[name] = _run(name, uri, directory)
@@ -86,7 +86,7 @@ def _measure(size_gb: float, names: tuple[str, ...], flags: list[str], console: 
 
 
 @contextmanager
-def _server(total_mb: int, flags: list[str]) -> Iterator[str]:
+def server(total_mb: int, flags: list[str]) -> Iterator[str]:
     """The URI of a replay server that holds so many MB of BSON."""
     with subprocess.Popen(
         [sys.executable, "-m", "support.replay_server", "0", str(total_mb), *flags],

@@ -37,7 +37,13 @@ from sidecar.store.verify import read_manifest, verify
 
 CODEC = choose_codec(os.environ.get("SIDECAR_CODEC", "auto"))
 DB, COLLECTION = "bench", "attendance"  # what the replay server holds
-SET = BackupSet(name=COLLECTION, collections=(COLLECTION,), prefix="bench")
+SET = BackupSet(
+    name=COLLECTION,
+    collections=(COLLECTION,),
+    prefix="bench",
+    compression=os.environ.get("SIDECAR_COMPRESSION", "none"),
+    recipients=tuple(filter(None, os.environ.get("SIDECAR_RECIPIENTS", "").split(","))),
+)
 STALL_SECONDS = 120.0
 
 

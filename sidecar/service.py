@@ -27,7 +27,7 @@ from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.store import spill
 from sidecar.store.beside import beside
-from sidecar.store.catalog import Catalog
+from sidecar.store.catalog import Catalog, require_open
 from sidecar.store.findings import Findings
 from sidecar.store.keeping import Keeping
 from sidecar.store.local import LocalStore
@@ -188,12 +188,10 @@ class Service:
     async def drill(self, set_name: str, listener: Listener = nobody) -> engine.Restored:
         """Prove the newest valid backup of a set by restoring it into a scratch database, which is dropped again.
 
-        Raises BackupNotFound where there is none, Busy while another drill is under way, and what a restore raises.
+        Raises BackupNotFound where there is none, Busy while another drill is under way, IdentityRequired, and what a restore
+        raises.
         """
-        usable = await in_thread(self.catalog.in_order_of_choice, set_name, datetime.now(UTC))
-        if not usable:
-            raise BackupNotFound(f"the set {set_name} has no valid backup that is dated before now")
-        newest = usable[0]
+        newest = await in_thread(self.newest_to_rehearse, set_name)
         order = await in_thread(self.restore_order, str(newest.id), target_db=None, collections=None)
         async with entered(self._drilling(f"drill of {newest.id}")):
             owner, began = await in_thread(self._owner), time.monotonic()
@@ -202,6 +200,14 @@ class Service:
                 seconds = time.monotonic() - began
                 await in_thread(estimate.note_measure, self.settings.backup_dir, newest.manifest, seconds)
         return proven
+
+    def newest_to_rehearse(self, set_name: str) -> StoredBackup:
+        """Raises BackupNotFound, and IdentityRequired where no key opens it."""
+        usable = self.catalog.in_order_of_choice(set_name, datetime.now(UTC))
+        if not usable:
+            raise BackupNotFound(f"the set {set_name} has no valid backup that is dated before now")
+        require_open(usable[0])
+        return usable[0]
 
     async def sow(self, target: Target, path: Path) -> None:
         """Fill an empty database from a seed file. Raises what a restore raises, StorageError, BackupInvalid."""

@@ -7,7 +7,16 @@ from sidecar.api.auth import principal_of
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.jobs import awaited, location_of, results
 from sidecar.api.routing import Access, Reply, RouteTable
-from sidecar.errors import BackupInvalid, BackupNotFound, BackupProtected, Busy, NotSuspect, SetNotFound, UsageError
+from sidecar.errors import (
+    BackupInvalid,
+    BackupNotFound,
+    BackupProtected,
+    Busy,
+    IdentityRequired,
+    NotSuspect,
+    SetNotFound,
+    UsageError,
+)
 from sidecar.history import Retry
 from sidecar.model import Outcome, StoredBackup
 from sidecar.runtime.threads import in_thread
@@ -103,11 +112,11 @@ def _retry(request: web.Request, asked: str) -> Retry | None:
     response=schemas.VerificationBody,
     also={
         202: "Begun; Location says where to ask.",
-        409: "It was cancelled, or no private key opens what was to be decoded.",
+        409: "It was cancelled.",
         500: "It could not be carried out.",
     },
     headers={"Location": "The job, while it is not over."},
-    errors=(BackupNotFound, Busy),
+    errors=(BackupNotFound, IdentityRequired, Busy),
 )
 async def verify_backup(request: web.Request, path: parameters.BackupPath, query: parameters.VerifyQuery) -> Reply:
     """Read a backup again and compare it with its checksum; `deep` also decodes every document."""
@@ -133,7 +142,7 @@ async def verify_backup(request: web.Request, path: parameters.BackupPath, query
     response=schemas.Results,
     also=schemas.RESULTS | {404: "There is no such set, or no valid backup of it."},
     headers={"Location": "The job, while it is not over."},
-    errors=(SetNotFound, Busy),
+    errors=(SetNotFound, IdentityRequired, Busy),
 )
 async def drill(request: web.Request, query: parameters.DrillQuery) -> Reply:
     """Rehearse a restore: the newest valid backup of each set into a scratch database, compared, and dropped again."""

@@ -3,18 +3,23 @@
 import base64
 import re
 from io import BufferedReader
+from typing import IO
 
 from aiohttp import web
 
 from sidecar.api import parameters
 from sidecar.api.context import sidecar_of
 from sidecar.api.routing import Access, RouteTable
-from sidecar.errors import BackupInvalid, BackupNotFound
+from sidecar.errors import BackupInvalid, BackupNotFound, IdentityRequired
+from sidecar.form import Form
 from sidecar.model import Manifest
 from sidecar.runtime.threads import entered, in_thread
+from sidecar.store import contents
 
 routes = RouteTable(tag="Backups")
 BLOCK_BYTES = 1 << 18
+_TYPES = {Form.PLAIN: "application/json", Form.COMPRESSED: "application/zstd"}
+_ENCRYPTED = "application/octet-stream"
 _NOTHING = re.compile(r"\s*bytes\s*=\s*-\s*0+\s*", re.IGNORECASE)  # the last 0 bytes
 
 
@@ -22,29 +27,52 @@ _NOTHING = re.compile(r"\s*bytes\s*=\s*-\s*0+\s*", re.IGNORECASE)  # the last 0 
     "/api/admin/backups/{backup_id}/download",
     access=Access.READ,
     path=parameters.BackupPath,
-    content_type="application/json",
+    query=parameters.DownloadQuery,
+    content_type="application/json, application/zstd, application/octet-stream",
     also={206: "The part that Range asked for.", 304: "The receiver has it.", 416: "There is no such part."},
     headers={
-        "ETag": "The SHA-256 of the whole file.",
+        "ETag": "The SHA-256 of all that is sent.",
         "Repr-Digest": "The same as RFC 9530 writes it.",
         "Digest": "The same as RFC 3230 wrote it.",
         "Accept-Ranges": "bytes",
     },
-    errors=(BackupNotFound, BackupInvalid),
+    errors=(BackupNotFound, BackupInvalid, IdentityRequired),
 )
-async def download_backup(request: web.Request, path: parameters.BackupPath) -> web.StreamResponse:
-    """Send the data file of a valid backup. `Range` continues a download that broke off."""
+async def download_backup(
+    request: web.Request, path: parameters.BackupPath, query: parameters.DownloadQuery
+) -> web.StreamResponse:
+    """Send the data file of a valid backup. `Range` continues a download that broke off.
+
+    With `decompress` its text is sent, whole: without compression, and without encryption where the private key is here.
+    """
     service = sidecar_of(request).service
     found = await in_thread(service.catalog.find, path.backup_id)
     if not found.verdict.is_valid or found.manifest is None:
         raise BackupInvalid(f"{found.id} is not sent: {found.verdict.message}")
-    async with entered(service.stores[found.set_name].open_data(found.id, found.form)) as file:
+    store = service.stores[found.set_name]
+    if query.decompress and found.form is not Form.PLAIN:
+        async with entered(contents.text(store, found.id, found.manifest)) as text:
+            return await _send_text(request, text, found.manifest)
+    async with entered(store.open_data(found.id, found.form)) as file:
         return await _send(request, file, found.manifest)
+
+
+async def _send_text(request: web.Request, text: IO[bytes], manifest: Manifest) -> web.StreamResponse:
+    checksum, size = str(manifest.content_checksum), manifest.text_bytes
+    headers = _headers(f"{manifest.backup_id}.json", Form.PLAIN, checksum) | {"Accept-Ranges": "none"}
+    if f'"{checksum}"' in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    response = web.StreamResponse(headers=headers)
+    response.content_length = size
+    await response.prepare(request)
+    if request.method != "HEAD":
+        await _pass_on(response, text, size)
+    return response
 
 
 async def _send(request: web.Request, file: BufferedReader, manifest: Manifest) -> web.StreamResponse:
     tag, size = f'"{manifest.checksum}"', manifest.file_size_bytes
-    headers = _headers(manifest)
+    headers = _headers(manifest.filename, manifest.form, manifest.checksum)
     if tag in request.headers.get("If-None-Match", ""):
         return web.Response(status=304, headers=headers)
     part = _part(request, tag, size)
@@ -59,17 +87,21 @@ async def _send(request: web.Request, file: BufferedReader, manifest: Manifest) 
     response.content_length = len(part)
     await response.prepare(request)
     if request.method != "HEAD":
-        await _send_part(response, file, part)
+        await in_thread(file.seek, part.start)
+        await _pass_on(response, file, len(part))
     return response
 
 
-async def _send_part(response: web.StreamResponse, file: BufferedReader, part: range) -> None:
-    await in_thread(file.seek, part.start)
-    left = len(part)
-    while left and (block := await in_thread(file.read, min(BLOCK_BYTES, left))):
-        await response.write(block)
-        left -= len(block)
-    if left:  # the file shrank: the connection ends short of Content-Length, which no client takes for success
+async def _pass_on(response: web.StreamResponse, source: IO[bytes], size: int) -> None:
+    """Where less comes, the connection ends short of Content-Length, which no client takes for success."""
+    left = size
+    try:
+        while left and (block := await in_thread(source.read, min(BLOCK_BYTES, left))):
+            await response.write(block)
+            left -= len(block)
+    except ValueError as error:
+        raise BackupInvalid(f"the data cannot be decoded: {error}") from error
+    if left:
         raise BackupInvalid("the data file ended early")
 
 
@@ -87,13 +119,13 @@ def _part(request: web.Request, tag: str, size: int) -> range | None:
     return part if part or asked == slice(None, None, 1) else None
 
 
-def _headers(manifest: Manifest) -> dict[str, str]:
-    digest = base64.b64encode(bytes.fromhex(manifest.checksum)).decode()
+def _headers(filename: str, form: Form, checksum: str) -> dict[str, str]:
+    digest = base64.b64encode(bytes.fromhex(checksum)).decode()
     return {
-        "Content-Type": "application/json",
-        "Content-Disposition": f'attachment; filename="{manifest.filename}"',
+        "Content-Type": _TYPES.get(form, _ENCRYPTED),
+        "Content-Disposition": f'attachment; filename="{filename}"',
         "Accept-Ranges": "bytes",
-        "ETag": f'"{manifest.checksum}"',
+        "ETag": f'"{checksum}"',
         "Repr-Digest": f"sha-256=:{digest}:",
         "Digest": f"SHA-256={digest}",
     }

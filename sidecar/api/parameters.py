@@ -69,6 +69,12 @@ class VerifyQuery(Parameters):
     wait: Wait = None
 
 
+class DownloadQuery(Parameters):
+    """Whether the text is wanted where the file is compressed or encrypted."""
+
+    decompress: bool = False
+
+
 class DeleteQuery(Parameters):
     """Whether a pinned backup or the last valid one of its set goes as well."""
 

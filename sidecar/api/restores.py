@@ -8,7 +8,7 @@ from sidecar.api import parameters, problems, schemas
 from sidecar.api.context import sidecar_of
 from sidecar.api.jobs import awaited, location_of
 from sidecar.api.routing import Access, Reply, RouteTable
-from sidecar.errors import BackupInvalid, BackupNotFound, Busy, SourceError, UsageError
+from sidecar.errors import BackupInvalid, BackupNotFound, Busy, IdentityRequired, SourceError, UsageError
 from sidecar.inspect.compare import compare_backups
 from sidecar.model import Outcome
 from sidecar.restore.plan import plan
@@ -27,7 +27,7 @@ routes = RouteTable(tag="Restore")
     response=schemas.RestoreResult,
     also=schemas.RESULTS | {422: "The body says why it was refused."},
     headers={"Location": "The job, while it is not over."},
-    errors=(BackupNotFound, BackupInvalid, UsageError, Busy, SourceError),
+    errors=(BackupNotFound, BackupInvalid, IdentityRequired, UsageError, Busy, SourceError),
 )
 async def restore_backup(
     request: web.Request, path: parameters.BackupPath, query: parameters.RestoreQuery, body: parameters.RestoreBody
@@ -73,7 +73,7 @@ async def restore_backup(
     access=Access.READ,
     path=parameters.BackupPair,
     response=schemas.Differences,
-    errors=(BackupNotFound, BackupInvalid),
+    errors=(BackupNotFound, BackupInvalid, IdentityRequired),
 )
 async def diff_backups(request: web.Request, path: parameters.BackupPair) -> Reply:
     """Show what the second backup added, removed and changed against the first. Reads both from end to end."""

@@ -40,9 +40,9 @@ from sidecar.model import (
     Manifest,
     Trigger,
 )
+from sidecar.mongodb import reading
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.reader import Reader
-from sidecar.mongodb.reading import READS, RETRY_SECONDS
 from sidecar.rules import room, suspicion
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.store.draft import Draft
@@ -154,7 +154,7 @@ async def _write_set(order: BackupOrder, draft: Draft) -> _Content:
             return await _write_set_once(order, draft, attempts)
         except (SnapshotTooOld, SnapshotUnavailable, CollectionsChanged, CursorFailed, SourceUnavailable) as error:
             attempts.failed(error)
-        await asyncio.sleep(RETRY_SECONDS * attempts.breaks)
+        await asyncio.sleep(reading.RETRY_SECONDS * attempts.breaks)
         await in_thread(draft.rewind, start)
 
 
@@ -222,7 +222,9 @@ class _Attempts:
                 self._do_without(why)
             case CursorFailed() | SourceUnavailable():
                 self.breaks += 1
-                if self.breaks == READS or not self.order.set.recipients:  # each collection was read again by itself
+                if (
+                    self.breaks == reading.READS or not self.order.set.recipients
+                ):  # each collection was read again by itself
                     raise error
                 log.warning("backup.begun_again", set=set_name, attempt=self.breaks, error=why)
             case CollectionsChanged():

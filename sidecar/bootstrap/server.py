@@ -19,7 +19,7 @@ from sidecar.api.context import SIDECAR, Sidecar
 from sidecar.api.listener import Certificate, Listening, listening, renewing
 from sidecar.api.sessions import Tokens
 from sidecar.bootstrap.service import open_service
-from sidecar.config import Secret, Settings
+from sidecar.config import Secret, Settings, warnings
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError, StorageError
 from sidecar.history import DIRECTORY, History
 from sidecar.metrics import State, Telemetry
@@ -83,6 +83,10 @@ async def serving(
         await stack.enter_async_context(sidecar.scheduler.task.running())
         for work in (_sweep(service), _arm(sidecar)):
             stack.push_async_callback(_ended, asyncio.create_task(work))
+        for words in warnings(settings):
+            log.warning("config.warning", about=words)
+        if settings.unreadable_sets:
+            log.info("sidecar.content_not_checked", sets=settings.unreadable_sets)
         log.info(
             "sidecar.started", url=listener.url, version=__version__, codec=service.codec.name, sets=list(settings.sets)
         )
@@ -208,12 +212,17 @@ def _stored(service: Service) -> Iterator[Manifest]:
 
 
 def routines(settings: Settings, now: datetime) -> list[Routine]:
-    """Everything that runs by itself: a backup of each set, the verification of what is stored of it, and a drill."""
+    """Everything that runs by itself: a backup of each set, the verification of what is stored of it, and a drill.
+
+    What cannot be read here, for want of a private key, is not rehearsed.
+    """
     found = [_routine(Kind.BACKUP, one.name, *_timetable(one, settings), now) for one in settings.sets.values()]
     for kind, text in ((Kind.VERIFY, settings.verify_schedule), (Kind.DRILL, settings.drill_schedule)):
         if text is not None:
             timetable = Cron(Schedule.parse(text), settings.timezone)
-            found += [_routine(kind, name, timetable, text, now) for name in settings.sets]
+            impossible = settings.unreadable_sets if kind is Kind.DRILL else []
+            names = [name for name in settings.sets if name not in impossible]
+            found += [_routine(kind, name, timetable, text, now) for name in names]
     return found
 
 

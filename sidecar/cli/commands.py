@@ -17,7 +17,7 @@ PANELS = {
     "Look": ("list", "show", "status", "runs", "verify", "diff", "checksums", "extract"),
     "Bring back": ("restore", "drill"),
     "Serve": ("serve", "jobs", "schedule", "healthcheck", "alert-test"),
-    "About": ("config", "completion", "demo", "version"),
+    "About": ("config", "key", "completion", "demo", "version"),
 }
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 

@@ -41,6 +41,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "healthcheck": ("sidecar healthcheck",),
     "alert-test": ("sidecar alert-test --severity critical --minutes 30",),
     "config": ("sidecar config check --connect  # before the first start", "sidecar config show"),
+    "key": ("sidecar key new > /media/usb/key.txt",),
     "completion": ('eval "$(sidecar completion bash)"  # in ~/.bashrc',),
     "demo": ("sidecar demo",),
     "version": ("sidecar version",),

@@ -1,6 +1,6 @@
 """`verify`: a backup read again and compared with its checksum."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,6 +9,7 @@ from sidecar.cli import commands, exits
 from sidecar.cli.running import IdOrNone, Json, run
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.progress import progress
+from sidecar.model import StoredBackup
 from sidecar.service import Service
 
 app = commands.app()
@@ -32,15 +33,26 @@ def verify(
             if backup_id
             else [b for s in service.stores for b in service.catalog.backups(s)]
         )
-        bodies = []
-        for one in chosen:
-            with progress() as listener:
-                verdict = await service.verify(one, deep=deep, listener=listener)
-            bodies.append({"backup_id": str(one.id), "is_valid": verdict.is_valid, "message": verdict.message})
-            if not as_json:
-                console.say(f"{one.id}: {verdict.message}")
+        bodies = [await _verified(service, one, deep=deep, is_alone=not every) for one in chosen]
         if as_json:
             console.say_json(bodies if every else bodies[0])
-        return exits.OK if all(body["is_valid"] for body in bodies) else exits.INVALID
+        else:
+            for body in bodies:
+                console.say(f"{body['backup_id']}: {body['message']}")
+        if any(body["is_valid"] is False for body in bodies):
+            return exits.INVALID
+        return exits.OK if all(body["is_valid"] for body in bodies) else exits.FAILED
 
     run(use)
+
+
+async def _verified(service: Service, one: StoredBackup, *, deep: bool, is_alone: bool) -> dict[str, Any]:
+    """Of several, one that cannot be read here does not keep the others from being verified."""
+    try:
+        with progress() as listener:
+            verdict = await service.verify(one, deep=deep, listener=listener)
+    except errors.IdentityRequired as error:
+        if is_alone:
+            raise
+        return {"backup_id": str(one.id), "is_valid": None, "message": str(error)}
+    return {"backup_id": str(one.id), "is_valid": verdict.is_valid, "message": verdict.message}

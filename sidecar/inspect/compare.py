@@ -24,7 +24,7 @@ from sidecar.mongodb.reading import read_collection
 from sidecar.runtime.threads import in_thread
 from sidecar.store.contents import contents
 from sidecar.store.local import LocalStore
-from sidecar.store.spill import Spill
+from sidecar.store.spill import Spill, place_for
 from sidecar.store.verify import read_manifest
 
 SHOWN_IDS = 10
@@ -61,12 +61,14 @@ class Difference:
 
 
 class Comparison:
-    """Feed the whole of one side, then the other; `result` is by collection. What is known of the first side is on disk.
+    """Feed the whole of one side, then the other; `result` is by collection.
+
+    What is known of the first side is below `directory`, in memory where there is none.
 
     The left side is the older view of things: what only it has was removed.
     """
 
-    def __init__(self, directory: Path, *, right_first: bool = False) -> None:
+    def __init__(self, directory: Path | None, *, right_first: bool = False) -> None:
         self._only_first, self._only_second = ("added", "removed") if right_first else ("removed", "added")
         sides = ("left_documents", "right_documents")
         self._first_counts, self._second_counts = reversed(sides) if right_first else sides
@@ -139,9 +141,10 @@ def compare_backups(
 ) -> dict[str, Difference]:
     """Left is the older view of things: what only it has is `removed`. Raises BackupInvalid, StorageError.
 
-    What has to be remembered is kept below `directory`.
+    What has to be remembered is kept below `directory`, of encrypted backups in memory.
     """
-    with Comparison(directory) as comparison:
+    place = place_for(directory, read_manifest(*left), read_manifest(*right))
+    with Comparison(place) as comparison:
         in_left, in_right = _definitions(left, codec), _definitions(right, codec)
         comparison.absent(in_right.keys() - in_left.keys() - _looked_for(left), "left")
         comparison.absent(in_left.keys() - in_right.keys() - _looked_for(right), "right")
@@ -161,9 +164,10 @@ async def compare_live(
 ) -> dict[str, Difference]:
     """The same against what the database holds now. Raises SourceError too."""
     stored = await in_thread(_definitions, left, codec)
+    place = place_for(directory, await in_thread(read_manifest, *left))
     there = await database.collections()
     live = {name: await database.with_indexes(there[name]) for name in stored if name in there}
-    with Comparison(directory, right_first=True) as comparison:
+    with Comparison(place, right_first=True) as comparison:
         async with database.reader(snapshot=False) as reader:
             for item in live.values():
                 if item.holds_documents:

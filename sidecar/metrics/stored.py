@@ -1,7 +1,9 @@
 """What is stored of each set, what was proven of it, and what the retention rules did."""
 
 import math
+from collections import Counter
 
+from sidecar.archive.keys import key_name
 from sidecar.metrics.family import by, duration, ended, is_good, of_set, seconds
 from sidecar.metrics.state import One
 from sidecar.model import BackupState, Consistency, Kind, StoredBackup
@@ -26,6 +28,15 @@ def _states(one: One) -> dict[str, float]:
     return {state.value: sum(b.verdict.state is state for b in one.view.backups) for state in BackupState}
 
 
+def _recipients(one: One) -> dict[str, float]:
+    """Those that are configured, and those that stored backups are encrypted for."""
+    found = Counter({key_name(key): 0 for key in one.rules.recipients})
+    for backup in one.view.backups:
+        if backup.manifest is not None and backup.manifest.encryption is not None:
+            found.update(map(key_name, backup.manifest.encryption.recipients))
+    return dict(found)
+
+
 def _expected(one: One) -> float:
     if one.view.known_since is None:
         return 0
@@ -45,7 +56,14 @@ def _pinned(one: One) -> list[StoredBackup]:
 STORED = (
     of_set("age_seconds", "Age of the newest backup; +Inf without one.", _age),
     of_set("valid", "1 if the newest backup is valid.", lambda s: bool(s.newest and s.newest.verdict.is_valid)),
-    of_set("size_bytes", "Size of the newest backup.", lambda s: s.newest.size_bytes if s.newest else 0),
+    of_set(
+        "size_bytes", "Size of the newest backup, as it is stored.", lambda s: s.newest.size_bytes if s.newest else 0
+    ),
+    of_set(
+        "content_size_bytes",
+        "Size of the newest backup's text, before it was compressed and encrypted.",
+        lambda s: s.manifest.text_bytes if s.manifest else 0,
+    ),
     of_set(
         "documents", "Documents in the newest valid backup.", lambda s: s.restorable[0].documents if s.restorable else 0
     ),
@@ -55,6 +73,17 @@ STORED = (
         lambda s: len(s.manifest.missing_collections) if s.manifest else 0,
     ),
     by("state", "backups", "Stored backups by state.", _states),
+    of_set(
+        "sealed_backups",
+        "Backups that are encrypted for others: their stored bytes are verified, their content is not checked here.",
+        lambda s: sum(one.is_sealed for one in s.view.backups),
+    ),
+    by(
+        "recipient",
+        "recipient_backups",
+        "Backups that a public key's owner can read, by its short name; 0 once a key that was taken out is needed no more.",
+        _recipients,
+    ),
     of_set(
         "restorable_backups",
         "Valid backups of the whole set; those made before a restore do not count.",

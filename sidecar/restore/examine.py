@@ -32,9 +32,12 @@ _NOT_EXAMINED = ("collation", "partialFilterExpression")  # only the server know
 
 
 class Examination:
-    """Feed it every document of one collection, then ask for `findings`. What it remembers is below `directory`."""
+    """Feed it every document of one collection, then ask for `findings`.
 
-    def __init__(self, item: Collection, now: datetime, directory: Path) -> None:
+    What it remembers is below `directory`, in memory where there is none.
+    """
+
+    def __init__(self, item: Collection, now: datetime, directory: Path | None) -> None:
         indexes = [index for raw in item.indexes if (index := _decoded(raw)) is not None]
         self._unique = [str(index["name"]) for index in indexes if index.get("unique") and index["name"] != "_id_"]
         examined = [index for index in indexes if not any(key in index for key in _NOT_EXAMINED)]

@@ -16,6 +16,7 @@ from sidecar.restore import restore
 from sidecar.restore.examine import Examination
 from sidecar.restore.validator import Validator
 from sidecar.runtime.threads import entered, in_thread, in_turn
+from sidecar.store.spill import place_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ async def plan(order: restore.Order, chosen: restore.Chosen | None = None, *, di
     """Look at the target and at the whole backup, and compare them. Raises what a restore raises first.
 
     With `chosen`, what the order comes to, documents are only counted: the restore itself will read them. What a comparison
-    has to remember is kept below `directory`, which is the backups' own unless another is named.
+    has to remember is kept below `directory`, which is the backups' own unless another is named; of encrypted backups in memory.
     """
     is_compared = chosen is None
     chosen = chosen or await restore.choose(order, is_read_anyway=True)
@@ -93,11 +94,11 @@ async def _compared(
     order: restore.Order, chosen: restore.Chosen, there: Mapping[str, Collection], directory: Path
 ) -> dict[str, _Look]:
     items = {name: item for name, item in chosen.items.items() if item.holds_documents}
-    now = datetime.now(UTC)
+    now, place = datetime.now(UTC), place_for(directory, chosen.manifest)
     async with AsyncExitStack() as stack:
-        comparison = await stack.enter_async_context(entered(await in_thread(Comparison, directory)))
+        comparison = await stack.enter_async_context(entered(await in_thread(Comparison, place)))
         examinations = {
-            name: await stack.enter_async_context(entered(await in_thread(Examination, item, now, directory)))
+            name: await stack.enter_async_context(entered(await in_thread(Examination, item, now, place)))
             for name, item in items.items()
         }
         validators = {name: Validator(order.database, order.target_db, item) for name, item in items.items()}

@@ -18,13 +18,18 @@ from sidecar.runs.scheduler import Routine
 from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 from sidecar.status.overview import Overview
+from sidecar.store.catalog import require_open
 
 RETENTION_DELETED = "retention_deleted_backups"
 RETENTION_FAILURES = "retention_failures"
 
 
 class Operations:
-    """Starts jobs. Every method raises Busy where the same work is under way, BackupNotFound for an unknown id."""
+    """Starts jobs.
+
+    Every method raises Busy where the same work is under way, BackupNotFound for an unknown id, IdentityRequired where no key
+    opens what is to be read.
+    """
 
     def __init__(self, service: Service, jobs: Jobs, overview: Overview, leadership: Alone) -> None:
         self._service = service
@@ -40,6 +45,8 @@ class Operations:
 
     async def verify(self, backup_id: str, *, deep: bool) -> Job:
         found = await in_thread(self._service.catalog.find, backup_id)
+        if deep:
+            require_open(found)
         work = Work(
             claim=f"verify {found.id}",
             do=partial(self._verify_one, str(found.id), deep=deep),
@@ -66,7 +73,10 @@ class Operations:
         return await self._jobs.start(Kind.RESTORE, trigger, {name: work})
 
     async def drill(self, set_names: Iterable[str]) -> Job:
-        return await self._jobs.start(Kind.DRILL, Trigger.MANUAL, {name: self._drill(name) for name in set_names})
+        names = list(set_names)
+        for name in names:
+            await in_thread(self._service.newest_to_rehearse, name)
+        return await self._jobs.start(Kind.DRILL, Trigger.MANUAL, {name: self._drill(name) for name in names})
 
     async def begin_scheduled(self, routine: Routine, accounted: Accounted) -> None:
         """The scheduler's way in: the run and its due time are recorded together, and before it works the group knows."""

@@ -43,6 +43,11 @@ class Entry(Body):
     is_suspect: bool
     suspicions: tuple[str, ...]
     is_ahead: bool  # dated ahead of now by a clock that was wrong: it does not count
+    compression: str | None
+    recipients: tuple[str, ...]  # public keys that it is encrypted for; empty where it is not
+    is_sealed: bool  # encrypted for others: the stored bytes are verified, the content is not checked here
+    content_size_bytes: int | None  # of the text
+    content_checksum: str | None
 
 
 class LastBackup(Body):
@@ -119,6 +124,11 @@ def entry(backup: StoredBackup, now: datetime) -> Entry:
         is_suspect=backup.is_suspect,
         suspicions=manifest.suspicions if manifest else (),
         is_ahead=counting.is_ahead(backup, now),
+        compression=manifest.compression if manifest else None,
+        recipients=manifest.encryption.recipients if manifest and manifest.encryption else (),
+        is_sealed=backup.is_sealed,
+        content_size_bytes=manifest.content_size_bytes if manifest else None,
+        content_checksum=manifest.content_checksum if manifest else None,
     )
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 from threading import Lock
 from typing import Final
 
-from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError
+from sidecar.errors import BackupInvalid, BackupNotFound, Busy, IdentityRequired, StorageError
 from sidecar.events import Listener, nobody
 from sidecar.form import Form
 from sidecar.model import NOT_READ, VERIFIED, BackupId, BackupState, Manifest, Pin, StoredBackup, Verdict
@@ -278,6 +278,12 @@ class Catalog:
     def verified_deep_at(self, stored: StoredBackup) -> datetime | None:
         finding = self._shelves[stored.set_name].findings.get(stored.id)
         return finding.found_at if finding and finding.is_deep else None
+
+
+def require_open(stored: StoredBackup) -> None:
+    """That its content can be read here. Raises IdentityRequired."""
+    if stored.is_sealed:
+        raise IdentityRequired(f"{stored.id} is encrypted, and no private key that is here opens it")
 
 
 def _size(files: Files, manifest: Manifest | None) -> int:

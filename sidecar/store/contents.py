@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
+from sidecar.archive import content as archived
 from sidecar.archive.codec import Codec
 from sidecar.archive.content import Content, reading
 from sidecar.errors import BackupInvalid
@@ -25,3 +27,10 @@ def contents(
             raise BackupInvalid(f"{backup_id} has changed since it was verified")
         with reading(file, manifest, codec, store.keyring, is_verified=verified is not None) as content:
             yield content
+
+
+@contextmanager
+def text(store: LocalStore, backup_id: BackupId, manifest: Manifest) -> Iterator[IO[bytes]]:
+    """The text of a backup, decrypted and decompressed. Raises what `contents` raises; reads raise ValueError for damage."""
+    with store.open_data(backup_id, manifest.form) as file, archived.text(file, manifest, store.keyring) as read:
+        yield read

@@ -13,6 +13,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from sidecar.errors import StorageError, StorageFull
+from sidecar.model import Manifest
 from sidecar.store.durable import make_private
 
 DIRECTORY = ".spill"
@@ -24,29 +25,18 @@ _NO_WAITING = ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUS
 class Spill:
     """A table or more below `root`, while in `with`. A directory that cannot be written leaves the system's own place for such.
 
+    Without a `root` everything stays in memory, however much it is.
+
     Methods block, may be called from any thread, one at a time, and raise StorageError.
     """
 
-    def __init__(self, root: Path, *tables: str, cache_kb: int = CACHE_KB) -> None:
-        self._path = root / DIRECTORY / f"{uuid4().hex}.sqlite3"
-        try:
-            with _translated():
-                self._database = sqlite3.connect(self._path if self._is_made(root) else "", check_same_thread=False)
-                for pragma in (*_NO_WAITING, f"cache_size = -{cache_kb}"):
-                    self._database.execute(f"PRAGMA {pragma}")
-                for table in tables:
-                    self._database.execute(f"CREATE TABLE {table}")
-        finally:
-            with suppress(OSError):  # the open file is all that is needed
-                self._path.unlink()
-
-    def _is_made(self, root: Path) -> bool:
-        try:
-            make_private(root, self._path.parent)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        except OSError:
-            return False
-        return True
+    def __init__(self, root: Path | None, *tables: str, cache_kb: int = CACHE_KB) -> None:
+        with _translated(), _place(root) as place:
+            self._database = sqlite3.connect(place, check_same_thread=False)
+            for pragma in (*_NO_WAITING, f"cache_size = -{cache_kb}"):
+                self._database.execute(f"PRAGMA {pragma}")
+            for table in tables:
+                self._database.execute(f"CREATE TABLE {table}")
 
     def __enter__(self) -> Self:
         return self
@@ -67,6 +57,31 @@ class Spill:
     def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
         with _translated():
             yield from self._database.execute(statement, values)
+
+
+@contextmanager
+def _place(root: Path | None) -> Iterator[str | Path]:
+    """What SQLite calls it: a new file, which has lost its name afterwards, or where there can be none what it has instead."""
+    if root is None:
+        yield ":memory:"
+        return
+    path = root / DIRECTORY / f"{uuid4().hex}.sqlite3"
+    try:
+        make_private(root, path.parent)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError:
+        yield ""
+        return
+    try:
+        yield path
+    finally:
+        with suppress(OSError):  # the open file is all that is needed
+            path.unlink()
+
+
+def place_for(root: Path, *read: Manifest) -> Path | None:
+    """Where that may lie which is remembered of these backups: of encrypted ones only in memory, for want of a key."""
+    return root if all(manifest.encryption is None for manifest in read) else None
 
 
 def sweep(root: Path) -> None:

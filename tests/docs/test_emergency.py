@@ -13,6 +13,7 @@ import pytest
 from bson import encode
 from pymongo import MongoClient
 
+from sidecar.form import Form
 from sidecar.model import StoredBackup
 from support.command import Command
 from support.patience import wait_for
@@ -51,6 +52,9 @@ class Night:
             "seed_backup_20261124_031500": lambda: self._newest(lambda one: one.is_safety),
             "attendance_backup_20261124_021838": lambda: str(self.command.json("list", "attendance")[0]["backup_id"]),
             "/run/secrets/sidecar-token": str(secret),
+            "seed_backup_20261124_051500": lambda: str(self.safe.store.scan()[0].id),
+            "/media/usb": str(self.safe.directory.parent),
+            "/mnt/safe": str(self.safe.directory),
             "/mnt/rescue": str(self.rescue),
             "localhost:8001": f"127.0.0.1:{self.served.port}",
             "localhost:27017": f"127.0.0.1:{self.server.port}",
@@ -74,6 +78,7 @@ class Night:
             "MongoDB is new and empty": self.empty,
             "the files were carried to a machine with an empty MongoDB": self.carry_away,
             "somebody looks: the database is as the backup holds it, and loses it again": self.look_and_empty,
+            "encrypted files were carried to a machine with an empty MongoDB, and a key from the safe": self.fetch_the_key,
         }
 
     def serve(self) -> None:
@@ -118,6 +123,21 @@ class Night:
         self.reader.type(f"unset {' '.join(self.command.environment.keys() - {'PATH', 'HOME'})}")
         self.empty()
 
+    @property
+    def safe(self) -> Command:
+        """The same database, backed up to another directory, encrypted."""
+        directory = self.rescue.with_name("safe") / "backups"
+        return Command(self.server, directory, form=Form.COMPRESSED_AND_ENCRYPTED)
+
+    def fetch_the_key(self) -> None:
+        """It lies in a file beside the files that were carried away."""
+        self.empty()
+        furnish(self.server)
+        self.safe.directory.mkdir(parents=True)
+        ended = self.safe.run("backup", "main")
+        assert ended.returncode == 0, ended.stderr
+        self.empty()
+
     def look_and_empty(self) -> None:
         main = {name: documents for name, documents in self.good.items() if name != "attendance"}
         self.require(main)
@@ -137,12 +157,16 @@ def state(server: ServerProcess) -> State:
         return {name: [encode(one) for one in client[DB][name].find(sort=[("_id", 1)])] for name in names}
 
 
-@pytest.fixture
-def night(exact: ServerProcess, tmp_path: Path) -> Iterator[Night]:
-    seed(exact.uri, DB, {"users": USERS, "students": STUDENTS, "buses": BUSES, "attendance": RIDES})
-    with MongoClient[dict[str, Any]](exact.uri) as client:
+def furnish(server: ServerProcess) -> None:
+    seed(server.uri, DB, {"users": USERS, "students": STUDENTS, "buses": BUSES, "attendance": RIDES})
+    with MongoClient[dict[str, Any]](server.uri) as client:
         client[DB]["users"].create_index("email", unique=True)
         client[DB].command({"create": "stops", "viewOn": "buses", "pipeline": []})
+
+
+@pytest.fixture
+def night(exact: ServerProcess, tmp_path: Path) -> Iterator[Night]:
+    furnish(exact)
     command = Command(exact, tmp_path / "backups", {"SIDECAR_LOG_LEVEL": "warning"})
     served = Served(exact, command.directory, port=free_port())
     stand_ins: dict[str, str | Callable[[], str]] = {}

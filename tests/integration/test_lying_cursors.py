@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from sidecar.errors import CursorFailed, DuplicateIds
+from sidecar.form import Form
 from sidecar.inspect.compare import Difference, compare_live
 from sidecar.model import BackupId, Manifest
 from sidecar.mongodb import reader, reading
 from sidecar.restore import drill
 from sidecar.restore.plan import plan
 from sidecar.restore.staging import read_back
+from support.forms import over_forms
 from support.rig import CODEC, DB, Rig, rig
 from support.servers import ServerProcess, seed
 
@@ -57,14 +59,13 @@ READERS: dict[str, tuple[Read, Any]] = {
 }
 
 
-@pytest.mark.parametrize("who", READERS)
-@pytest.mark.parametrize("action", ["repeat", "end", "error"])
+@over_forms(who=READERS, action=["repeat", "end", "error"])
 async def test_a_cursor_that_lies_once_is_read_again(
-    action: str, who: str, lying: ServerProcess, tmp_path: Path
+    action: str, who: str, form: Form, lying: ServerProcess, tmp_path: Path
 ) -> None:
     seed(lying.uri, DB, {"users": USERS})
     read, truth = READERS[who]
-    async with rig(lying, tmp_path, ["users"]) as at:
+    async with rig(lying, tmp_path, ["users"], form) as at:
         manifest = await at.back_up()
         at.lab(labFault="getMore", action=action)
         assert await read(at, manifest) == truth

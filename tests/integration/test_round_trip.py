@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from sidecar.archive.bson import document_id, elements
+from sidecar.form import Form
 from support import bson_bytes, bson_corpus, hostile_documents
 from support.bson_strategies import odd_documents
+from support.forms import every_form, over_forms
 from support.rig import DB, rig
 from support.servers import ServerProcess, exact_server, seed
 
@@ -26,11 +28,11 @@ def with_id(number: int, document: bytes) -> bytes:
     return (len(document) + len(identity)).to_bytes(4, "little") + identity + document[4:]
 
 
-async def assert_round_trip(server: ServerProcess, stored: list[bytes], directory: Path) -> None:
+async def assert_round_trip(server: ServerProcess, stored: list[bytes], directory: Path, form: Form) -> None:
     with MongoClient[dict[str, Any]](server.uri) as client:
         client.drop_database(DB)
     seed(server.uri, DB, {"users": stored})
-    async with rig(server, directory, ["users"]) as at:
+    async with rig(server, directory, ["users"], form) as at:
         manifest = await at.back_up()
         await at.restore(manifest, "copy")
         assert at.documents("users", "copy") == stored
@@ -49,20 +51,21 @@ def is_well_formed(document: bytes) -> bool:
         return False
 
 
-async def test_the_bson_corpus(exact: ServerProcess, tmp_path: Path) -> None:
+@every_form
+async def test_the_bson_corpus(form: Form, exact: ServerProcess, tmp_path: Path) -> None:
     cases = [case.bson for case in bson_corpus.valid_cases()]
-    await assert_round_trip(exact, storable(cases), tmp_path)
+    await assert_round_trip(exact, storable(cases), tmp_path, form)
 
 
-@pytest.mark.parametrize("table", ["ESCAPED", "CARRIED"])
-async def test_hostile_documents(table: str, exact: ServerProcess, tmp_path: Path) -> None:
+@over_forms(table=["ESCAPED", "CARRIED"])
+async def test_hostile_documents(table: str, form: Form, exact: ServerProcess, tmp_path: Path) -> None:
     hostile = getattr(hostile_documents, table).values()
-    await assert_round_trip(exact, storable(hostile), tmp_path)
+    await assert_round_trip(exact, storable(hostile), tmp_path, form)
 
 
-async def test_documents_of_the_largest_size(exact: ServerProcess, tmp_path: Path) -> None:
-    large = [hostile_documents.large_carried(), hostile_documents.large_escaped()]
-    await assert_round_trip(exact, storable(large), tmp_path)
+@over_forms(large=["large_carried", "large_escaped"])
+async def test_documents_of_the_largest_size(large: str, form: Form, exact: ServerProcess, tmp_path: Path) -> None:
+    await assert_round_trip(exact, storable([getattr(hostile_documents, large)()]), tmp_path, form)
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +75,9 @@ def server() -> Iterator[ServerProcess]:
 
 
 @settings(max_examples=25)
-@given(generated=st.lists(odd_documents, max_size=8))
-def test_generated_documents(server: ServerProcess, generated: list[bytes]) -> None:
+@given(generated=st.lists(odd_documents, max_size=8), form=st.sampled_from(Form))
+def test_generated_documents(server: ServerProcess, generated: list[bytes], form: Form) -> None:
     stored = storable(generated)
     if stored:
         with TemporaryDirectory() as directory:
-            asyncio.run(assert_round_trip(server, stored, Path(directory)))
+            asyncio.run(assert_round_trip(server, stored, Path(directory), form))

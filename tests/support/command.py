@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from sidecar.form import Form
 from sidecar.model import VERIFIED, BackupSet, StoredBackup
 from sidecar.store.catalog import Catalog
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import verify_deep
+from support import forms
 from support.patience import PATIENCE_SECONDS
 from support.processes import Nursery, begin
 from support.rig import CODEC, DB
@@ -32,6 +34,7 @@ class Command:
     directory: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     nursery: Nursery | None = None  # None: that of the tests
+    form: Form = Form.PLAIN
 
     @property
     def environment(self) -> dict[str, str]:
@@ -43,7 +46,7 @@ class Command:
             "MIN_STORAGE_MB": "0",
             "SIDECAR_LOG_LEVEL": "error",
         }
-        return inherited | ours | dict(self.variables)
+        return inherited | ours | dict(forms.environment(self.form, self.directory.parent)) | dict(self.variables)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -79,7 +82,9 @@ class Command:
 
     @property
     def store(self) -> LocalStore:
-        return LocalStore(self.directory, BackupSet(name="main", collections=("users", "buses"), prefix="seed_backup"))
+        names = ("users", "buses")
+        one = BackupSet(name="main", collections=names, prefix="seed_backup", **forms.set_options(self.form))
+        return LocalStore(self.directory, one, forms.KEYRING)
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -101,9 +106,7 @@ def assert_promise_kept(command: Command, good: Files) -> None:
     assert again.returncode == 0, again.stderr
     listed = command.stored()
     assert {one.verdict for one in listed} == {VERIFIED}
-    assert set(files(command.directory)) == {
-        name for one in listed for name in (one.id.data_name, one.id.metadata_name)
-    }
+    assert set(files(command.directory)) == {name for one in listed for name in (one.filename, one.id.metadata_name)}
 
 
 @contextmanager

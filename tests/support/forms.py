@@ -1,6 +1,7 @@
 """The four forms in which a backup is stored, and keys that were made for tests only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,3 +33,14 @@ def environment(form: Form, folder: Path, *, with_key: bool = True) -> Mapping[s
             (folder / "key.txt").write_text(f"# for tests\n{IDENTITY}\n")
             variables["SIDECAR_IDENTITY_FILE"] = str(folder / "key.txt")
     return variables
+
+
+def over_forms(**tables: Iterable[Any]) -> pytest.MarkDecorator:
+    """Each case of the tables in each form: in one form always, by turns, in the other three with `-m chaos`."""
+    rows = []
+    for turn, case in enumerate(product(*tables.values())):
+        for number, form in enumerate(Form):
+            is_its_turn = number == (turn + turn // len(Form)) % len(Form)
+            name = "-".join(map(str, (*case, form.name.lower())))
+            rows.append(pytest.param(*case, form, id=name, marks=() if is_its_turn else pytest.mark.chaos))
+    return pytest.mark.parametrize((*tables, "form"), rows)

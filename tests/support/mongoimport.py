@@ -1,6 +1,6 @@
 """What mongoimport does with `--jsonArray`, for machines without it: canonical Extended JSON, read by PyMongo and inserted.
 
-Takes `--uri URI`, or none for localhost, `--db`, `--collection`, `--drop`, `--jsonArray` and the file.
+Takes `--uri URI`, or none for localhost, `--db`, `--collection`, `--drop`, `--jsonArray` and the file, or reads standard input.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--collection", required=True)
     parser.add_argument("--drop", action="store_true")
     parser.add_argument("--jsonArray", action="store_true", required=True)
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, nargs="?", default=Path("/dev/stdin"))
     options = parser.parse_args()
     documents = json_util.loads(options.file.read_text(), json_options=json_util.CANONICAL_JSON_OPTIONS)
     with MongoClient[dict[str, Any]](options.uri) as client:

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from sidecar.archive.manifest import from_bytes, to_bytes
+from sidecar.form import Form
 from sidecar.model import BackupState
 from sidecar.store.verify import verify_deep
 from support.command import Command, assert_promise_kept, files
+from support.forms import over_forms
 from support.rig import BUSES, CODEC, DB, PEOPLE
 from support.servers import ServerProcess, seed
 
@@ -21,17 +23,24 @@ FLIPS = 500
 
 
 @pytest.fixture
-def command(exact: ServerProcess, tmp_path: Path) -> Command:
+def form() -> Form:
+    """That of the backup, where a test does not name others."""
+    return Form.PLAIN
+
+
+@pytest.fixture
+def command(form: Form, exact: ServerProcess, tmp_path: Path) -> Command:
     seed(exact.uri, DB, {"users": PEOPLE[:20], "buses": BUSES[:3]})
-    command = Command(exact, tmp_path / "backups")
-    assert command.run("backup", "main").returncode == 0
+    command = Command(exact, tmp_path / "backups", form=form)
+    ended = command.run("backup", "main")
+    assert ended.returncode == 0, ended.stderr
     return command
 
 
 def parts(command: Command) -> tuple[Path, Path]:
     """The data and the metadata file of the one backup."""
     (one,) = command.stored()
-    return command.directory / one.id.data_name, command.directory / one.id.metadata_name
+    return command.directory / one.filename, command.directory / one.id.metadata_name
 
 
 def damaged(path: Path) -> Iterator[bytes]:
@@ -45,7 +54,7 @@ def damaged(path: Path) -> Iterator[bytes]:
     path.write_bytes(whole)
 
 
-@pytest.mark.parametrize("part", [0, 1])
+@over_forms(part=[0, 1])
 def test_a_flipped_bit_is_found_wherever_it_is(part: int, command: Command) -> None:
     path = parts(command)[part]
     for content in damaged(path):
@@ -54,7 +63,7 @@ def test_a_flipped_bit_is_found_wherever_it_is(part: int, command: Command) -> N
     assert [one.verdict.is_valid for one in command.stored()] == [True]
 
 
-@pytest.mark.parametrize("part", [0, 1])
+@over_forms(part=[0, 1])
 def test_a_file_cut_at_any_length_is_found(part: int, command: Command) -> None:
     path = parts(command)[part]
     whole = path.read_bytes()

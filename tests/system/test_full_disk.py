@@ -1,5 +1,6 @@
 """Real file systems that are full, become full, or take no writes."""
 
+import random
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -8,23 +9,33 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from sidecar.form import Form
 from support.command import Command, assert_promise_kept, files, small_disk
+from support.forms import over_forms
 from support.rig import BUSES, DB
 from support.servers import ServerProcess, seed
 
+TEXTS = random.Random(20261128)  # which no compression makes small
+
 
 @pytest.fixture
-def command(exact: ServerProcess, tmp_path: Path) -> Command:
-    seed(exact.uri, DB, {"users": [{"_id": n, "text": f"{n}" * 40} for n in range(4000)], "buses": BUSES})
-    return Command(exact, tmp_path / "disk", {"BACKUP_LIMIT": "2"})
+def form() -> Form:
+    """That of the backups, where a test does not name others."""
+    return Form.PLAIN
 
 
-@pytest.mark.parametrize("room_kb", [0, 4, 8, 64, 500, 700])
-def test_a_disk_that_fills_at_any_stage_is_a_clear_error(room_kb: int, command: Command) -> None:
+@pytest.fixture
+def command(form: Form, exact: ServerProcess, tmp_path: Path) -> Command:
+    seed(exact.uri, DB, {"users": [{"_id": n, "text": TEXTS.randbytes(60).hex()} for n in range(4000)], "buses": BUSES})
+    return Command(exact, tmp_path / "disk", {"BACKUP_LIMIT": "2"}, form=form)
+
+
+@over_forms(share=[0, 0.005, 0.01, 0.08, 0.6, 0.85])
+def test_a_disk_that_fills_at_any_stage_is_a_clear_error(share: float, command: Command) -> None:
     with small_disk(command.directory, "4m") as disk:
         assert command.run("backup", "main").returncode == 0
         good = files(disk)
-        _leave_room(disk, room_kb)
+        _leave_room(disk, share * max(map(len, good.values())))
         failed = command.run("backup", "main")
         assert failed.returncode == 1, failed.stdout + failed.stderr
         assert "MB are needed" in failed.stderr or "No space left on device" in failed.stderr
@@ -33,13 +44,13 @@ def test_a_disk_that_fills_at_any_stage_is_a_clear_error(room_kb: int, command: 
         assert_promise_kept(command, good)
 
 
-@pytest.mark.parametrize("room_kb", [0, 4, 12, 64, 500, 700])
-def test_a_disk_that_fills_although_there_seemed_to_be_room(room_kb: int, command: Command) -> None:
+@over_forms(share=[0, 0.005, 0.015, 0.08, 0.6, 0.85])
+def test_a_disk_that_fills_although_there_seemed_to_be_room(share: float, command: Command) -> None:
     """The prediction comes from the server; one that knows no sizes lets a run start that cannot end."""
     with small_disk(command.directory, "4m") as disk:
         assert command.run("backup", "main").returncode == 0
         good = files(disk)
-        _leave_room(disk, room_kb)
+        _leave_room(disk, share * max(map(len, good.values())))
         _forget_sizes(command)
         failed = command.run("backup", "main")
         assert failed.returncode == 1, failed.stdout + failed.stderr
@@ -76,12 +87,12 @@ def test_a_directory_that_takes_no_writes_fails_writers_and_serves_readers(comma
         assert_promise_kept(command, good)
 
 
-def _leave_room(disk: Path, room_kb: int) -> None:
-    """Fill the disk with a file of somebody else's until only `room_kb` are free."""
+def _leave_room(disk: Path, size: float) -> None:
+    """Fill the disk with a file of somebody else's until only so much is free."""
     with (disk / "ballast").open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
-    size = (disk / "ballast").stat().st_size - room_kb * 1024
+    size = (disk / "ballast").stat().st_size - round(size)
     with (disk / "ballast").open("r+b") as file:
         file.truncate(max(size, 0))
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from sidecar.form import Form
 from support.command import Command, assert_promise_kept, files
+from support.forms import every_form, over_forms
 from support.patience import PATIENCE_SECONDS, wait_for
 from support.rig import BUSES, DB
 from support.servers import ServerProcess, seed
@@ -24,10 +26,16 @@ def lab(command: Command, **document: Any) -> Mapping[str, Any]:
 
 
 @pytest.fixture
-def command(exact: ServerProcess, tmp_path: Path) -> Command:
+def form() -> Form:
+    """That of the backups, where a test does not name others."""
+    return Form.PLAIN
+
+
+@pytest.fixture
+def command(form: Form, exact: ServerProcess, tmp_path: Path) -> Command:
     """Three backups exist and three are kept, so that every run has one to delete."""
     seed(exact.uri, DB, {"users": [{"_id": n, "text": f"{n}" * 150} for n in range(6000)], "buses": BUSES})
-    command = Command(exact, tmp_path / "backups", {"BACKUP_LIMIT": "3"})
+    command = Command(exact, tmp_path / "backups", {"BACKUP_LIMIT": "3"}, form=form)
     for _ in range(3):
         ended = command.run("backup", "main")
         assert ended.returncode == 0, ended.stderr
@@ -60,11 +68,12 @@ def test_a_run_killed_at_a_random_moment_loses_nothing(command: Command) -> None
 
 @pytest.mark.chaos
 @pytest.mark.timeout(3600)
+@every_form
 def test_two_hundred_runs_killed_at_random_moments_lose_nothing(command: Command) -> None:
     assert_survives_kills(command, LONG)
 
 
-@pytest.mark.parametrize("moment", ["find", "getMore", "listCollections", "listIndexes", "aggregate"])
+@over_forms(moment=["find", "getMore", "listCollections", "listIndexes", "aggregate"])
 def test_a_run_killed_while_it_waits_for_the_server_loses_nothing(moment: str, command: Command) -> None:
     good = dict(list(files(command.directory).items())[2:])
     lab(command, labFault=moment, action="stall", times=-1)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from rich.text import Text
 
+from sidecar.archive.keys import key_name
 from sidecar.cli.terminal.console import remark, say, shown
 from sidecar.cli.terminal.tables import Column, Table, number
 from sidecar.cli.terminal.units import size
@@ -71,6 +72,7 @@ def one(stored: StoredBackup, now: datetime) -> None:
     for name, value in (
         ("File", manifest.filename),
         ("SHA-256", manifest.checksum),
+        *_stored_as(manifest),
         ("Database", f"{manifest.db_name} at {manifest.mongo_url}"),
         ("Made by", f"{manifest.trigger}, {manifest.duration_seconds or 0:g} s, codec {manifest.codec or '–'}"),
         ("Consistency", manifest.consistency),
@@ -94,8 +96,20 @@ def read_when(stored: Iterable[StoredBackup]) -> None:
         say("Nothing was read, now or before: `sidecar list` reads the backups.")
 
 
+def _stored_as(manifest: Manifest) -> list[tuple[str, str]]:
+    """Nothing for what is stored as it is."""
+    facts = [("Compression", str(manifest.compression))] if manifest.compression else []
+    if manifest.encryption:
+        facts.append(("Encrypted for", ", ".join(map(key_name, manifest.encryption.recipients))))
+    if facts:
+        facts.append(("Text", f"{size(manifest.text_bytes)}, SHA-256 {manifest.content_checksum}"))
+    return facts
+
+
 def _state(one: StoredBackup) -> Text:
     text = shown("? not read", "yellow") if one.verdict == NOT_READ else shown(*_STATE[one.verdict.state])
+    if one.is_sealed:
+        text.append(", content not checked here")
     if one.is_suspect:
         text.append(" suspect", "yellow")
     if one.is_safety:  # perhaps of a part of the set only

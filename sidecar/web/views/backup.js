@@ -3,7 +3,7 @@
 import { confirm, pin, remove, unpin, verify } from "../actions.js";
 import { downloadAddress } from "../api.js";
 import { Action, Badge, Dialog, Digest, Fact, Nothing, Progress, Step, When } from "../elements.js";
-import { bytes, duration, number } from "../format.js";
+import { bytes, count, duration, number } from "../format.js";
 import { html, useState } from "../html.js";
 import { Icon } from "../icons.js";
 import { running } from "../jobs.js";
@@ -33,6 +33,7 @@ const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
   <p class="badges">
     <${Badge} of=${STATE[entry.state]} />
     ${entry.is_suspect && html`<${Badge} of=${["warning", "Suspect"]} />`}
+    ${entry.is_sealed && html`<span class="badge neutral">Not checked here</span>`}
     ${entry.is_pinned && html`<span class="badge neutral"><${Icon} name="pin" />Pinned</span>`}
     <span>${entry.verify_message}</span>
   </p>
@@ -42,12 +43,14 @@ const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
     <${Fact} name="Made">${TRIGGER[entry.trigger] ?? "–"}<//>
     <${Fact} name="Took">${entry.duration_seconds === null ? "–" : duration(entry.duration_seconds)}<//>
     <${Fact} name="Size">${bytes(entry.size_bytes)}<//>
+    <${Fact} name="Stored">${formWords(entry)}<//>
     <${Fact} name="Consistency">${CONSISTENCY[entry.consistency] ?? "–"}<//>
     <${Fact} name="Server">${entry.metadata?.server_version ?? "–"}<//>
     <${Fact} name="Retention"><${Verdict} decision=${decision} /><//>
     <${Fact} name="Pinned">${pinWords(entry)}<//>
     <${Fact} name="SHA-256"><${Digest} value=${entry.checksum} of="SHA-256" /><//>
   </dl>
+  ${entry.is_sealed && html`<p class="note">Encrypted for others: its stored bytes are verified here, its content is not. It can be compared, rehearsed and restored where one of its private keys is.</p>`}
   ${entry.missing_collections.length > 0 && html`<p class="note">Not there when it was made: ${entry.missing_collections.join(", ")}.</p>`}
   ${entry.metadata?.notes.map((note) => html`<p class="note" key=${note}>${note}</p>`)}
   <${Collections} entry=${entry} />
@@ -57,6 +60,12 @@ const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
     ${mayWrite(state) && html`<${Writing} entry=${entry} to=${to} />`}
   </footer>
 <//>`;
+
+function formWords({ compression, recipients, content_size_bytes: size }) {
+  const stages = [compression && "compressed", recipients.length > 0 && `encrypted for ${count(recipients.length, "key")}`];
+  const words = stages.filter(Boolean).join(", ");
+  return words ? `${words}; ${bytes(size)} of text` : "as JSON";
+}
 
 function pinWords({ is_pinned: isPinned, pinned_until: until }) {
   if (!isPinned) return "No";
@@ -102,8 +111,8 @@ const Work = ({ state, entry }) =>
 function Writing({ entry, to }) {
   return html`
     <${Action} work=${() => verify(entry.backup_id, false)}>Verify<//>
-    <${Action} work=${() => verify(entry.backup_id, true)}>Verify deep<//>
-    ${entry.is_valid && html`<a class="button" href=${to("restore")}>Restore…</a>`}
+    ${!entry.is_sealed && html`<${Action} work=${() => verify(entry.backup_id, true)}>Verify deep<//>`}
+    ${entry.is_valid && !entry.is_sealed && html`<a class="button" href=${to("restore")}>Restore…</a>`}
     <a class="button danger" href=${to("delete")}>Delete…</a>
     ${entry.is_pinned ? html`<${Action} work=${() => unpin(entry.backup_id)}>Unpin<//>` : html`<${Pin} entry=${entry} />`}
   `;

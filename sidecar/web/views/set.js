@@ -82,13 +82,14 @@ function Row({ entry, decision, query, mayWrite: mayRestore }) {
     <p class="badges">
       <${Badge} of=${STATE[entry.state]} title=${entry.verify_message} />
       ${entry.is_suspect && html`<${Badge} of=${["warning", "Suspect"]} />`}
+      ${entry.is_sealed && html`<span class="badge neutral">Not checked here</span>`}
       ${entry.is_pinned && html`<span class="badge neutral"><${Icon} name="pin" />Pinned</span>`}
     </p>
     <p class="figure">${entry.is_valid || documents ? count(documents, "document") : ""}</p>
     <p class="figure">${bytes(entry.size_bytes)}</p>
     <p class="label">${TRIGGER[entry.trigger] ?? "–"}</p>
     <p class="why">${entry.is_valid ? html`<${Verdict} decision=${decision} />` : brief(entry.verify_message)}</p>
-    ${mayRestore && entry.is_valid
+    ${mayRestore && entry.is_valid && !entry.is_sealed
       ? html`<a class="button small" href=${address({ ...here, action: "restore" })} aria-label=${`Restore ${entry.backup_id}`}>Restore…</a>`
       : html`<span />`}
   </article>`;

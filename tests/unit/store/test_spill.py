@@ -31,6 +31,14 @@ def open_files(below: Path) -> dict[str, int]:
     return {name: size for name, size in found.items() if name.startswith(str(below))}
 
 
+def test_what_shall_not_touch_a_disk_stays_in_memory_however_much_it_is() -> None:
+    before = open_files(Path("/")).keys()
+    with Spill(None, TABLE, cache_kb=SMALL_CACHE_KB) as spill:
+        spill.add(INSERT, rows(20_000))
+        assert next(spill.rows("SELECT count(*) FROM seen")) == (20_000,)
+        assert open_files(Path("/")).keys() == before
+
+
 def test_what_does_not_fit_into_memory_is_written_below_the_directory_and_nowhere_else(tmp_path: Path) -> None:
     before = open_files(Path("/"))
     with Spill(tmp_path, TABLE, cache_kb=SMALL_CACHE_KB) as spill:
