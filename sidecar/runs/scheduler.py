@@ -66,11 +66,12 @@ class Scheduler:
     async def load(self) -> None:
         """Take up where the record ends. A routine that was never seen before has nothing due until its next due time.
 
-        What a restart cut off is due again, once.
+        What a restart cut off is due again, once; in a group the one that leads now goes on behind it.
         """
         now = self._clock.now()
         for name, routine in self.routines.items():
-            await in_thread(self._history.reopen, routine.kind, routine.set_name)
+            if self._leadership.group is None or routine.kind not in SHARED:
+                await in_thread(self._history.reopen, routine.kind, routine.set_name)
             known = await in_thread(self._history.accounted_until, name)
             if known is None:
                 await in_thread(self._history.account, Accounted(name, now))

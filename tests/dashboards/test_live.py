@@ -31,7 +31,7 @@ EMPTY = {("overview.json", "Free space in 24 hours"): "there is no hour of histo
 PERHAPS = {
     ("overview.json", title): "an alert may be pending or firing so early, or not"
     for title in ("Alerts, and what to do", "Alerts firing")
-}
+} | {("set.json", "Why the last run failed"): "the failure may lie between two points of the graph"}
 
 
 def load(name: str) -> Any:

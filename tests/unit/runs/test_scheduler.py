@@ -16,6 +16,7 @@ from sidecar.history import Accounted, History, JobFilter
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.rules.schedule import Every
 from sidecar.runs.jobs import new_job_id
+from sidecar.runs.leadership import Alone
 from sidecar.runs.scheduler import Routine, Scheduler
 from support.clock import FakeClock
 
@@ -27,12 +28,12 @@ START = "2026-01-01T10:20:00+00:00"
 class Process:
     """A scheduler with the record on disk, whose runs end at once and well, or not at all while `is_stuck`."""
 
-    def __init__(self, directory: Path, clock: FakeClock) -> None:
+    def __init__(self, directory: Path, clock: FakeClock, leadership: Alone | None = None) -> None:
         self.history = History(directory, lambda: (), clock.now())
         self.clock = clock
         self.is_stuck = False
         self._under_way: Run | None = None
-        self.scheduler = Scheduler([ROUTINE], self.history, self._begin, clock)
+        self.scheduler = Scheduler([ROUTINE], self.history, self._begin, clock, leadership)
 
     async def _begin(self, routine: Routine, accounted: Accounted) -> None:
         if self._under_way is not None:
@@ -78,8 +79,14 @@ async def until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
 
 
-async def started(directory: Path, clock: FakeClock) -> Process:
-    process = Process(directory, clock)
+class OneOfAGroup(Alone):
+    """That leads."""
+
+    group = "school"
+
+
+async def started(directory: Path, clock: FakeClock, leadership: Alone | None = None) -> Process:
+    process = Process(directory, clock, leadership)
     await process.scheduler.load()
     return process
 
@@ -138,6 +145,17 @@ async def test_a_run_that_a_restart_cut_off_is_run_again_at_the_start(
     await again.attend()
     assert again.outcomes() == {"01 11:00": "succeeded"}
     assert [one.outcome for (one,) in again.history.jobs(JobFilter(), 9, 0)] == [Outcome.SUCCEEDED, Outcome.ABORTED]
+
+
+async def test_a_run_of_a_group_that_a_restart_cut_off_keeps_its_outcome_since_another_may_have_gone_on_behind_it(
+    process: Process, tmp_path: Path, clock: FakeClock
+) -> None:
+    process.is_stuck = True
+    clock.advance(HOUR)
+    await process.attend()
+    again = await started(tmp_path, clock, OneOfAGroup())
+    await again.attend()
+    assert again.outcomes() == {"01 11:00": "aborted"}
 
 
 async def test_a_run_that_is_cut_off_twice_is_not_begun_a_third_time_for_the_same_due_time(
