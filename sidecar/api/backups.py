@@ -61,7 +61,8 @@ async def list_backups(request: web.Request, query: parameters.ListQuery) -> Rep
 
 def _is_wanted(one: StoredBackup, query: parameters.ListQuery) -> bool:
     trigger = one.manifest.trigger if one.manifest else None
-    return query.state in (None, one.verdict.state) and query.trigger in (None, trigger)
+    is_in_time = query.until is None or one.taken_at <= query.until
+    return is_in_time and query.state in (None, one.verdict.state) and query.trigger in (None, trigger)
 
 
 # -- making ------------------------------------------------------------------------------------------------------------

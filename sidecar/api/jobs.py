@@ -13,6 +13,7 @@ from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.errors import BackupNotFound, Busy, Cancelled, JobNotFound
 from sidecar.history import JobFilter
 from sidecar.model import Outcome, Run
+from sidecar.runs.operations import safety_of
 from sidecar.runtime.threads import in_thread
 
 routes = RouteTable(tag="Jobs")
@@ -155,6 +156,7 @@ def run_body(sidecar: Sidecar, run: Run) -> schemas.RunBody:
         message=run.message,
         cure=_cure(run.code),
         backup_id=run.backup_id,
+        safety_backup=safety_of(run),
         due_at=run.due_at,
         started_at=run.started_at,
         ended_at=run.ended_at,

@@ -40,10 +40,11 @@ class WhichOrAll(Parameters):
 
 
 class ListQuery(WhichSets):
-    """Which part of a list. `limit` and `offset` count what `state` and `trigger` leave."""
+    """Which part of a list. `limit` and `offset` count what `state`, `trigger` and `until` leave."""
 
     state: BackupState | None = None
     trigger: Trigger | None = None
+    until: Annotated[AwareDatetime | None, Field(description="Only those taken then or before.")] = None
     limit: Annotated[int, Field(ge=1, le=1000, description="Backups per set.")] = 1000
     offset: Annotated[int, Field(ge=0, le=1_000_000, description="Newer ones of each set that are left out.")] = 0
 

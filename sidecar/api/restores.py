@@ -1,5 +1,6 @@
 """The way back over HTTP: what differs between two backups, the plan of a restore, and the restore as a job."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from sidecar.api.context import sidecar_of
 from sidecar.api.jobs import awaited, location_of
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, IdentityRequired, SourceError, UsageError
-from sidecar.inspect.compare import compare_backups
+from sidecar.inspect.compare import Difference, compare_backups, compare_live
 from sidecar.model import Outcome
 from sidecar.restore.plan import plan
 from sidecar.restore.restore import choose
@@ -79,5 +80,22 @@ async def diff_backups(request: web.Request, path: parameters.BackupPair) -> Rep
     """Show what the second backup added, removed and changed against the first. Reads both from end to end."""
     service = sidecar_of(request).service
     left, right = await in_thread(service.locate, path.backup_id), await in_thread(service.locate, path.other_id)
-    found = await in_thread(compare_backups, left, right, service.codec, service.settings.backup_dir)
+    return _differences(await in_thread(compare_backups, left, right, service.codec, service.settings.backup_dir))
+
+
+@routes.get(
+    "/api/admin/backups/{backup_id}/diff",
+    access=Access.READ,
+    path=parameters.BackupPath,
+    response=schemas.Differences,
+    errors=(BackupNotFound, BackupInvalid, IdentityRequired, SourceError),
+)
+async def diff_live(request: web.Request, path: parameters.BackupPath) -> Reply:
+    """Show what changed in the database since the backup. Reads both from end to end."""
+    service = sidecar_of(request).service
+    left = await in_thread(service.locate, path.backup_id)
+    return _differences(await compare_live(left, service.database, service.codec, service.settings.backup_dir))
+
+
+def _differences(found: Mapping[str, Difference]) -> Reply:
     return Reply(schemas.Differences({name: schemas.DifferenceBody(**asdict(one)) for name, one in found.items()}))

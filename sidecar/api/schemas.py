@@ -181,6 +181,7 @@ class RunBody(Body):
     message: str
     cure: str | None  # what helps against `code`
     backup_id: str | None
+    safety_backup: str | None  # of a restore: what was there before, with which it can be undone
     due_at: AwareDatetime | None
     started_at: AwareDatetime
     ended_at: AwareDatetime | None

@@ -8,7 +8,7 @@ from functools import partial
 from sidecar.errors import BackupInvalid, BackupNotFound
 from sidecar.events import Listener
 from sidecar.history import Accounted, Retry
-from sidecar.model import Kind, Trigger
+from sidecar.model import Kind, Run, Trigger
 from sidecar.restore import restore as engine
 from sidecar.rules.schedule import pauses
 from sidecar.runs.jobs import Done, Job, Jobs, Work
@@ -137,9 +137,7 @@ class Operations:
         await self._service.recover()
         result = await self._service.restore(replace(order, listener=listener), chosen)
         documents = sum(found.documents for found in result.restored.collections.values())
-        before = (
-            f"what was there before is in {result.safety.backup_id}" if result.safety else "nothing was there before"
-        )
+        before = f"{_BEFORE}{result.safety.backup_id}" if result.safety else "nothing was there before"
         late = [f"{name} was written to meanwhile, which is in {one.backup_id}" for name, one in result.late.items()]
         message = f"{documents} documents restored into {order.target_db} and compared; {before}"
         warnings = [*late, *result.restored.remarks]
@@ -167,6 +165,15 @@ class Operations:
         decisions = await in_thread(self._service.keeping.prune, name)
         gone = [str(decision.id) for decision in decisions if not decision.keep]
         return Done(f"{len(gone)} backups deleted", counts={RETENTION_DELETED: len(gone)})
+
+
+_BEFORE = "what was there before is in "
+
+
+def safety_of(run: Run) -> str | None:
+    """The backup that undoes a restore, as its message names it."""
+    before, _, after = run.message.partition(_BEFORE)
+    return after.partition(";")[0] if before and after and run.kind is Kind.RESTORE else None
 
 
 def _writes(set_name: str) -> str:

@@ -38,6 +38,10 @@ export function verify(backupId, deep) {
 /** The plan of a restore. Raises a Problem. */
 export const plan = (backupId, order) => call("POST", path("backups", backupId, "restore"), { body: { ...order, dry_run: true } });
 
+/** What differs between a backup and a newer one, or the database as it is now. Reads both from end to end. Raises a Problem. */
+export const compare = (backupId, otherId) =>
+  call("GET", path("backups", backupId, "diff", ...(otherId ? [otherId] : [])), { isSlow: true });
+
 /** Begins a restore: the id of its job. Raises a Problem. */
 export async function restore(backupId, order) {
   const body = await call("POST", path("backups", backupId, "restore"), { query: { wait: 0 }, body: order, accept: ANSWERS });

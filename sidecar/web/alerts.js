@@ -20,6 +20,9 @@ export const isFirstStart = (state) => {
   return found.length > 0 && found.every((one) => one.key.startsWith("first "));
 };
 
+/** The first backup of a set is still to come, and its schedule will make it. */
+export const awaitsFirst = (state, name) => alerts(state).some((one) => one.key === `first ${name}`);
+
 /** The worst first. Each has a tone, what is wrong, its details, what to do, perhaps a button that does it and where to look. */
 export function alerts(state) {
   const { health, schedule } = state;
@@ -34,7 +37,7 @@ function* ofProcess({ storage, scheduler, configuration, mongodb }) {
       key: "mongodb",
       tone: "critical",
       title: "MongoDB is unreachable",
-      detail: [mongodb.last_up_at ? `It last answered ${relative(mongodb.last_up_at)}.` : "", mongodb.error].filter(Boolean).join(" "),
+      detail: [mongodb.last_up_at ? `It last answered ${relative(mongodb.last_up_at)}` : "It never answered", mongodb.error].filter(Boolean).join("; "),
       cure: `Nothing can be backed up or restored until ${mongodb.hosts} answers. The stored backups are safe.`,
     };
   }

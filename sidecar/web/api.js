@@ -20,8 +20,8 @@ export class Problem extends Error {
 }
 
 /** The answer's body; `accept` lists statuses besides 2xx whose body is an answer and no problem. */
-export async function call(method, path, { body, query, accept = [] } = {}) {
-  const response = await send(method, path + search(query), body);
+export async function call(method, path, { body, query, accept = [], isSlow = method !== "GET" } = {}) {
+  const response = await send(method, path + search(query), body, isSlow);
   setClock(response.headers.get("Date"));
   const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json");
   const answer = response.status === 204 ? null : await response.json().catch(() => undefined);
@@ -31,13 +31,13 @@ export async function call(method, path, { body, query, accept = [] } = {}) {
   return total === null ? answer : { answer, total: Number(total) };
 }
 
-async function send(method, path, body) {
+async function send(method, path, body, isSlow) {
   try {
     return await fetch(ADMIN + path, {
       method,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: method === "GET" ? AbortSignal.timeout(PATIENCE_MS) : undefined,
+      signal: isSlow ? undefined : AbortSignal.timeout(PATIENCE_MS),
     });
   } catch {
     throw new Problem(0, { detail: "The server does not answer." });

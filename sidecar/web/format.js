@@ -85,6 +85,12 @@ export function relative(moment) {
 /** The midnight that begins a moment's day, to tell days apart; the reader's own. */
 const midnight = (moment) => new Date(moment).setHours(0, 0, 0, 0);
 
+/** The last moment of a day as a date field gives it, in the reader's own time zone; nothing where it is no day. */
+export function endOfDay(date) {
+  const end = new Date(`${date}T23:59:59.999`);
+  return Number.isNaN(end.getTime()) ? undefined : end.toISOString();
+}
+
 /** `Today`, `Yesterday`, `Tuesday, 24 November 2026`. */
 export function dayName(moment) {
   const apart = Math.round((midnight(now()) - midnight(moment)) / 86_400_000);

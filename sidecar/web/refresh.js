@@ -1,6 +1,7 @@
 // Keeps what is shown fresh: every 30 seconds, when the reader comes back, and after everything that changes something.
 
 import { get, path } from "./api.js";
+import { endOfDay } from "./format.js";
 import { isWatched, watch, whenSilent } from "./jobs.js";
 import { entered, isRemembered, left } from "./session.js";
 import { PAGE, current, update } from "./store.js";
@@ -92,7 +93,8 @@ async function loadOpen() {
 }
 
 async function loadSet({ set, id, query }) {
-  const where = { backup_type: set, state: query.state, trigger: query.trigger, limit: PAGE, offset: (query.page - 1) * PAGE };
+  const chosen = { state: query.state, trigger: query.trigger, until: query.until && endOfDay(query.until) };
+  const where = { backup_type: set, ...chosen, limit: PAGE, offset: (query.page - 1) * PAGE };
   const [listed, decided, backup] = await Promise.all([
     known(get("/backups/list", where)),
     known(get("/retention", { backup_type: set })),

@@ -4,7 +4,7 @@ import { current, update } from "./store.js";
 
 /**
  * `#/`, `#/schedule`, `#/runs?outcome=failed&page=2`, `#/set/NAME?state=invalid&trigger=manual&page=2`,
- * `#/set/NAME/backup/ID`, `#/set/NAME/backup/ID/restore`, `#/set/NAME/backup/ID/delete`.
+ * `#/set/NAME/backup/ID`, and below that `/restore`, `/compare` and `/delete`.
  */
 export function parse(hash) {
   const [path, search = ""] = hash.replace(/^#\/?/, "").split("?");

@@ -41,6 +41,8 @@ def test_two_backups_are_compared(served: Served) -> None:
         "users": (0, len(PEOPLE), 0),
     }
     assert found["buses"]["ids"] == {"removed": [{"$numberInt": "3"}]}
+    assert served.get(f"{BACKUPS}/{second}/diff").json["buses"]["removed"] == 0
+    assert served.get(f"{BACKUPS}/{first}/diff").json["buses"] == found["buses"]
     assert served.get(f"{BACKUPS}/{first}/diff/seed_backup_20000101_000000").status == 404
     assert served.get(f"{BACKUPS}/{second}").json["is_suspect"] is True
     metrics = served.metrics()

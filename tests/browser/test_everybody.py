@@ -20,7 +20,17 @@ MARKUP = '<img src=x onerror="document.title=1"><b>bold</b>'
 
 def views(backup_id: str) -> list[str]:
     one = f"#/set/main/backup/{backup_id}"
-    return ["#/", "#/set/main", "#/set/attendance", "#/schedule", "#/runs", one, f"{one}/restore", f"{one}/delete"]
+    return [
+        "#/",
+        "#/set/main",
+        "#/set/attendance",
+        "#/schedule",
+        "#/runs",
+        one,
+        f"{one}/restore",
+        f"{one}/compare",
+        f"{one}/delete",
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -43,6 +43,7 @@ def test_a_row_says_when_whether_how_much_and_why_and_its_window_says_everything
     row.get_by_role("link", name=made["backup_id"]).first.click()
     facts = reader.window.locator(".fact")
     expect(facts.filter(has_text="Taken")).to_contain_text(f"{berlin.day} {berlin:%b %Y}, {berlin:%H:%M} {berlin:%Z}")
+    reader.window.get_by_text("Technical details").click()
     expect(facts.filter(has_text="SHA-256")).to_contain_text(f"{made['checksum'][:12]}…")
     expect(facts.filter(has_text="Consistency")).to_contain_text("One snapshot")
 
@@ -60,6 +61,7 @@ def test_a_checksum_is_copied_whole(reader: Visit, served: Served) -> None:
     made = served.back_up()
     page = reader.at(f"#/set/main/backup/{made['backup_id']}")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    reader.window.get_by_text("Technical details").click()
     reader.window.get_by_role("button", name="Copy the SHA-256").click()
     expect(reader.toast("Copied: SHA-256")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == made["checksum"]
@@ -69,6 +71,7 @@ def test_where_the_browser_forbids_copying_the_checksum_is_shown(reader: Visit, 
     made = served.back_up()
     reader.page.add_init_script("delete Navigator.prototype.clipboard")  # as on a page that came by plain HTTP
     reader.at(f"#/set/main/backup/{made['backup_id']}")
+    reader.window.get_by_text("Technical details").click()
     reader.window.get_by_role("button", name="Copy the SHA-256").click()
     expect(reader.toast("The browser does not allow copying")).to_contain_text(made["checksum"])
 
@@ -105,8 +108,16 @@ def test_two_thousand_backups_are_paged_and_filtered_and_reached_by_a_link(reade
     expect(page.locator(".backup")).to_have_count(24)
     expect(page.get_by_label("State")).to_contain_text("Valid (2,000)")
     pager = page.get_by_role("navigation", name="Pages")
-    pager.get_by_role("link", name="Older").click()
+    older = pager.get_by_role("link", name="Older")
+    older.scroll_into_view_if_needed()
+    older.evaluate("link => link.click()")  # Playwright's own click scrolls back to where it clicked
     expect(pager).to_contain_text("25–48 of 2,000")
+    assert page.evaluate("scrollY") == 0
+    yesterday = datetime.now(ZoneInfo("Europe/Berlin")) - timedelta(days=1)
+    page.get_by_label("Up to").fill(f"{yesterday:%Y-%m-%d}")
+    expect(page.locator(".day h2").first).to_have_text("Yesterday")
+    page.get_by_label("Up to").fill("")
+    expect(page.locator(".day h2").first).to_have_text("Today")
     page.get_by_label("Made").select_option("manual")
     expect(page.locator(".backup")).to_have_count(1)
     expect(page.locator(".backup")).to_have_attribute("data-id", made["backup_id"])

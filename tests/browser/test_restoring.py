@@ -29,7 +29,14 @@ def rows(page: Page) -> list[str]:
 def test_a_restore_is_planned_named_watched_and_proven(reader: Visit, served: Served) -> None:
     made = served.back_up()
     lose_everything(served)
-    page, window = reader.at("#/set/main"), reader.window
+    page, window = reader.at(f"#/set/main/backup/{made['backup_id']}/compare"), reader.window
+    window.get_by_role("button", name="Compare").click()
+    expect(window.get_by_role("region", name="Differences")).to_be_visible()
+    assert rows(page) == [
+        "buses 1 1 0 Added: 1000. Removed: 3",
+        "users 0 3,000 0 Removed: 0, 1, 2. Indexes or options changed",
+    ]
+    page.keyboard.press("Escape")
     reader.backup(made["backup_id"]).get_by_role("link", name="Restore").click()
     window.get_by_role("button", name="Show the plan").click()
     expect(window.get_by_role("region", name="Plan")).to_be_visible()
@@ -50,7 +57,11 @@ def test_a_restore_is_planned_named_watched_and_proven(reader: Visit, served: Se
     fingerprints = {name: detail["fingerprint"] for name, detail in made["collection_details"].items()}
     assert [row.split()[-1] for row in rows(page)] == [f"{fingerprints[name][:12]}…" for name in ("users", "buses")]
     assert (held(served, "users"), held(served, "buses")) == (PEOPLE, BUSES)
-    window.get_by_role("link", name="Done").click()
+    undo = window.get_by_role("link", name="Undo this restore")
+    safety = str(undo.get_attribute("href")).removesuffix("/restore").rpartition("/")[2]
+    expect(window.get_by_role("link", name=safety, exact=True)).to_have_attribute("href", f"#/set/main/backup/{safety}")
+    undo.click()
+    expect(window.get_by_role("group", name="What is restored")).to_contain_text(safety)
     page.keyboard.press("Escape")
     expect(window).to_have_count(0)
     expect(page.locator(".backup", has_text="Before a restore")).to_contain_text("Pinned")
@@ -61,7 +72,7 @@ def test_some_collections_go_into_another_database(reader: Visit, served: Served
     window = reader.window
     reader.at(f"#/set/main/backup/{backup_id}/restore")
     window.get_by_label("Into database").fill("copy")
-    window.get_by_label("users").uncheck()
+    window.get_by_role("button", name="Only buses").click()
     window.get_by_role("button", name="Show the plan").click()
     expect(window).to_contain_text("Nothing is replaced")
     window.get_by_label("Type the database's name").fill("copy")

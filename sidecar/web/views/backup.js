@@ -10,6 +10,7 @@ import { running } from "../jobs.js";
 import { address, go } from "../route.js";
 import { mayWrite } from "../store.js";
 import { CONSISTENCY, KIND, STATE, TRIGGER } from "../words.js";
+import { Compare } from "./compare.js";
 import { Restore } from "./restore.js";
 import { Verdict } from "./set.js";
 
@@ -20,14 +21,14 @@ export function BackupDialog({ state }) {
   const to = (action) => address({ ...route, action });
   const close = () => go({ ...route, id: undefined, action: undefined });
   const action = mayWrite(state) ? route.action : undefined;
-  const part = { restore: Restore, delete: Delete }[action] ?? Facts;
-  return html`<${Dialog} title=${TITLE[action] ?? route.id} onClose=${close} kind="wide">
+  const part = route.action === "compare" ? Compare : ({ restore: Restore, delete: Delete }[action] ?? Facts);
+  return html`<${Dialog} title=${TITLE[route.action === "compare" ? "compare" : action] ?? route.id} onClose=${close} kind="wide">
     ${shown?.entry && html`<${part} key=${action} ...${{ state, entry: shown.entry, decision, to, close }} />`}
     ${shown?.problem && html`<${Nothing} problem=${shown.problem} />`}
   <//>`;
 }
 
-const TITLE = { restore: "Restore", delete: "Delete a backup" };
+const TITLE = { restore: "Restore", compare: "Compare", delete: "Delete a backup" };
 
 const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
   <p class="badges">
@@ -44,18 +45,17 @@ const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
     <${Fact} name="Took">${entry.duration_seconds === null ? "–" : duration(entry.duration_seconds)}<//>
     <${Fact} name="Size">${bytes(entry.size_bytes)}<//>
     <${Fact} name="Stored">${formWords(entry)}<//>
-    <${Fact} name="Consistency">${CONSISTENCY[entry.consistency] ?? "–"}<//>
-    <${Fact} name="Server">${entry.metadata?.server_version ?? "–"}<//>
     <${Fact} name="Retention"><${Verdict} decision=${decision} /><//>
     <${Fact} name="Pinned">${pinWords(entry)}<//>
-    <${Fact} name="SHA-256"><${Digest} value=${entry.checksum} of="SHA-256" /><//>
   </dl>
   ${entry.is_sealed && html`<p class="note">Encrypted for others: its stored bytes are verified here, its content is not. It can be compared, rehearsed and restored where one of its private keys is.</p>`}
   ${entry.missing_collections.length > 0 && html`<p class="note">Not there when it was made: ${entry.missing_collections.join(", ")}.</p>`}
   ${entry.metadata?.notes.map((note) => html`<p class="note" key=${note}>${note}</p>`)}
   <${Collections} entry=${entry} />
+  <${Technical} entry=${entry} />
   <${Work} state=${state} entry=${entry} />
   <footer class="actions">
+    ${entry.is_valid && !entry.is_sealed && html`<a class="button" href=${to("compare")}>Compare…</a>`}
     ${entry.is_valid && html`<a class="button" href=${downloadAddress(entry.backup_id)} download=${entry.filename}>Download</a>`}
     ${mayWrite(state) && html`<${Writing} entry=${entry} to=${to} />`}
   </footer>
@@ -81,7 +81,7 @@ const Suspicion = ({ state, entry }) => html`<div class="alert warning">
   </div>
 </div>`;
 
-/** What each collection holds. `names` leaves out all others. */
+/** What each collection holds. `names` leaves out all others and shows the fingerprints by which these were proven. */
 export const Collections = ({ entry, names }) => {
   const details = entry.metadata?.collection_details ?? {};
   const shown = Object.entries(entry.collections).filter(([name]) => !names || names.includes(name));
@@ -89,19 +89,34 @@ export const Collections = ({ entry, names }) => {
     <table>
       <thead><tr>
         <th scope="col">Collection</th><th scope="col" class="figure">Documents</th>
-        <th scope="col" class="figure">BSON</th><th scope="col">Fingerprint</th>
+        <th scope="col" class="figure">Size</th>${names && html`<th scope="col">Fingerprint</th>`}
       </tr></thead>
       <tbody>
         ${shown.map(([name, documents]) => html`<tr key=${name}>
           <th scope="row">${name}</th>
           <td class="figure">${number(documents)}</td>
           <td class="figure">${details[name] ? bytes(details[name].bson_bytes) : "–"}</td>
-          <td><${Digest} value=${details[name]?.fingerprint} of=${`fingerprint of ${name}`} /></td>
+          ${names && html`<td><${Digest} value=${details[name]?.fingerprint} of=${`fingerprint of ${name}`} /></td>`}
         </tr>`)}
       </tbody>
     </table>
   </div>`;
 };
+
+/** What nobody needs who only wants the data back. */
+const Technical = ({ entry }) => html`<details>
+  <summary>Technical details</summary>
+  <dl class="facts">
+    <${Fact} name="File"><code>${entry.filename}</code><//>
+    <${Fact} name="SHA-256"><${Digest} value=${entry.checksum} of="SHA-256" /><//>
+    <${Fact} name="Consistency">${CONSISTENCY[entry.consistency] ?? "–"}<//>
+    <${Fact} name="Server">${entry.metadata?.server_version ?? "–"}<//>
+    <${Fact} name="Codec">${entry.metadata?.codec ?? "–"}<//>
+    ${Object.entries(entry.metadata?.collection_details ?? {}).map(([name, { fingerprint }]) => html`
+      <${Fact} key=${name} name=${`Fingerprint of ${name}`}><${Digest} value=${fingerprint} of=${`fingerprint of ${name}`} /><//>
+    `)}
+  </dl>
+</details>`;
 
 const Work = ({ state, entry }) =>
   running(state, entry.backup_type, ["verify", "restore"])

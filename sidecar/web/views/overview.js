@@ -1,7 +1,7 @@
 // The health of everything on one page.
 
 import { backUp, cancel } from "../actions.js";
-import { isFirstStart, overall } from "../alerts.js";
+import { awaitsFirst, isFirstStart, overall } from "../alerts.js";
 import { Curve } from "../curve.js";
 import { Action, Ago, Badge, Fact, Progress, When } from "../elements.js";
 import { between, bytes, count, days, duration, mebibytes, percent } from "../format.js";
@@ -46,7 +46,7 @@ function SetCard({ state, name }) {
   return html`<article class="card">
     <header>
       <h2><a href=${address({ view: "set", set: name })}>${name}</a></h2>
-      <${Badge} of=${HEALTH[status.health]} title=${status.message} />
+      <${Badge} of=${awaitsFirst(state, name) ? ["caution", "No backup yet"] : HEALTH[status.health]} title=${status.message} />
     </header>
     <${GoBack} status=${status} />
     <${SetFacts} state=${state} name=${name} status=${status} />

@@ -6,6 +6,7 @@ import { duration, number } from "../format.js";
 import { html, useState } from "../html.js";
 import { Icon } from "../icons.js";
 import { watch } from "../jobs.js";
+import { address } from "../route.js";
 import { Collections } from "./backup.js";
 
 export function Restore({ state, entry, to }) {
@@ -62,10 +63,14 @@ function Order({ entry, order, look, refusal }) {
     </label>
     <fieldset>
       <legend>Collections</legend>
-      ${all.map((name) => html`<label key=${name} class="check">
-        <input type="checkbox" checked=${chosen.includes(name)} onChange=${() => toggle(name)} />
-        ${name} <span class="label">${number(entry.collections[name])}</span>
-      </label>`)}
+      ${all.map((name) => html`<span key=${name} class="check">
+        <label class="check">
+          <input type="checkbox" checked=${chosen.includes(name)} onChange=${() => toggle(name)} />
+          ${name} <span class="label">${number(entry.collections[name])}</span>
+        </label>
+        ${all.length > 1 && html`<button type="button" class="quiet small" aria-label=${`Only ${name}`} onClick=${() => setChosen([name])}>only</button>`}
+      </span>`)}
+      ${chosen.length < all.length && html`<button type="button" class="quiet small" onClick=${() => setChosen(all)}>All of them</button>`}
     </fieldset>
     ${refusal}
     <footer class="actions">
@@ -126,7 +131,7 @@ const estimate = ({ estimated_seconds: seconds }) =>
     ? "How long it takes is not known before the first drill."
     : `It takes about ${duration(seconds)}, by the measure of the last drill.`;
 
-const PlanTable = ({ rows }) => html`<div class="scroll" tabindex="0" role="region" aria-label="Plan">
+const PlanTable = ({ rows }) => html`<div class="scroll stacks" tabindex="0" role="region" aria-label="Plan">
   <table>
     <thead><tr>
       <th scope="col">Collection</th>
@@ -134,7 +139,7 @@ const PlanTable = ({ rows }) => html`<div class="scroll" tabindex="0" role="regi
     </tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${row.collection}>
       <th scope="row">${row.collection} ${row.kind !== "collection" && html`<span class="label">${row.kind}</span>`}</th>
-      ${FIGURES.map(([key]) => html`<td key=${key} class=${key === "removed" && row[key] ? "figure loss" : "figure"}>${row[key] === null ? "–" : number(row[key])}</td>`)}
+      ${FIGURES.map(([key, words]) => html`<td key=${key} data-name=${words} class=${key === "removed" && row[key] ? "figure loss" : "figure"}>${row[key] === null ? "–" : number(row[key])}</td>`)}
     </tr>`)}</tbody>
   </table>
 </div>`;
@@ -160,6 +165,12 @@ const UnderWay = ({ state, jobId }) => {
 
 // -- how it ended
 
+/** The way back from a restore: the backup of what it replaced. */
+export const Undo = ({ run: { backup_type: set, safety_backup: id } }) => id && html`<p>
+  What was there before is in <a href=${address({ view: "set", set, id })}>${id}</a>.
+  ${" "}<a class="button small" href=${address({ view: "set", set, id, action: "restore" })}>Undo this restore…</a>
+</p>`;
+
 function Result({ entry, planned, run, to }) {
   const isGood = run.outcome === "succeeded";
   return html`<${Step} label="Result">
@@ -175,6 +186,7 @@ function Result({ entry, planned, run, to }) {
       <p>Every collection was read back from <code>${planned.target_db}</code>; its count and fingerprint are those of the backup:</p>
       <${Collections} entry=${entry} names=${planned.plan.map((one) => one.collection)} />
     `}
+    <${Undo} run=${run} />
     <footer class="actions"><a class="button primary" href=${to(undefined)}>Done</a></footer>
   <//>`;
 }

@@ -7,6 +7,7 @@ import { html, useState } from "../html.js";
 import { address, go } from "../route.js";
 import { PAGE, setNames, toastProblem } from "../store.js";
 import { KIND, OUTCOME, TRIGGER } from "../words.js";
+import { Undo } from "./restore.js";
 
 const OUTCOMES = Object.entries(OUTCOME).filter(([key]) => key !== "running").map(([key, [, words]]) => [key, words]);
 
@@ -41,6 +42,7 @@ const Run = ({ job, run }) => html`<article class="run">
   </header>
   <p>${run.message}</p>
   ${run.cure && html`<p class="cure">${run.cure}</p>`}
+  ${run.outcome === "succeeded" && html`<${Undo} run=${run} />`}
   ${run.outcome && run.outcome !== "succeeded" && html`<${Log} job=${job} run=${run} />`}
 </article>`;
 

@@ -42,6 +42,9 @@ function Filters({ route, states, total }) {
   return html`<form class="filters" onSubmit=${(event) => event.preventDefault()}>
     <${Choice} label="State" value=${route.query.state} options=${[["", "All"], ...ofStates]} onChange=${choose("state")} />
     <${Choice} label="Made" value=${route.query.trigger} options=${[["", "All"], ...Object.entries(TRIGGER)]} onChange=${choose("trigger")} />
+    <label class="choice">Up to
+      <input type="date" value=${route.query.until ?? ""} onChange=${(event) => choose("until")(event.target.value)} />
+    </label>
     <output>${total === undefined ? "" : count(total, "backup")}</output>
   </form>`;
 }
