@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--nested", action="store_true", help="documents of 1.8 KB with arrays, not flat ones of 284 B")
     options = parser.parse_args()
     for size in map(float, options.sizes_gb.split(",")):
-        with server(round(size * 1000), ["--nested"] if options.nested else []) as uri:
+        with server(round(size * 1000), ["--documents", "nested"] if options.nested else []) as uri:
             _show(size, uri)
 
 

@@ -1,16 +1,22 @@
 """What a backup and a restore cost, stage by stage and as a whole, beside the plain driver on the same server.
 
 A replay server stands in for MongoDB, in a process of its own that is not counted. Each stage runs in a process of its
-own too, so that CPU time and peak memory are that stage's.
+own too, so that CPU time and peak memory are that stage's. The stages are run in turn, `--rounds` times: a figure is the
+median, and a ratio is the median of those of each round, with the lowest and the highest. MongoDB's own tools are measured as
+well where they are on PATH.
 """
 
 import argparse
 import json
 import os
+import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +30,20 @@ TABLE_WIDTH = 120  # also where the output is a file
 
 READ, INSERT = "plain-read", "insert-many"  # the peers
 WHOLE = (READ, "backup", INSERT, "restore")  # in an order in which each finds what it reads
-PARTS = ("encode", "decode", "digest", "write", "read-back")
+PARTS = ("encode", "decode", "digest", "write", "read-back", "bsonjs", "json-util")
+TOOLS: Mapping[str, Sequence[str]] = {
+    "mongodump": ("--quiet", "--db=bench", "--out={directory}/dump"),
+    "mongoexport": (
+        "--quiet",
+        "--db=bench",
+        "--collection=attendance",
+        "--jsonFormat=canonical",
+        "--jsonArray",
+        "--out={directory}/e",
+    ),
+    "mongorestore": ("--quiet", "--nsFrom=bench.*", "--nsTo=tools.*", "{directory}/dump"),
+    "mongoimport": ("--quiet", "--db=tools", "--collection=imported", "--jsonArray", "--file={directory}/e"),
+}
 NAMES = {
     READ: "plain read (Motor, raw batches)",
     INSERT: "insert_many (PyMongo, raw documents)",
@@ -35,6 +54,9 @@ NAMES = {
     "read-back": "read back and SHA-256",
     "backup": "whole backup",
     "restore": "whole restore",
+    "bsonjs": "bsonjs, unchecked, per document",
+    "json-util": "json_util, canonical, per document",
+    **{name: name for name in TOOLS},
 }
 
 
@@ -49,17 +71,29 @@ class Cost:
 
 
 Costs = Mapping[str, Cost]
+Rounds = Sequence[Costs]
 
 
 def main() -> None:
     options = _options()
     console = Console(width=TABLE_WIDTH)
-    for number, size_gb in enumerate(options.sizes_gb):
-        whole = WHOLE[:2] if options.backup_only else WHOLE
-        names = whole if number else (*whole, *PARTS)
-        costs = _measure(size_gb, names, ["--nested"] if options.nested else [], console)
-        kind = "nested documents of 1.8 KB" if options.nested else "flat documents of 284 B"
-        console.print(_table(f"{size_gb:g} GB of BSON, {kind}", costs))
+    console.print(_machine(), highlight=False)
+    for kind in options.documents:
+        for number, size_gb in enumerate(options.sizes_gb):
+            whole = WHOLE[:2] if options.backup_only else (*WHOLE, *filter(shutil.which, TOOLS))
+            names = whole if number else (*whole, *PARTS)
+            rounds = _measure(size_gb, names, kind, options.rounds, console)
+            console.print(_table(f"{size_gb:g} GB of BSON, {kind} documents, {len(rounds)} rounds", rounds))
+
+
+def _machine() -> str:
+    """Which processor, and whether it computes SHA-256 by itself: without, that costs seven times as much."""
+    facts = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
+    facts = {name.strip(): value for name, value in facts.items()}
+    sha = "with" if "sha_ni" in facts.get("flags", "") else "without"
+    return (
+        f"{os.cpu_count()} x {facts.get('model name', 'unknown').strip()}, {sha} SHA-NI, load {os.getloadavg()[0]:.1f}"
+    )
 
 
 def _options() -> argparse.Namespace:
@@ -67,7 +101,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--sizes-gb", type=_sizes, default="0.1,1", help="sizes of the collection; the stages run at the first one"
     )
-    parser.add_argument("--nested", action="store_true", help="documents of 1.8 KB with arrays, not flat ones of 284 B")
+    parser.add_argument(
+        "--documents", type=lambda text: text.split(","), default=["small"], help="small,nested,numeric,large"
+    )
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--backup-only", action="store_true", help="without insert_many and the whole restore")
     return parser.parse_args()
 
@@ -76,13 +113,18 @@ def _sizes(text: str) -> list[float]:
     return [float(size) for size in text.split(",")]
 
 
-def _measure(size_gb: float, names: tuple[str, ...], flags: list[str], console: Console) -> Costs:
-    costs = {}
-    with server(round(size_gb * 1000), flags) as uri, tempfile.TemporaryDirectory(prefix="bench_") as directory:
-        for name in names:
-            with console.status(f"{size_gb:g} GB: {NAMES[name]}"):
-                costs[name] = _run(name, uri, directory)
-    return costs
+def _measure(size_gb: float, names: Sequence[str], kind: str, rounds: int, console: Console) -> Rounds:
+    measured = []
+    with server(round(size_gb * 1000), ["--documents", kind]) as uri:
+        for number in range(rounds):
+            costs: dict[str, Cost] = {}
+            with tempfile.TemporaryDirectory(prefix="bench_") as directory:
+                for name in names:
+                    with console.status(f"{size_gb:g} GB, {kind}, round {number + 1}: {NAMES[name]}"):
+                        run = _run_tool if name in TOOLS else _run
+                        costs[name] = run(name, uri, directory, costs)
+            measured.append(costs)
+    return measured
 
 
 @contextmanager
@@ -104,30 +146,51 @@ def server(total_mb: int, flags: list[str]) -> Iterator[str]:
             process.kill()
 
 
-def _run(name: str, uri: str, directory: str) -> Cost:
+def _run(name: str, uri: str, directory: str, _: Costs) -> Cost:
     command = [sys.executable, str(STAGES), name, uri, directory]
     return Cost(**json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
 
 
-def _table(title: str, costs: Costs) -> Table:
+def _run_tool(name: str, uri: str, directory: str, so_far: Costs) -> Cost:
+    """Its CPU time and peak memory as the kernel counted them of the children of this process."""
+    command = [name, f"--uri={uri}", *(one.format(directory=directory) for one in TOOLS[name])]
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=True)
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(so_far[READ].bson_bytes, wall, cpu, after.ru_maxrss * 1024)
+
+
+def _table(title: str, rounds: Rounds) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("stage", no_wrap=True)
-    for column in ("seconds", "MB/s", "CPU s/GB", "wall ÷ plain read", "wall ÷ insert_many", "peak RSS MB"):
+    for column in ("MB/s", "CPU s/GB", "CPU ÷ plain read", "wall ÷ plain read", "peak RSS MB"):
         table.add_column(column, justify="right")
-    for name in (name for name in NAMES if name in costs):
-        table.add_row(NAMES[name], *_figures(name, costs))
+    for name in (name for name in NAMES if name in rounds[0]):
+        table.add_row(NAMES[name], *_figures(name, rounds))
     return table
 
 
-def _figures(name: str, costs: Costs) -> Iterator[str]:
+def _figures(name: str, rounds: Rounds) -> Iterator[str]:
     """MB and GB are decimal, and always of BSON, also where a stage moves the longer text."""
-    cost = costs[name]
-    yield f"{cost.wall_seconds:.1f}"
-    yield f"{cost.bson_bytes / 1e6 / cost.wall_seconds:.1f}"
-    yield f"{cost.cpu_seconds / (cost.bson_bytes / 1e9):.1f}"
-    yield f"{cost.wall_seconds / costs[READ].wall_seconds:.2f}"
-    yield f"{cost.wall_seconds / costs[INSERT].wall_seconds:.2f}" if name in {INSERT, "restore"} else "–"
-    yield f"{cost.peak_rss_bytes / 1e6:.0f}"
+    costs = [costs[name] for costs in rounds]
+    yield f"{statistics.median(cost.bson_bytes / 1e6 / cost.wall_seconds for cost in costs):.1f}"
+    yield f"{statistics.median(_cpu_per_gb(cost) for cost in costs):.1f}"
+    yield _spread([_cpu_per_gb(one[name]) / _cpu_per_gb(one[READ]) for one in rounds])
+    yield _spread([_wall_per_gb(one[name]) / _wall_per_gb(one[READ]) for one in rounds])
+    yield f"{max(cost.peak_rss_bytes for cost in costs) / 1e6:.0f}"
+
+
+def _cpu_per_gb(cost: Cost) -> float:
+    return cost.cpu_seconds / (cost.bson_bytes / 1e9)
+
+
+def _wall_per_gb(cost: Cost) -> float:
+    return cost.wall_seconds / (cost.bson_bytes / 1e9)
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
 
 
 if __name__ == "__main__":

@@ -15,10 +15,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
+import bson
+import bsonjs
 import structlog
+from bson import json_util
+from bson.json_util import CANONICAL_JSON_OPTIONS
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import MongoClient
@@ -32,6 +37,7 @@ from sidecar.model import BackupId, BackupSet
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.reader import BATCH_BYTES
 from sidecar.restore import restore
+from sidecar.runtime.memory import share_one_arena
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest, verify
 
@@ -45,6 +51,7 @@ SET = BackupSet(
     recipients=tuple(filter(None, os.environ.get("SIDECAR_RECIPIENTS", "").split(","))),
 )
 STALL_SECONDS = 120.0
+SOME_BLOCKS = 20  # of about 1 MB: enough for the slow ones
 
 
 @dataclass
@@ -146,6 +153,26 @@ def encode(bench: Bench, cost: Cost) -> None:
             cost.bson_bytes += len(batch)
 
 
+def bsonjs_alone(bench: Bench, cost: Cost) -> None:
+    """Without a look at whether the text carries the document: it does not always."""
+    _text_of_each(bench, cost, lambda document: bsonjs.dumps(document, mode=bsonjs.CANONICAL))
+
+
+def json_util_alone(bench: Bench, cost: Cost) -> None:
+    _text_of_each(
+        bench, cost, lambda document: json_util.dumps(bson.decode(document), json_options=CANONICAL_JSON_OPTIONS)
+    )
+
+
+def _text_of_each(bench: Bench, cost: Cost, text: Callable[[bytes], str]) -> None:
+    for block in islice(bench.blocks(), SOME_BLOCKS):
+        documents = CODEC.decode(block.lines).bson
+        with cost:
+            for document in split(documents):
+                text(document)
+        cost.bson_bytes += len(documents)
+
+
 def decode(bench: Bench, cost: Cost) -> None:
     for block in bench.blocks():
         with cost:
@@ -228,6 +255,8 @@ STAGES: dict[str, Callable[[Bench, Cost], None]] = {
     "insert-many": insert_many,
     "encode": encode,
     "decode": decode,
+    "bsonjs": bsonjs_alone,
+    "json-util": json_util_alone,
     "digest": digest,
     "write": write,
     "read-back": read_back,
@@ -242,6 +271,7 @@ def main() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    share_one_arena()  # as every command that opens the service
     cost = Cost()
     STAGES[stage](Bench(uri, Path(directory)), cost)
     print(json.dumps(asdict(cost)))

@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from sidecar.archive.choose import choose_codec
 from sidecar.config import Settings
 from sidecar.mongodb.database import Database
+from sidecar.runtime.memory import share_one_arena
 from sidecar.service import Service
 
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
     """A service on its database and directory. Nothing is connected to before the first use."""
+    share_one_arena()
     database = Database(
         settings.mongo_url.reveal(),
         settings.db_name,

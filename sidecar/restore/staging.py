@@ -21,7 +21,7 @@ from sidecar.mongodb.replies import ServerReply
 from sidecar.restore.inserting import AtOnce, insert, replacing_empty_timestamps
 from sidecar.restore.target import Target
 from sidecar.runtime.completion import completed
-from sidecar.runtime.threads import entered, in_thread, in_turn, read_ahead
+from sidecar.runtime.threads import AHEAD_BYTES, entered, in_thread, in_turn, read_ahead
 
 INSERTS_AT_ONCE = 4
 SETTLE_SECONDS = 3.0  # a process that is told to stop has ten
@@ -150,18 +150,19 @@ class Loading:
             AtOnce(INSERTS_AT_ONCE) as inserts,
         ):
             async for batch in batches:
-                if batch.collection not in items:
+                if (item := items.get(batch.collection)) is None:
                     continue
-                item = items[batch.collection]
-                await inserts.begin(self._insert(item, names[item.name], batch))
-                if definitions.keeps_order(item):
+                size, tally = len(batch.bson), sent[item.name]
+                tally.add(batch.documents, size, batch.fingerprint, batch.escaped)
+                is_alone = definitions.keeps_order(item) or size > AHEAD_BYTES
+                if is_alone:
                     await inserts.end()
-                tally = sent[batch.collection]
-                tally.add(batch.documents, len(batch.bson), batch.fingerprint, batch.escaped)
-                expected = self._source.documents[batch.collection]
-                self._target.listener(
-                    Progressed("restore", batch.collection, tally.documents, tally.bson_bytes, expected)
-                )
+                await inserts.begin(self._insert(item, names[item.name], batch))
+                del batch  # not held while the next one is read: it may be of 16 MB
+                if is_alone:
+                    await inserts.end()
+                expected = self._source.documents[item.name]
+                self._target.listener(Progressed("restore", item.name, tally.documents, tally.bson_bytes, expected))
         self._require_as_described(sent)
         return sent
 

@@ -66,6 +66,7 @@ async def in_turn(items: Iterator[T]) -> AsyncGenerator[T, None]:
     try:
         while (item := await in_thread(next, items, None)) is not None:
             yield item
+            del item  # not held while the next one is fetched
     finally:
         if isinstance(items, Generator):
             await in_thread(items.close)

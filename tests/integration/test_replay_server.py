@@ -16,7 +16,7 @@ def dump(client: Client, db: str, name: str, **options: Any) -> Counter[bytes]:
     return Counter(bytes(one.raw) for one in client[db][name].find(**options))
 
 
-@pytest.mark.parametrize("flags", [(), ("--nested",)])
+@pytest.mark.parametrize("flags", [(), ("--documents", "nested")])
 def test_what_is_restored_into_another_process_reads_back_equal(flags: tuple[str, ...]) -> None:
     with (
         replay_server(5, *flags) as source,

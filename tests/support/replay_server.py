@@ -71,6 +71,32 @@ def nested_document(dice: random.Random) -> Mapping[str, Any]:
     return {"_id": ObjectId(dice.randbytes(12)), "bus": dice.randint(1, 40), "active": True, "stops": stops}
 
 
+def numeric_document(dice: random.Random) -> Mapping[str, Any]:
+    """A minute of a bus's sensors, about 1.5 KB: doubles, integers of both sizes, decimals, dates."""
+    readings = [
+        {"at": _DAY, "speed": dice.uniform(0, 90), "fuel": dice.random(), "rpm": dice.randint(600, 4000)}
+        for _ in range(20)
+    ]
+    odometer = bson.Int64(dice.getrandbits(40))
+    fare = bson.Decimal128(f"{dice.randint(0, 9999)}.{dice.randint(0, 99):02d}")
+    return {"_id": ObjectId(dice.randbytes(12)), "odometer": odometer, "fare": fare, "readings": readings}
+
+
+def large_document(dice: random.Random) -> Mapping[str, Any]:
+    """15.9 MB of words, near the largest that there is."""
+    words = [f"word{number}" for number in range(1000)]
+    text = " ".join(dice.choices(words, k=2_020_000))
+    return {"_id": ObjectId(dice.randbytes(12)), "text": text[:15_900_000]}
+
+
+DOCUMENTS: Final[Mapping[str, Callable[[random.Random], Mapping[str, Any]]]] = {
+    "small": small_document,
+    "nested": nested_document,
+    "numeric": numeric_document,
+    "large": large_document,
+}
+
+
 class Pool:
     """The sequence that repeats: its documents as elements of a BSON array, twice over, so that any run is one slice.
 
@@ -256,9 +282,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="replay_server", description="A canned MongoDB server for benchmarks.")
     parser.add_argument("port", type=int, help="0 takes a free one; the line 'ready PORT' on stdout names it")
     parser.add_argument("total_mb", type=int, help=f"size of {DB}.{COLLECTION} in megabytes of BSON")
-    parser.add_argument("--nested", action="store_true", help="documents of 1.8 KB with arrays, not flat ones of 284 B")
+    parser.add_argument("--documents", choices=DOCUMENTS, default="small", help="what they are like")
     options = parser.parse_args()
-    pool = Pool(nested_document if options.nested else small_document)
+    pool = Pool(DOCUMENTS[options.documents])
     with _Listener(options.port, ReplayServer(pool, options.total_mb)) as listener:
         print("ready", listener.socket.getsockname()[1], flush=True)  # noqa: T201 - tells the parent the port
         listener.serve_forever()
