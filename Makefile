@@ -94,7 +94,7 @@ screenshots: $(READY)  ## docs/images: the admin page on a school's data, light,
 	$(BIN)/python benchmarks/screenshots.py
 
 chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
-	$(BIN)/python -m pytest --quiet -m chaos tests/system
+	$(BIN)/python -m pytest --quiet -m chaos tests/system tests/integration
 
 soak: $(READY)  ## ten minutes of a backup every second while everything breaks, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -s -m soak tests/system

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from sidecar.form import Form
+from support import forms
 from support.command import files, small_disk
 from support.many_backups import repeat
 from support.rig import BUSES, DB, PEOPLE
@@ -328,3 +330,25 @@ def test_long_answers_are_compressed_for_who_takes_it(served: Served) -> None:
     assert [one["backup_id"] for one in json.loads(gzip.decompress(packed.body))["main"]] == [
         one["backup_id"] for one in plain.json["main"]
     ]
+
+
+def test_a_download_of_a_compressed_and_encrypted_backup_is_the_file_or_its_text(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE[:50], "buses": BUSES})
+    variables = forms.environment(Form.COMPRESSED_AND_ENCRYPTED, tmp_path)
+    with Served(exact, tmp_path / "backups", variables) as served:
+        made = served.back_up()
+        path = f"{BACKUPS}/{made['backup_id']}/download"
+        stored, text = served.get(path), served.get(f"{path}?decompress=1")
+        assert stored.body == (served.directory / made["filename"]).read_bytes()
+        assert stored.headers["Content-Type"] == "application/octet-stream"
+        assert hashlib.sha256(text.body).hexdigest() == made["content_checksum"]
+        assert (text.headers["ETag"], text.headers["Content-Length"]) == (
+            f'"{made["content_checksum"]}"',
+            str(made["content_size_bytes"]),
+        )
+        assert text.headers["Content-Disposition"] == f'attachment; filename="{made["backup_id"]}.json"'
+        again = served.call("GET", f"{path}?decompress=1", headers={"If-None-Match": text.headers["ETag"]})
+        assert (again.status, again.body) == (304, b"")
+        assert served.metrics()[f'recipient_backups{{recipient="{forms.RECIPIENT[:16]}",set="main"}}'] == 1

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from sidecar.archive.keys import NO_KEYS
+from sidecar.bootstrap.service import open_service
+from sidecar.config import load
 from sidecar.errors import BackupInvalid, IdentityRequired
 from sidecar.form import Form
 from sidecar.inspect.compare import Difference, compare_backups, compare_live
 from sidecar.inspect.extract import extract
-from sidecar.model import BackupId, Encryption, Manifest
+from sidecar.model import BackupId, Encryption, Manifest, Trigger
 from sidecar.restore.plan import plan
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest, verify, verify_deep
@@ -166,3 +168,21 @@ async def test_compressed_data_cut_between_two_frames_is_refused(exact: ServerPr
         with pytest.raises(BackupInvalid, match="the backup ends in the middle of a line"):
             await plan(at.restore_order(made))
         assert at.names("copy") == []
+
+
+async def test_no_plain_backup_is_restored_where_what_it_replaces_could_not_be_put_back(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    """The safety backup would be encrypted for others."""
+    seed(exact.uri, DB, {"users": PEOPLE[:50], "buses": BUSES[:3]})
+    environ = {"MONGO_URL": exact.uri, "DB_NAME": DB, "BACKUP_DIR": str(tmp_path / "backups"), "MIN_STORAGE_MB": "0"}
+    async with open_service(load(environ)) as service:
+        plain = (await service.back_up("main", Trigger.MANUAL)).manifest
+    async with open_service(load({**environ, "SIDECAR_RECIPIENTS": RECIPIENT})) as service:
+        order = service.restore_order(plain.backup_id, target_db=None, collections=None)
+        with pytest.raises(
+            IdentityRequired, match="no private key that is here could put it back; nothing had been replaced"
+        ):
+            await service.restore(order)
+        assert [one.is_safety for one in service.catalog.backups("main")] == [False]
+        assert (await service.restore(order, safety=False)).safety is None
