@@ -93,6 +93,9 @@ page-figures: $(READY)  ## weight and speed of the admin page, figures of docs/p
 screenshots: $(READY)  ## docs/images: the admin page on a school's data, light, dark and on a phone
 	$(BIN)/python benchmarks/screenshots.py
 
+states: $(READY)  ## /tmp/states: the admin page in each state, two schemes, three widths, and what axe says of it; as root
+	$(BIN)/python benchmarks/states.py
+
 chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -m chaos tests/system tests/integration
 

@@ -24,6 +24,11 @@ OUT = Path(sys.argv[1] if len(sys.argv) > 1 else "/tmp/states")  # noqa: S108 - 
 WIDTHS = (1440, 768, 390)
 MANY = 200
 AXE = Axe()
+ALERTS = {
+    "newest-damaged": "is damaged",
+    "mongodb-unreachable": "MongoDB is unreachable",
+    "full-disk": "Too little storage",
+}
 
 
 def main() -> None:
@@ -80,8 +85,8 @@ def shoot(browser: Browser, served: Served, name: str, address: str) -> int:
     for scheme in ("light", "dark"):
         with visit(browser, served, color_scheme=scheme, reduced_motion="reduce") as reader:
             page = reader.at()
-            if name in {"newest-damaged", "mongodb-unreachable", "full-disk"}:
-                page.locator("article.alert.critical").first.wait_for()
+            if name in ALERTS:
+                page.locator("article.alert", has_text=ALERTS[name]).wait_for()
             reader.at(address, token=None)
             if name == "restore-plan":
                 page.get_by_role("button", name="Show the plan").click()
