@@ -72,7 +72,8 @@ def test_a_sidecar_that_nobody_knows_of_any_more(new_patient: NewPatient) -> Non
 def test_somebody_who_guesses_tokens(new_patient: NewPatient) -> None:
     one = new_patient()
     with ThreadPoolExecutor(14) as pool:
-        assert set(pool.map(lambda _: one.served.get("/api/admin/jobs", token="a guess").status, range(14))) == {401}
+        guesses = pool.map(lambda _: one.served.get("/api/admin/jobs", token="a guess").status, range(14))
+    assert set(guesses) <= {401, 429}
     one.arrives("LoginAttack")
     one.resolves("LoginAttack")
 

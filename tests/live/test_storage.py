@@ -12,6 +12,7 @@ from support.patients import EVERY_SIX_SECONDS, NewPatient, Patient
 
 pytestmark = [pytest.mark.alerts, pytest.mark.timeout(600)]
 
+NEARLY_FULL_BYTES = 12 << 20
 SOME_FREE = {"MIN_STORAGE_MB": "4"}
 
 
@@ -53,14 +54,12 @@ def test_a_disk_that_is_full(new_patient: NewPatient) -> None:
 
 def test_a_disk_that_is_filling_up(new_patient: NewPatient) -> None:
     one = new_patient(SOME_FREE)
-
-    def is_said_after_some_more(filler: Path) -> bool:
-        with filler.open("ab") as file:
-            file.write(bytes(1 << 18))
-        one.look()
-        return any(told.name == "MongoBackupStorageFillingUp" for told in one.monitoring.told_of(one.job))
-
-    wait_for(lambda: is_said_after_some_more(one.disk / "filler"), lambda: one.monitoring.summary(one.job))
+    there = f'count_over_time(mongobackup_storage_free_bytes{{job="{one.job}"}}[30s]) > 20'
+    wait_for(lambda: one.monitoring.query(there), lambda: "there is nothing to compare with yet")
+    while one.served.metrics()["storage_free_bytes"] > NEARLY_FULL_BYTES:
+        with (one.disk / "filler").open("ab") as filler:
+            filler.write(bytes(1 << 20))
+        one.served.back_up("attendance")  # after which the sidecar asks for the free space
     one.arrives("StorageFillingUp")
     one.resolves("StorageFillingUp")  # nothing is written any more
 

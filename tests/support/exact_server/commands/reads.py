@@ -32,7 +32,7 @@ def _snapshot_moment(call: Call) -> int | None:
     if concern.get("level") != "snapshot" or not call.server.settings.honours_snapshot:
         return None
     asked = concern.get("atClusterTime")
-    moment = call.server.clock.now if asked is None else from_timestamp(asked)
+    moment = call.server.clock.wait_for_nobody() if asked is None else from_timestamp(asked)
     call.server.clock.check_readable(moment)
     return moment
 
