@@ -88,6 +88,8 @@ def of_files(one: SetFiles, now: float, known_since: float) -> Samples:
         "stored_bytes": sum(backup.size_bytes for backup in stored),
         "future_backups": sum(backup.is_ahead(now) for backup in stored),
         "orphan_backups": sum(backup.state == "orphan" for backup in stored),
+        "content_size_bytes": (manifest.get("content_size_bytes") or manifest["file_size_bytes"]) if manifest else 0,
+        "sealed_backups": sum(bool(b.manifest and b.manifest.get("encryption")) for b in stored),
         "pinned_backups": sum(backup.is_pinned for backup in stored),
         "pinned_bytes": sum(backup.size_bytes for backup in stored if backup.is_pinned),
         "snapshot_consistency": manifest is not None and manifest["consistency"] == "snapshot",

@@ -44,6 +44,7 @@ OF_THE_PROCESS = {  # not of what happened to the backups
     "storage_free_bytes",  # compared less closely
     "login_failures_total",
     "build_info",
+    "recipient_backups",  # one series for each key that somebody encrypts for, and here nobody does
 }
 MOMENTS = 20.0  # seconds; a clock that was read before and not after, on a busy machine
 WRITTEN_SINCE = 1 << 20  # bytes, by the record
