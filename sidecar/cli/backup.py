@@ -4,7 +4,7 @@ from typing import Any
 
 from sidecar import errors
 from sidecar.cli import commands, exits
-from sidecar.cli.running import Json, SetName, run
+from sidecar.cli.running import CLEAN_UP_SECONDS, Json, SetName, run
 from sidecar.cli.terminal import backups, console
 from sidecar.cli.terminal.progress import progress
 from sidecar.model import Trigger
@@ -23,7 +23,8 @@ def backup(set_name: SetName = "all", *, as_json: Json = False) -> None:
             console.say_json({one["set"]: one["body"] for one in made})
         return max(int(one["exit"]) for one in made)
 
-    run(use, interrupted="a backup that was not complete was discarded; complete ones stay")
+    said = "a backup that was not complete was discarded; complete ones stay"
+    run(use, interrupted=said, cleans_up_within=CLEAN_UP_SECONDS)  # the next one sweeps what is left
 
 
 async def _back_up_one(service: Service, name: str, *, as_json: bool) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
             _show_result(result, as_json=as_json)
         return exits.OK
 
-    run(use, interrupted="this restore had replaced nothing yet, or was complete")
+    run(use, interrupted=None if dry_run else "this restore had replaced nothing yet, or was complete")
 
 
 def _show_result(result: Result, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -16,6 +17,9 @@ from sidecar.cli.terminal import console
 from sidecar.errors import Cancelled
 from sidecar.runtime import logs
 from sidecar.service import Service
+
+END_SECONDS = 1.0  # what only reads has nothing to clean up
+CLEAN_UP_SECONDS = 9.5  # service managers give ten
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 SetName = Annotated[
@@ -31,11 +35,16 @@ Id = Annotated[str, _ID]
 IdOrNone = Annotated[str | None, _ID]
 
 
-def run(use: Callable[[Service], Awaitable[int | None]], *, interrupted: str | None = None) -> None:
+def run(
+    use: Callable[[Service], Awaitable[int | None]],
+    *,
+    interrupted: str | None = None,
+    cleans_up_within: float | None = None,
+) -> None:
     """Open the service, use it, and exit with the code that `use` returns.
 
     SIGTERM and SIGINT end a command at once, but one that says what is then true in `interrupted` only after it has
-    cleaned up.
+    cleaned up; where a disk does not answer, after `cleans_up_within` seconds, if somebody else can clean up later.
     """
     settings = config.load(os.environ)
     quiet_logs(settings)
@@ -43,7 +52,7 @@ def run(use: Callable[[Service], Awaitable[int | None]], *, interrupted: str | N
 
     async def opened() -> int:
         if interrupted:
-            _cancel_on_signals(asyncio.current_task(), heard)
+            _cancel_on_signals(asyncio.current_task(), heard, cleans_up_within)
         try:
             async with open_service(settings) as service:
                 return await use(service) or exits.OK
@@ -64,7 +73,15 @@ def quiet_logs(settings: config.Settings) -> None:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
+    end_at_the_latest(END_SECONDS, exits.INTERRUPTED)
     raise KeyboardInterrupt
+
+
+def end_at_the_latest(seconds: float, code: int) -> None:
+    """Whatever hangs: a thread that waits for a disk cannot be called off."""
+    last_resort = threading.Timer(seconds, os._exit, [code])
+    last_resort.daemon = True
+    last_resort.start()
 
 
 def _log_level(settings: config.Settings) -> str:
@@ -72,9 +89,11 @@ def _log_level(settings: config.Settings) -> str:
     return "warning" if settings.log_level == "info" and sys.stderr.isatty() else settings.log_level
 
 
-def _cancel_on_signals(task: "asyncio.Task[int] | None", heard: list[int]) -> None:
+def _cancel_on_signals(task: "asyncio.Task[int] | None", heard: list[int], within: float | None) -> None:
     def hear(number: int) -> None:
         heard.append(number)
+        if within is not None:
+            end_at_the_latest(within, exits.INTERRUPTED if number == signal.SIGINT else exits.FAILED)
         if task is not None:
             task.cancel()
 

@@ -4,13 +4,13 @@ import asyncio
 import os
 import secrets
 import signal
-import threading
 
 import typer
 
 from sidecar import config
 from sidecar.bootstrap.server import serving
 from sidecar.cli import commands, exits
+from sidecar.cli.running import end_at_the_latest
 from sidecar.cli.terminal import console
 from sidecar.config import Secret, Settings
 from sidecar.metrics import Telemetry
@@ -53,7 +53,7 @@ async def _serve(settings: Settings, token: Secret, telemetry: Telemetry, ears: 
 
     def stop() -> None:
         told_to_stop.set()
-        _end_at_the_latest(STOP_SECONDS)  # also a start that hangs
+        end_at_the_latest(STOP_SECONDS, exits.FAILED)  # also a start that hangs
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
@@ -62,10 +62,3 @@ async def _serve(settings: Settings, token: Secret, telemetry: Telemetry, ears: 
             console.say(f"Admin token, made for this run: {listener.url}/#token={token.reveal()}")
         async with systemd.announced(os.environ, f"Serving {listener.url}"):
             await told_to_stop.wait()
-
-
-def _end_at_the_latest(seconds: float) -> None:
-    """Whatever hangs, the process ends in time; what it leaves behind is swept at the next start."""
-    last_resort = threading.Timer(seconds, os._exit, [exits.FAILED])
-    last_resort.daemon = True
-    last_resort.start()
