@@ -21,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.pipeline import STAGES, TABLE_WIDTH, server
 from sidecar.archive.keys import new_identity
-from sidecar.form import Form
+from sidecar.model import Form
 
 RECIPIENTS = ",".join(str(new_identity().to_public()) for _ in range(2))
 

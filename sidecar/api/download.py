@@ -11,8 +11,7 @@ from sidecar.api import parameters
 from sidecar.api.context import sidecar_of
 from sidecar.api.routing import Access, RouteTable
 from sidecar.errors import BackupInvalid, BackupNotFound, IdentityRequired
-from sidecar.form import Form
-from sidecar.model import Manifest
+from sidecar.model import Form, Manifest
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.store import contents
 

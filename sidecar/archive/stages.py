@@ -11,7 +11,7 @@ from sidecar.archive.compression import BLOCK_BYTES, Compressing, Decompressing
 from sidecar.archive.encryption import Encrypting, decrypted
 from sidecar.archive.keys import AgeIdentity, Identity
 from sidecar.archive.streams import Measure, Readable, Sink
-from sidecar.form import Form
+from sidecar.model import Form
 
 
 @dataclass(frozen=True, slots=True)

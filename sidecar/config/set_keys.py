@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from sidecar.archive.compression import LEVELS
-from sidecar.config.table import COMPRESSIONS, LARGEST, SHORTEST_INTERVAL_HOURS, recipients_of
+from sidecar.config.parsing import LARGEST, recipients_of
+from sidecar.config.table import COMPRESSIONS, SHORTEST_INTERVAL_HOURS
 from sidecar.rules.names import is_system
 from sidecar.rules.schedule import Schedule
 

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sidecar.config import near
+from sidecar.config.parsing import recipients_of
 from sidecar.config.set_keys import SET_KEYS
-from sidecar.config.table import recipients_of
 from sidecar.model import BackupSet
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

@@ -14,8 +14,7 @@ from typing import Final
 
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, IdentityRequired, StorageError
 from sidecar.events import Listener, nobody
-from sidecar.form import Form
-from sidecar.model import NOT_READ, VERIFIED, BackupId, BackupState, Manifest, Pin, StoredBackup, Verdict
+from sidecar.model import NOT_READ, VERIFIED, BackupId, BackupState, Form, Manifest, Pin, StoredBackup, Verdict
 from sidecar.rules import counting
 from sidecar.store.durable import Identity
 from sidecar.store.findings import Finding, Findings

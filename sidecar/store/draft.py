@@ -10,8 +10,7 @@ from typing import Self
 from sidecar.archive.stages import Mark, Storing, Writer, text_of
 from sidecar.archive.streams import Measure, Measured
 from sidecar.errors import StorageError
-from sidecar.form import Form
-from sidecar.model import BackupId, Pin
+from sidecar.model import BackupId, Form, Pin
 from sidecar.store.durable import Identity, as_identity, create, move, publish, remove, temporary_of, to_disk
 from sidecar.store.lock import Lock
 

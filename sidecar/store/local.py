@@ -21,8 +21,7 @@ from pydantic import ValidationError
 from sidecar.archive.keys import NO_KEYS, Keyring
 from sidecar.archive.stages import Storing
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError, StorageFull
-from sidecar.form import Form
-from sidecar.model import BackupId, BackupSet, Confirmation, Pin
+from sidecar.model import BackupId, BackupSet, Confirmation, Form, Pin
 from sidecar.store.draft import Draft
 from sidecar.store.durable import TEMPORARY, Identity, as_identity, publish, remove, sync_directory
 from sidecar.store.lock import Lock, claim, share

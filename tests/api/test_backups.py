@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.form import Form
+from sidecar.model import Form
 from support import forms
 from support.command import files, small_disk
 from support.many_backups import repeat

@@ -13,8 +13,7 @@ import pytest
 from bson import encode
 from pymongo import MongoClient
 
-from sidecar.form import Form
-from sidecar.model import StoredBackup
+from sidecar.model import Form, StoredBackup
 from support.command import Command
 from support.patience import wait_for
 from support.reader import Reader

@@ -17,8 +17,7 @@ from sidecar.errors import (
     SourceUnavailable,
     StorageFull,
 )
-from sidecar.form import Form
-from sidecar.model import MB, VERIFIED, BackupId, Consistency, Manifest
+from sidecar.model import MB, VERIFIED, BackupId, Consistency, Form, Manifest
 from sidecar.mongodb import reader, reading
 from sidecar.store.verify import verify_deep
 from support.forms import over_forms

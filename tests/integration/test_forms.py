@@ -13,10 +13,9 @@ from sidecar.archive.keys import NO_KEYS
 from sidecar.bootstrap.service import open_service
 from sidecar.config import load
 from sidecar.errors import BackupInvalid, IdentityRequired
-from sidecar.form import Form
 from sidecar.inspect.compare import Difference, compare_backups, compare_live
 from sidecar.inspect.extract import extract
-from sidecar.model import BackupId, Encryption, Manifest, Trigger
+from sidecar.model import BackupId, Encryption, Form, Manifest, Trigger
 from sidecar.restore.plan import plan
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest, verify, verify_deep

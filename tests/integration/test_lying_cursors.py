@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from sidecar.errors import CursorFailed, DuplicateIds
-from sidecar.form import Form
 from sidecar.inspect.compare import Difference, compare_live
-from sidecar.model import BackupId, Manifest
+from sidecar.model import BackupId, Form, Manifest
 from sidecar.mongodb import reader, reading
 from sidecar.restore import drill
 from sidecar.restore.plan import plan

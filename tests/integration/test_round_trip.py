@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from sidecar.archive.bson import document_id, elements
-from sidecar.form import Form
+from sidecar.model import Form
 from support import bson_bytes, bson_corpus, hostile_documents
 from support.bson_strategies import odd_documents
 from support.forms import every_form, over_forms

@@ -16,8 +16,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from sidecar.errors import Cancelled, SidecarError, StorageError, StorageFull
-from sidecar.form import Form
-from sidecar.model import VERIFIED, BackupId, Collection, Manifest, Trigger
+from sidecar.model import VERIFIED, BackupId, Collection, Form, Manifest, Trigger
 from sidecar.restore.safety import Result
 from sidecar.service import Service
 from sidecar.store.local import LocalStore

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar.form import Form
-from sidecar.model import VERIFIED, BackupSet, StoredBackup
+from sidecar.model import VERIFIED, BackupSet, Form, StoredBackup
 from sidecar.store.catalog import Catalog
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import verify_deep

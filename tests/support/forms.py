@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from sidecar.archive.keys import Keyring, identities
-from sidecar.form import Form
+from sidecar.model import Form
 
 RECIPIENT: Final = "age1lhzdk8fs225kmszla28e0ehtp4hp0pc4lcdxhe3qdhcha07xhpaq0lg2r6"
 IDENTITY: Final = "AGE-SECRET-KEY-1E08FP7SCYGEA50EN5N53GNL08AEA5VSR9ETJ34WWXNAEUF6PX8UQA0LFGH"

@@ -12,8 +12,7 @@ from pymongo import MongoClient
 
 from sidecar.archive.choose import choose_codec
 from sidecar.backup import make as backup
-from sidecar.form import Form
-from sidecar.model import BackupId, BackupSet, Manifest
+from sidecar.model import BackupId, BackupSet, Form, Manifest
 from sidecar.mongodb.database import Database
 from sidecar.restore import restore as restoring
 from sidecar.store.local import LocalStore

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.archive.manifest import from_bytes, to_bytes
-from sidecar.form import Form
-from sidecar.model import BackupState
+from sidecar.model import BackupState, Form
 from sidecar.store.verify import verify_deep
 from support.command import Command, assert_promise_kept, files
 from support.forms import over_forms

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from sidecar.form import Form
+from sidecar.model import Form
 from support.command import Command, assert_promise_kept, files, small_disk
 from support.forms import over_forms
 from support.rig import BUSES, DB

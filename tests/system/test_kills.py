@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from sidecar.form import Form
+from sidecar.model import Form
 from support.command import Command, assert_promise_kept, files
 from support.forms import every_form, over_forms
 from support.patience import PATIENCE_SECONDS, wait_for

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.form import Form
+from sidecar.model import Form
 from support.forms import environment
 from support.patience import wait_for
 from support.rig import DB

@@ -1,0 +1,171 @@
+"""What a setting's text is taken for. Each of these raises ValueError with what was expected."""
+
+import re
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pymongo import uri_parser
+from pymongo.errors import PyMongoError
+
+from sidecar.archive.choose import CHOICES, NATIVE_DISTRIBUTION, has_native
+from sidecar.archive.keys import identities, recipient
+from sidecar.config.settings import Secret, Share
+from sidecar.rules.names import database_expected
+from sidecar.rules.schedule import Schedule
+
+LARGEST = 1_000_000  # of any number: far above all use and far below where dates and timers overflow
+OWN_PATHS = frozenset({"api", "docs", "docs.css", "healthz", "metrics", "openapi.json", "readyz", "runbooks", "web"})
+_URL = re.compile(  # no @ after the hosts: it would be the end of a password with a raw slash, and its start a "host"
+    r"mongodb(?:(?P<srv>\+srv)://(?:[^\s/?@]*@)?[^\s/?@:,]+|://(?:[^\s/?@]*@)?[^\s/?@]+)(?:/[^\s?@]*)?(?:\?\S*)?"
+)
+_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+def text(value: str) -> str:
+    if not value:
+        raise ValueError("a value")
+    return value
+
+
+def integer(lowest: int, highest: int = LARGEST) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
+            raise ValueError(f"a whole number from {lowest} to {highest}")
+        return int(value)
+
+    return parse
+
+
+def at_least(lowest: float) -> Callable[[str], float]:
+    return lambda value: number(
+        value, f"a number from {lowest:g} to {LARGEST}", lambda number: lowest <= number <= LARGEST
+    )
+
+
+def number(value: str, expected: str, is_good: Callable[[float], bool]) -> float:
+    if not re.fullmatch(r"[0-9]*\.?[0-9]+(e[+-]?[0-9]{1,3})?", value) or not is_good(float(value)):
+        raise ValueError(expected)
+    return float(value)
+
+
+def boolean(value: str) -> bool:
+    try:
+        return _WORDS[value.lower()]
+    except KeyError:
+        raise ValueError("true or false") from None
+
+
+def schedule(value: str) -> str | None:
+    if not value:
+        return None
+    Schedule.parse(value)
+    return value
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def recipients(value: str) -> tuple[str, ...]:
+    return recipients_of(value.split(",") if value.strip() else [])
+
+
+def recipients_of(values: Iterable[str]) -> tuple[str, ...]:
+    """Public keys. Raises ValueError with what was expected."""
+    keys = tuple(value.strip() for value in values)
+    for key in keys:
+        recipient(key)
+    if len(set(keys)) != len(keys):
+        raise ValueError("public keys that differ")
+    return keys
+
+
+def identity_file(value: str) -> Secret:
+    try:
+        content = Path(text(value)).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        # Not the path: a key that was put into the variable itself would be shown.
+        raise ValueError(f"a file that can be read: {getattr(error, 'strerror', 'not UTF-8')}") from None
+    identities(content.encode())
+    return Secret(content)
+
+
+def codec(value: str) -> str:
+    choice = one_of(*CHOICES)(value)
+    if choice == "native" and not has_native():
+        raise ValueError(f"auto or python, because {NATIVE_DISTRIBUTION} is not installed")
+    return choice
+
+
+def timezone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the others: what is no name, "../etc", a directory of names
+        raise ValueError("a name of the time zone database such as Europe/Berlin") from None
+
+
+def db_name(value: str) -> str:
+    if expected := database_expected(value):
+        raise ValueError(expected)
+    return value
+
+
+def mongo_url(value: str) -> Secret:
+    found = _URL.fullmatch(value)
+    if found is None:
+        raise ValueError(
+            "a connection string mongodb://… or mongodb+srv://host… without blanks, with user and password percent-encoded"
+        )
+    if found["srv"] is None:  # the other kind cannot be looked at without asking the network
+        try:
+            with warnings.catch_warnings(
+                action="ignore"
+            ):  # what the driver only warns of, it also says when it connects
+                uri_parser.parse_uri(value, warn=False)
+        except (PyMongoError, ValueError, TypeError) as error:
+            unknown = re.match(r"Unknown option:? '?([A-Za-z]{1,40})\b", str(error))  # a name, and nothing secret
+            what = f"without the unknown option {unknown[1]}" if unknown else "that the driver understands"
+            raise ValueError(f"a connection string mongodb://… {what}") from None
+        except OSError as error:
+            raise ValueError(
+                f"readable files in its TLS options (tlsCAFile, tlsCertificateKeyFile): {error.strerror}"
+            ) from None
+    return Secret(value)
+
+
+def token(value: str) -> Secret:
+    if not re.fullmatch(r"[\x21-\x7e]{16,}", value):
+        raise ValueError("at least 16 printable characters without spaces")
+    return Secret(value)
+
+
+def base_path(value: str) -> str:
+    path = "" if value == "/" else value.removesuffix("/")
+    segments = path.split("/")[1:]
+    if path and (
+        not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or {".", ".."} & set(segments) or segments[0] in OWN_PATHS
+    ):
+        raise ValueError(
+            f"a path such as /backups, not below one of the sidecar's own ({', '.join(sorted(OWN_PATHS))})"
+        )
+    return path
+
+
+def group(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", value):
+        raise ValueError("a name of letters, digits, dots, underscores and hyphens")
+    return value
+
+
+def share(value: str) -> Share:
+    found = re.fullmatch(r"(\d{1,3})/(\d{1,3})", value)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise ValueError("a share such as 1/7")
+    return Share(int(found[1]), int(found[2]))

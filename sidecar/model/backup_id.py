@@ -1,0 +1,73 @@
+"""What a backup is called, and its files."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from sidecar.model.form import Form
+
+METADATA = ".meta.json"  # what the name of a metadata file ends with
+_ID = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)_(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})(\d{2})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BackupId:
+    """`<prefix>_YYYYMMDD_HHMMSS`, the second in UTC at which the backup was begun."""
+
+    taken_at: datetime
+    prefix: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The id that `text` is, or None where it is not one (also for a date that does not exist)."""
+        found = _ID.fullmatch(text)
+        if found is None:
+            return None
+        prefix, *parts = found.groups()
+        try:
+            return cls(datetime(*map(int, parts), tzinfo=UTC), prefix)  # type: ignore[arg-type,misc] # six integers
+        except ValueError:
+            return None
+
+    @classmethod
+    def of_file(cls, name: str) -> Self | None:
+        """The backup whose data or metadata file would have this name."""
+        stem, dot, end = name.partition(".")
+        return cls.parse(stem) if dot + end in (METADATA, *Form) else None
+
+    @classmethod
+    def at(cls, prefix: str, moment: datetime) -> Self:
+        return cls(moment.astimezone(UTC).replace(microsecond=0), prefix)
+
+    def next_second(self) -> Self:
+        return type(self)(self.taken_at + timedelta(seconds=1), self.prefix)
+
+    @property
+    def data_name(self) -> str:
+        """Of a backup that is neither compressed nor encrypted."""
+        return self.data_name_in(Form.PLAIN)
+
+    def data_name_in(self, form: Form) -> str:
+        return f"{self}{form}"
+
+    @property
+    def metadata_name(self) -> str:
+        return f"{self}{METADATA}"
+
+    @property
+    def pin_name(self) -> str:
+        return f"{self}.pin.json"
+
+    @property
+    def confirmation_name(self) -> str:
+        return f"{self}.confirmed.json"
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Every file that a backup may have, in the order in which they are taken away: it is gone with the first."""
+        return self.metadata_name, *map(self.data_name_in, Form), self.pin_name, self.confirmation_name
+
+    def __str__(self) -> str:
+        at = self.taken_at  # strftime does not write four digits of every year
+        return f"{self.prefix}_{at.year:04}{at.month:02}{at.day:02}_{at.hour:02}{at.minute:02}{at.second:02}"
