@@ -61,6 +61,11 @@ def test_list_shows_the_entries_of_the_api(command: Command) -> None:
         "is_suspect": False,
         "suspicions": [],
         "is_ahead": False,
+        "compression": None,
+        "recipients": [],
+        "is_sealed": False,
+        "content_size_bytes": metadata["file_size_bytes"],
+        "content_checksum": metadata["checksum"],
     }
     assert metadata["mongo_url"] == f"127.0.0.1:{command.server.port}"
 
