@@ -45,16 +45,16 @@ def check(
 _NOT_TRIED = f"Not tried without --connect: {', '.join(preflight.SUBJECTS)}."
 
 
-def _is_good(found: list[preflight.Finding]) -> bool:
+def _is_good(found: list[preflight.Check]) -> bool:
     return all(one.is_good is not False for one in found)
 
 
-def _verdict(found: list[preflight.Finding]) -> str:
+def _verdict(found: list[preflight.Check]) -> str:
     bad = [one.subject for one in found if one.is_good is False]
     return f"Not ready: {', '.join(bad)}." if bad else "The configuration is good, and everything it needs is there."
 
 
-async def _tried(chosen: config.Settings) -> list[preflight.Finding]:
+async def _tried(chosen: config.Settings) -> list[preflight.Check]:
     quiet_logs(chosen)
     async with open_service(chosen) as service:
         return await preflight.look(chosen, service.database)

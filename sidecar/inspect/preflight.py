@@ -24,7 +24,7 @@ SUBJECTS = ("MongoDB", "its user's rights", "the backup directory", "its free sp
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Check:
     """One thing that was tried. `is_good` is None where it could not be told."""
 
     subject: str
@@ -33,25 +33,25 @@ class Finding:
     cure: str = ""
 
 
-async def look(settings: Settings, database: Database) -> list[Finding]:
+async def look(settings: Settings, database: Database) -> list[Check]:
     """Everything that was tried, in order."""
     stores = [LocalStore(settings.backup_dir, one) for one in settings.sets.values()]
     found = [one async for one in _server(settings, database)]
     return [*found, *await in_thread(lambda: [*_directories(stores), _space(settings, stores[0])])]
 
 
-async def _server(settings: Settings, database: Database) -> AsyncIterator[Finding]:
+async def _server(settings: Settings, database: Database) -> AsyncIterator[Check]:
     try:
         version = await _version(database)
-        yield Finding("mongodb", is_good=True, message=f"{settings.mongo_host} answers, version {version}")
+        yield Check("mongodb", is_good=True, message=f"{settings.mongo_host} answers, version {version}")
     except SourceError as error:
-        yield Finding("mongodb", is_good=False, message=str(error), cure=error.cure)
+        yield Check("mongodb", is_good=False, message=str(error), cure=error.cure)
         return
     try:
         for one in await _rights(settings, database):
             yield one
     except SourceError as error:
-        yield Finding("rights", is_good=False, message=str(error), cure=error.cure)
+        yield Check("rights", is_good=False, message=str(error), cure=error.cure)
     yield await _clock(database)
 
 
@@ -64,72 +64,70 @@ async def _version(database: Database) -> str:
         raise SourceStalled(f"asking MongoDB for its version: no answer within {WITHIN_SECONDS:g} s") from None
 
 
-async def _rights(settings: Settings, database: Database) -> list[Finding]:
+async def _rights(settings: Settings, database: Database) -> list[Check]:
     granted = await rights.privileges(database, WITHIN_SECONDS)
     if granted is None:
         list_names = {"listCollections": 1, "nameOnly": True, "cursor": {}}
         await database.command(list_names, within_seconds=WITHIN_SECONDS, otherwise=AccessRefused)
-        return [Finding("rights", is_good=True, message="the server asks nobody who they are: everything is allowed")]
+        return [Check("rights", is_good=True, message="the server asks nobody who they are: everything is allowed")]
     return [_right(settings, purpose, rights.missing(purpose, granted)) for purpose in rights.purposes(settings)]
 
 
-def _right(settings: Settings, purpose: rights.Purpose, missing: list[str]) -> Finding:
+def _right(settings: Settings, purpose: rights.Purpose, missing: list[str]) -> Check:
     where = f"the database {purpose.database}" if purpose.database else "every database"
     subject = f"rights: {purpose.name}"
     if not missing:
-        return Finding(subject, is_good=True, message=f"the user has all that it needs on {where}")
+        return Check(subject, is_good=True, message=f"the user has all that it needs on {where}")
     words = f"the user lacks {', '.join(missing)} on {where}"
     if purpose.name == "restore" and not settings.restore_on_empty:
         cure = "Nothing restores by itself here: restore as a user that may, or give this one the role sidecarRestore."
-        return Finding(subject, is_good=None, message=words, cure=cure)
+        return Check(subject, is_good=None, message=words, cure=cure)
     cure = "Make the roles of deploy/mongodb/roles.js and give them to the user"
     if purpose.name == "drill":
         named = "" if purpose.database else " and a database of its own in SIDECAR_DRILL_DB"
         cure += f"{named}, or switch drills off with an empty SIDECAR_DRILL_SCHEDULE"
-    return Finding(subject, is_good=False, message=words, cure=f"{cure}.")
+    return Check(subject, is_good=False, message=words, cure=f"{cure}.")
 
 
-async def _clock(database: Database) -> Finding:
+async def _clock(database: Database) -> Check:
     server = await database.time(WITHIN_SECONDS)
     if server is None:
-        return Finding("clock", is_good=None, message="the server does not say what time it has")
+        return Check("clock", is_good=None, message="the server does not say what time it has")
     apart = (datetime.now(UTC) - server).total_seconds()
     words = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} MongoDB's"
     if abs(apart) <= GRACE.total_seconds():
-        return Finding("clock", is_good=True, message="agrees with MongoDB's" if abs(apart) < 1 else words)
-    return Finding("clock", is_good=False, message=words, cure="Set both machines' clocks by NTP.")
+        return Check("clock", is_good=True, message="agrees with MongoDB's" if abs(apart) < 1 else words)
+    return Check("clock", is_good=False, message=words, cure="Set both machines' clocks by NTP.")
 
 
-def _directories(stores: list[LocalStore]) -> Iterator[Finding]:
+def _directories(stores: list[LocalStore]) -> Iterator[Check]:
     root = stores[0].root
     if not root.exists():
         yield _new(root)
         return
     for directory, store in {store.directory: store for store in stores}.items():
         if store.is_writable():
-            yield Finding("directory", is_good=True, message=f"{directory} can be written")
+            yield Check("directory", is_good=True, message=f"{directory} can be written")
         else:
-            yield Finding("directory", is_good=False, message=f"{directory} cannot be written", cure=_GIVE)
+            yield Check("directory", is_good=False, message=f"{directory} cannot be written", cure=_GIVE)
 
 
 _GIVE = "Give it to the user that the sidecar runs as, and mount it for writing."
 
 
-def _new(root: Path) -> Finding:
+def _new(root: Path) -> Check:
     above = next(one for one in root.absolute().parents if one.exists())
     if os.access(above, os.W_OK | os.X_OK):
-        return Finding("directory", is_good=True, message=f"{root} does not exist yet and can be made in {above}")
-    return Finding(
-        "directory", is_good=False, message=f"{root} does not exist and cannot be made in {above}", cure=_GIVE
-    )
+        return Check("directory", is_good=True, message=f"{root} does not exist yet and can be made in {above}")
+    return Check("directory", is_good=False, message=f"{root} does not exist and cannot be made in {above}", cure=_GIVE)
 
 
-def _space(settings: Settings, store: LocalStore) -> Finding:
+def _space(settings: Settings, store: LocalStore) -> Check:
     try:
         free = store.space().free
     except SidecarError as error:
-        return Finding("space", is_good=False, message=str(error), cure=error.cure)
+        return Check("space", is_good=False, message=str(error), cure=error.cure)
     words = f"{free / MB:,.0f} MiB are free, MIN_STORAGE_MB asks for {settings.min_storage_mb:g} MiB"
     if free >= settings.min_storage_bytes:
-        return Finding("space", is_good=True, message=words)
-    return Finding("space", is_good=False, message=words, cure="Make room on that file system, or give it more.")
+        return Check("space", is_good=True, message=words)
+    return Check("space", is_good=False, message=words, cure="Make room on that file system, or give it more.")

@@ -25,7 +25,7 @@ def command(exact: ServerProcess, tmp_path: Path) -> Command:
     return Command(exact, tmp_path / "backups", variables)
 
 
-async def tried(command: Command, **variables: str) -> list[preflight.Finding]:
+async def tried(command: Command, **variables: str) -> list[preflight.Check]:
     settings = config.load(command.environment | variables)
     async with open_service(settings) as service:
         return await preflight.look(settings, service.database)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sidecar.cli.terminal.console import say
 from sidecar.cli.terminal.tables import Column, Table
-from sidecar.inspect.preflight import Finding
+from sidecar.inspect.preflight import Check
 
 _MARKS = {True: ("✔", "green"), False: ("✘", "red"), None: ("?", "yellow")}
 
@@ -16,7 +16,7 @@ def settings(rows: Iterable[tuple[str, str, str]]) -> None:
     table.show()
 
 
-def findings(found: Iterable[Finding]) -> None:
+def findings(found: Iterable[Check]) -> None:
     for one in found:
         mark, style = _MARKS[one.is_good]
         say(f"{mark} {one.subject}: {one.message}", style)
