@@ -30,10 +30,10 @@ def _states(one: One) -> dict[str, float]:
 
 def _recipients(one: One) -> dict[str, float]:
     """Those that are configured, and those that stored backups are encrypted for."""
-    found = Counter({key_name(key): 0 for key in one.rules.recipients})
+    found = Counter({"none": 0, **{key_name(key): 0 for key in one.rules.recipients}})
     for backup in one.view.backups:
-        if backup.manifest is not None and backup.manifest.encryption is not None:
-            found.update(map(key_name, backup.manifest.encryption.recipients))
+        encryption = backup.manifest.encryption if backup.manifest else None
+        found.update(map(key_name, encryption.recipients) if encryption else ["none"])
     return dict(found)
 
 
@@ -81,7 +81,7 @@ STORED = (
     by(
         "recipient",
         "recipient_backups",
-        "Backups that a public key's owner can read, by its short name; 0 once a key that was taken out is needed no more.",
+        "Backups that a public key's owner can read, by its short name, and `none` for those that are not encrypted.",
         _recipients,
     ),
     of_set(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -75,7 +76,8 @@ class Operations:
     async def drill(self, set_names: Iterable[str]) -> Job:
         names = list(set_names)
         for name in names:
-            await in_thread(self._service.newest_to_rehearse, name)
+            with suppress(BackupNotFound):  # which the job's own run says
+                await in_thread(self._service.newest_to_rehearse, name)
         return await self._jobs.start(Kind.DRILL, Trigger.MANUAL, {name: self._drill(name) for name in names})
 
     async def begin_scheduled(self, routine: Routine, accounted: Accounted) -> None:
