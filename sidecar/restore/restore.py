@@ -25,7 +25,8 @@ from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import in_thread
 from sidecar.store.contents import contents
 from sidecar.store.durable import Identity
-from sidecar.store.local import LocalStore, identity_of
+from sidecar.store.files import identity_of
+from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest, verify
 
 log = structlog.get_logger(__name__)

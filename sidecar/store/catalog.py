@@ -1,226 +1,16 @@
-"""What backups there are and whether each can be trusted; always rebuilt from the files, never a truth of its own.
+"""What backups there are and whether each can be trusted; always rebuilt from the files, never a truth of its own."""
 
-What is read once is kept in memory: a look costs what has changed since the last one. Each look asks whether files have come or
-gone and whether the newest are still the same; all of them are looked at again by `refresh`.
-"""
-
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import islice
-from threading import Lock
-from typing import Final
+from datetime import datetime
 
-from sidecar.errors import BackupInvalid, BackupNotFound, Busy, IdentityRequired, StorageError
+from sidecar.errors import BackupNotFound, IdentityRequired
 from sidecar.events import Listener, nobody
-from sidecar.model import NOT_READ, VERIFIED, BackupId, BackupState, Form, Manifest, Pin, StoredBackup, Verdict
+from sidecar.model import VERIFIED, BackupId, Manifest, StoredBackup, Verdict
 from sidecar.rules import counting
 from sidecar.store.durable import Identity
-from sidecar.store.findings import Finding, Findings
-from sidecar.store.local import Files, LocalStore, State
-from sidecar.store.verify import read_manifest, verify
-
-ORPHAN: Final = Verdict(BackupState.ORPHAN, "Data without metadata: never finished, or its metadata was lost")
-MISSING: Final = Verdict(BackupState.MISSING, "Metadata without its data file")
-LOOKED_AT_AGAIN: Final = 50  # of the newest, at each look
-PASSING_SECONDS: Final = 60.0  # after which what could not be read is tried again
-_NEVER: Final = object()
-COARSE_NS: Final = 2_000_000_000  # two changes of a directory within so long may leave the same time behind
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What was found of one backup, and from what."""
-
-    files: Files
-    backup: StoredBackup
-    pin: Pin | None = None
-    try_again_at: float | None = None  # monotonic; where it could not be read just now
-
-    @property
-    def is_passing(self) -> bool:
-        return self.try_again_at is not None or (self.pin is not None and self.pin.until is not None)
-
-
-class _Shelf:
-    """The backups of one set. Nobody reads a file twice at once: one look at a time."""
-
-    def __init__(self, store: LocalStore, remembered: Findings | None, *, reads: bool) -> None:
-        self.store = store
-        self._reads = reads
-        self.findings: dict[BackupId, Finding] = {}
-        self._remembered = remembered
-        self._on_disk: Mapping[BackupId, Finding] = {}
-        self._recalled: object = _NEVER  # the version of what was last recalled
-        self._unsaved: set[BackupId] = set()
-        self._mutex = Lock()
-        self._files: dict[BackupId, Files] = {}  # newest first
-        self._state: State | None = None
-        self._is_whole = False
-        self._known: dict[BackupId, _Known] = {}
-        self._backups: tuple[StoredBackup, ...] | None = None
-        self._passing: list[_Known] = []  # what is true for a time only
-
-    # -- asking --------------------------------------------------------------------------------------------------------
-
-    def backups(self, listener: Listener, *, again: bool) -> tuple[StoredBackup, ...]:
-        with self._mutex:
-            self._look(again=again)
-            if self._backups is None or any(map(self._is_outdated, self._passing)):
-                self._backups = tuple(self._judged(files, listener) for files in tuple(self._files.values()))
-                self._passing = [one for one in self._known.values() if one.is_passing]
-                self._save()
-            return self._backups
-
-    def find(self, backup_id: BackupId) -> StoredBackup:
-        with self._mutex:
-            self._look(again=False)
-            if backup_id not in self._files:
-                raise BackupNotFound(f"there is no backup {str(backup_id)!r}")
-            self._see(self.store.look_again(self._files[backup_id]))
-            found = self._judged(self._files[backup_id], nobody)
-            self._save()
-            return found
-
-    def identity(self, backup_id: BackupId, form: Form) -> Identity | None:
-        """Of its data file, as it is now."""
-        with self._mutex:
-            files = self._files.get(backup_id)
-        return self.store.look_again(files).data.get(form) if files else None
-
-    def note(self, finding: Finding) -> None:
-        with self._mutex:
-            before = self.findings.get(finding.backup_id)
-            if before and before.is_deep and before.verdict == finding.verdict and not finding.is_deep:
-                return  # a deep look that found the same tells more
-            self._find(finding)
-            self._known.pop(finding.backup_id, None)
-            self._backups = None
-            self._save()
-
-    # -- looking at the files ------------------------------------------------------------------------------------------
-
-    def _look(self, *, again: bool) -> None:
-        """Raises StorageError."""
-        before = self.store.state()
-        if again or not self._is_whole or before != self._state:
-            self._scan(before)
-        else:
-            for files in tuple(islice(self._files.values(), LOOKED_AT_AGAIN)):
-                self._see(self.store.look_again(files))
-
-    def _scan(self, before: State | None) -> None:
-        is_settled = before is None or time.time_ns() - before[2] > COARSE_NS
-        files = {found.id: found for found in self.store.scan()}
-        if files != self._files:
-            self._backups = None
-        self._files = files
-        self._state, self._is_whole = before, is_settled
-        for gone in self._known.keys() - files.keys():
-            del self._known[gone]
-        self._recall()
-        self._forget()
-
-    def _see(self, now: Files) -> None:
-        if self._files[now.id] != now:
-            self._files[now.id] = now
-            self._backups = None
-
-    # -- judging -------------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _is_outdated(one: _Known) -> bool:
-        if one.try_again_at is not None and one.try_again_at < time.monotonic():
-            return True
-        return one.pin is not None and one.pin.holds_at(datetime.now(UTC)) != one.backup.is_pinned
-
-    def _judged(self, files: Files, listener: Listener) -> StoredBackup:
-        known = self._known.get(files.id)
-        if known is None or known.files != files or self._is_outdated(known):
-            known = self._known[files.id] = self._found(files, listener)
-        return known.backup
-
-    def _found(self, files: Files, listener: Listener) -> _Known:
-        manifest, verdict, try_again_at = None, ORPHAN, None
-        if files.has_metadata:
-            try:
-                manifest = self._manifest(files)
-                verdict = self._verdict(files, manifest, listener)
-            except BackupNotFound:  # deleted since the directory was listed
-                verdict = MISSING
-            except BackupInvalid as error:
-                verdict = Verdict(BackupState.INVALID, str(error))
-            except (StorageError, Busy) as error:  # it may pass: nothing to remember
-                verdict, try_again_at = Verdict(BackupState.INVALID, str(error)), time.monotonic() + PASSING_SECONDS
-        pin = self.store.read_pin(files.id) if files.has_pin else None
-        is_pinned = pin is not None and pin.holds_at(datetime.now(UTC))
-        finding = self.findings.get(files.id)
-        backup = StoredBackup(
-            id=files.id,
-            set_name=self.store.set.name,
-            manifest=manifest,
-            size_bytes=_size(files, manifest),
-            verdict=verdict,
-            verified_at=finding.found_at if finding and finding.verdict == verdict else None,
-            is_pinned=is_pinned,
-            pinned_until=pin.until if pin and is_pinned else None,
-            is_confirmed=files.is_confirmed,
-            form=manifest.form if manifest else next(iter(files.data), Form.PLAIN),
-        )
-        return _Known(files, backup, pin, try_again_at)
-
-    def _manifest(self, files: Files) -> Manifest:
-        known = self._known.get(files.id)
-        if known and known.backup.manifest and known.files.metadata_identity == files.metadata_identity:
-            return known.backup.manifest
-        return read_manifest(self.store, files.id)
-
-    def _verdict(self, files: Files, manifest: Manifest, listener: Listener) -> Verdict:
-        identity = files.data.get(manifest.form)
-        if identity is None:
-            return MISSING
-        finding = self.findings.get(files.id)
-        if finding is None or not finding.is_about(files, manifest):
-            if not self._reads:
-                return NOT_READ
-            verdict = verify(self.store, files.id, listener)
-            finding = _finding(files.id, identity, manifest, verdict)
-            self._find(finding)
-        return finding.verdict
-
-    # -- remembering ---------------------------------------------------------------------------------------------------
-
-    def _find(self, finding: Finding) -> None:
-        self.findings[finding.backup_id] = finding
-        self._unsaved.add(finding.backup_id)
-
-    def _recall(self) -> None:
-        """What other processes found since; what this one has just found itself goes before."""
-        if self._remembered is None or (version := self._remembered.version()) == self._recalled:
-            return
-        self._recalled = version
-        there = {one: found for one, found in self._remembered.known().items() if one in self._files}
-        for backup_id, finding in there.items():
-            if finding != self._on_disk.get(backup_id) and backup_id not in self._unsaved:
-                self.findings[backup_id] = finding
-                self._known.pop(backup_id, None)
-                self._backups = None
-        self._on_disk = there
-
-    def _forget(self) -> None:
-        gone = [one for one in self.findings if one not in self._files]
-        for backup_id in gone:
-            del self.findings[backup_id]
-        if self._remembered is not None:
-            self._remembered.save((), gone)
-
-    def _save(self) -> None:
-        found = {one: self.findings[one] for one in self._unsaved if one in self.findings}
-        if self._remembered is not None:
-            self._remembered.save(found.values())
-        self._on_disk = {**self._on_disk, **found}
-        self._unsaved.clear()
+from sidecar.store.findings import Findings
+from sidecar.store.local import LocalStore
+from sidecar.store.shelf import Shelf, finding_of
 
 
 class Catalog:
@@ -234,7 +24,7 @@ class Catalog:
         Without `reads` no data is read: what nobody has found out yet is NOT_READ.
         """
         self.stores = stores
-        self._shelves = {name: _Shelf(store, remembered, reads=reads) for name, store in stores.items()}
+        self._shelves = {name: Shelf(store, remembered, reads=reads) for name, store in stores.items()}
 
     def backups(self, set_name: str, listener: Listener = nobody) -> tuple[StoredBackup, ...]:
         """All of a set's backups, newest first, each verified now or since its files last changed. Raises StorageError."""
@@ -265,14 +55,14 @@ class Catalog:
             stored.id, stored.form
         )  # else it was replaced or deleted meanwhile
         if before is not None and is_same and stored.manifest is not None:
-            shelf.note(_finding(stored.id, before, stored.manifest, verdict, is_deep=is_deep))
+            shelf.note(finding_of(stored.id, before, stored.manifest, verdict, is_deep=is_deep))
         return verdict
 
     def committed(self, manifest: Manifest, identity: Identity) -> None:
         """Believe what the commit of a backup has proven: what was read back from the disk is what was written."""
         backup_id = BackupId.parse(manifest.backup_id)
         if backup_id is not None:
-            self._shelves[manifest.backup_type].note(_finding(backup_id, identity, manifest, VERIFIED))
+            self._shelves[manifest.backup_type].note(finding_of(backup_id, identity, manifest, VERIFIED))
 
     def verified_deep_at(self, stored: StoredBackup) -> datetime | None:
         finding = self._shelves[stored.set_name].findings.get(stored.id)
@@ -283,24 +73,3 @@ def require_open(stored: StoredBackup) -> None:
     """That its content can be read here. Raises IdentityRequired."""
     if stored.is_sealed:
         raise IdentityRequired(f"{stored.id} is encrypted, and no private key that is here opens it")
-
-
-def _size(files: Files, manifest: Manifest | None) -> int:
-    """Of its data file; where nothing tells which that is, of all there are."""
-    if manifest is None:
-        return files.size_bytes
-    identity = files.data.get(manifest.form)
-    return identity[0] if identity else 0
-
-
-def _finding(
-    backup_id: BackupId, identity: Identity, manifest: Manifest, verdict: Verdict, *, is_deep: bool = False
-) -> Finding:
-    return Finding(
-        backup_id=backup_id,
-        identity=identity,
-        checksum=manifest.checksum,
-        verdict=verdict,
-        found_at=datetime.now(UTC),
-        is_deep=is_deep,
-    )

@@ -10,7 +10,8 @@ from sidecar.archive.content import Content, reading
 from sidecar.errors import BackupInvalid
 from sidecar.model import BackupId, Manifest
 from sidecar.store.durable import Identity
-from sidecar.store.local import LocalStore, identity_of
+from sidecar.store.files import identity_of
+from sidecar.store.local import LocalStore
 
 
 @contextmanager

@@ -4,17 +4,16 @@ A file becomes visible only by: temporary name → fsync → rename → fsync of
 exists when its metadata does, so the metadata is always the last to come and the first to go.
 """
 
-import errno
 import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from io import BufferedReader, FileIO
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -24,6 +23,7 @@ from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError, St
 from sidecar.model import BackupId, BackupSet, Confirmation, Form, Pin
 from sidecar.store.draft import Draft
 from sidecar.store.durable import TEMPORARY, Identity, as_identity, publish, remove, sync_directory
+from sidecar.store.files import opened
 from sidecar.store.lock import Lock, claim, share
 from sidecar.store.volume import volume
 
@@ -184,18 +184,8 @@ class LocalStore:
             share(file, str(backup_id))
             yield file
 
-    @contextmanager
-    def _open(self, name: str, *, to_claim: bool = False) -> Iterator["BufferedReader[Any]"]:
-        try:
-            descriptor = _opened(self.directory / name, to_claim=to_claim)
-        except FileNotFoundError:
-            raise BackupNotFound(f"there is no file {name} in {self.directory}") from None
-        except _NoFile:
-            raise BackupNotFound(f"{name} in {self.directory} is not a file") from None
-        except OSError as error:
-            raise StorageError.of(error, f"opening {name}") from error
-        with BufferedReader(_Raw(descriptor, name)) as file:
-            yield file
+    def _open(self, name: str, *, to_claim: bool = False) -> AbstractContextManager["BufferedReader[Any]"]:
+        return opened(self.directory / name, to_claim=to_claim)
 
     def is_being_read(self, backup_id: BackupId) -> bool:
         try:
@@ -296,64 +286,3 @@ class LocalStore:
             return None
         except (StorageError, OSError, ValidationError):
             return Pin()
-
-
-def identity_of(file: IO[bytes]) -> Identity:
-    """What a file is as long as nobody changes or replaces it. Raises StorageError."""
-    try:
-        found = os.fstat(file.fileno())
-    except OSError as error:
-        raise StorageError.of(error, "looking at an open file") from error
-    return found.st_size, found.st_mtime_ns, found.st_ino
-
-
-class _NoFile(Exception):
-    """A directory, a pipe, a link or the like."""
-
-
-def _opened(path: Path, *, to_claim: bool) -> int:
-    """A descriptor for reading. Raises OSError, and _NoFile where it is no regular file."""
-    try:
-        descriptor = _descriptor(path, to_claim=to_claim)
-    except OSError as error:
-        if error.errno == errno.ELOOP:  # what O_NOFOLLOW says of a symbolic link
-            raise _NoFile from None
-        raise
-    try:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    except OSError:
-        os.close(descriptor)
-        raise
-    if not is_file:
-        os.close(descriptor)
-        raise _NoFile
-    return descriptor
-
-
-def _descriptor(path: Path, *, to_claim: bool) -> int:
-    """One to be claimed is open for writing where that is possible, as NFS wants it for that."""
-    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # non-blocking, because a named pipe would else be waited for
-    if to_claim:
-        with suppress(OSError):
-            return os.open(path, os.O_RDWR | flags)
-    return os.open(path, os.O_RDONLY | flags)
-
-
-class _Raw(FileIO):
-    """A file of which a read that fails is an error of the storage, wherever it is read."""
-
-    def __init__(self, descriptor: int, name: str) -> None:
-        super().__init__(descriptor)
-        self._name = name
-
-    def readinto(self, buffer: Any) -> int | None:
-        try:
-            return super().readinto(buffer)
-        except OSError as error:
-            raise StorageError.of(error, f"reading {self._name}") from error
-
-    def readall(self) -> bytes:
-        try:
-            return super().readall()
-        except OSError as error:
-            raise StorageError.of(error, f"reading {self._name}") from error

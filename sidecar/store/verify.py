@@ -17,7 +17,8 @@ from sidecar.errors import BackupInvalid, BackupNotFound, IdentityRequired
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Verdict
 from sidecar.store.contents import contents
-from sidecar.store.local import LocalStore, identity_of
+from sidecar.store.files import identity_of
+from sidecar.store.local import LocalStore
 
 NOT_CHECKED = "encrypted for others: content not checked here"
 _BLOCK_BYTES = 1 << 20  # small enough to be told to stop between two, also on a slow disk

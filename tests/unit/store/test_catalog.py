@@ -13,8 +13,8 @@ import pytest
 from sidecar.archive.manifest import to_bytes
 from sidecar.errors import StorageError
 from sidecar.model import BackupId, BackupState, Pin
-from sidecar.store import catalog as module
-from sidecar.store import local
+from sidecar.store import files
+from sidecar.store import shelf as module
 from sidecar.store.catalog import Catalog
 from sidecar.store.findings import Findings
 from sidecar.store.local import LocalStore
@@ -145,18 +145,18 @@ def test_what_cannot_be_read_is_one_invalid_backup_for_as_long_as_that_lasts(
     monkeypatch.setattr(module, "PASSING_SECONDS", -1.0)
     ids = [whole(store, number) for number in range(3)]
     bad = ids[1]
-    readinto = local._Raw.readinto
+    readinto = files._Raw.readinto
 
     def failing(self: Any, buffer: Any) -> Any:
         if self._name == f"{bad}{suffix}":
             raise StorageError.of(OSError(errno.EIO, os.strerror(errno.EIO)), f"reading {self._name}")
         return readinto(self, buffer)
 
-    monkeypatch.setattr(local._Raw, "readinto", failing)
+    monkeypatch.setattr(files._Raw, "readinto", failing)
     catalog = catalog_of(store)
     assert states(catalog) == {str(one): "invalid" if one == bad else "valid" for one in ids}
     assert catalog.find(str(bad)).verdict.message == f"reading {bad}{suffix}: Input/output error"
-    monkeypatch.setattr(local._Raw, "readinto", readinto)
+    monkeypatch.setattr(files._Raw, "readinto", readinto)
     assert states(catalog) == {str(one): "valid" for one in ids}
     assert states(catalog_of(store)) == {str(one): "valid" for one in ids}
 

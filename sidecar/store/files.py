@@ -1,0 +1,89 @@
+"""Opening a file of a backup: a regular one only, without waiting for anybody, and every failure is the storage's."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader, FileIO
+from pathlib import Path
+from typing import IO, Any
+
+from sidecar.errors import BackupNotFound, StorageError
+from sidecar.store.durable import Identity
+
+
+@contextmanager
+def opened(path: Path, *, to_claim: bool = False) -> Iterator["BufferedReader[Any]"]:
+    """For reading; `to_claim` also for an exclusive lock. Raises BackupNotFound, StorageError; so do its reads."""
+    try:
+        descriptor = _regular(path, to_claim=to_claim)
+    except FileNotFoundError:
+        raise BackupNotFound(f"there is no file {path.name} in {path.parent}") from None
+    except _NoFile:
+        raise BackupNotFound(f"{path.name} in {path.parent} is not a file") from None
+    except OSError as error:
+        raise StorageError.of(error, f"opening {path.name}") from error
+    with BufferedReader(_Raw(descriptor, path.name)) as file:
+        yield file
+
+
+def identity_of(file: IO[bytes]) -> Identity:
+    """What a file is as long as nobody changes or replaces it. Raises StorageError."""
+    try:
+        found = os.fstat(file.fileno())
+    except OSError as error:
+        raise StorageError.of(error, "looking at an open file") from error
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+class _NoFile(Exception):
+    """A directory, a pipe, a link or the like."""
+
+
+def _regular(path: Path, *, to_claim: bool) -> int:
+    """A descriptor for reading. Raises OSError, and _NoFile where it is no regular file."""
+    try:
+        descriptor = _descriptor(path, to_claim=to_claim)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # what O_NOFOLLOW says of a symbolic link
+            raise _NoFile from None
+        raise
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:
+        os.close(descriptor)
+        raise
+    if not is_file:
+        os.close(descriptor)
+        raise _NoFile
+    return descriptor
+
+
+def _descriptor(path: Path, *, to_claim: bool) -> int:
+    """One to be claimed is open for writing where that is possible, as NFS wants it for that."""
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # non-blocking, because a named pipe would else be waited for
+    if to_claim:
+        with suppress(OSError):
+            return os.open(path, os.O_RDWR | flags)
+    return os.open(path, os.O_RDONLY | flags)
+
+
+class _Raw(FileIO):
+    """A file of which a read that fails is an error of the storage, wherever it is read."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        super().__init__(descriptor)
+        self._name = name
+
+    def readinto(self, buffer: Any) -> int | None:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise StorageError.of(error, f"reading {self._name}") from error
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as error:
+            raise StorageError.of(error, f"reading {self._name}") from error
