@@ -122,7 +122,7 @@ def test_the_error_of_a_broken_disk_is_raised_as_it_is() -> None:
         ("age1nonsense", "expected a valid public key"),
         ("ssh-ed25519 AAAA", "expected a valid public key"),
         ("", "expected a public key of age"),
-        (str(OURS), "not a private one"),
+        pytest.param(str(OURS), "not a private one", id="a private key"),
     ],
 )
 def test_what_is_no_public_key_is_refused_and_not_repeated(text: str, said: str) -> None:
