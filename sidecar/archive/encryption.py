@@ -112,7 +112,7 @@ class _Guarded:
     def _guarded(self, argument: object) -> Any:
         try:
             return self._call(argument)
-        except Exception as error:
+        except Exception as error:  # whatever it was, it is raised again
             self.error = error
             raise
 

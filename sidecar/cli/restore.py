@@ -13,7 +13,7 @@ from sidecar.cli.running import IdOrNone, Json, run
 from sidecar.cli.terminal import console, restores
 from sidecar.cli.terminal.progress import progress
 from sidecar.restore import plan as planning
-from sidecar.restore.restore import choose
+from sidecar.restore.restore import Chosen, Order, choose
 from sidecar.restore.safety import Result
 from sidecar.service import Service
 
@@ -61,14 +61,17 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
             if no_safety not in (None, order.target_db):
                 raise errors.UsageError(f"--no-safety: expected the database's name, {order.target_db}")
             _require_consent(order.target_db, yes=yes)
-            verified = verified or await choose(order)
-            await service.recover()
-            with progress() as listener:
-                result = await service.restore(replace(order, listener=listener), verified, safety=no_safety is None)
-            _show_result(result, as_json=as_json)
+            _show_result(await _restored(service, order, verified, safety=no_safety is None), as_json=as_json)
         return exits.OK
 
     run(use, interrupted=None if dry_run else "this restore had replaced nothing yet, or was complete")
+
+
+async def _restored(service: Service, order: Order, verified: Chosen | None, *, safety: bool) -> Result:
+    verified = verified or await choose(order)
+    await service.recover()
+    with progress() as listener:
+        return await service.restore(replace(order, listener=listener), verified, safety=safety)
 
 
 def _show_result(result: Result, *, as_json: bool) -> None:

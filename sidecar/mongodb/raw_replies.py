@@ -37,6 +37,6 @@ class _Closed:
         try:
             options: Any = raw_bson._RAW_ARRAY_BSON_OPTIONS  # noqa: SLF001 - its documents keep arrays as bytes
             reply = options.document_class(self._response.payload_document, options)
-            return [bson._decode_selective(reply, user_fields, options)]  # noqa: SLF001
+            return [bson._decode_selective(reply, user_fields, options)]  # noqa: SLF001 - what the driver itself calls here
         except (AttributeError, TypeError):  # another PyMongo
             return list(self._response.raw_response(cursor_id, user_fields))

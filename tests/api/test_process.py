@@ -85,7 +85,7 @@ def test_openmetrics_is_given_to_who_prefers_it(served: Served) -> None:
         "GET", "/metrics", token=None, headers={"Accept": "application/openmetrics-text; version=1.0.0"}
     )
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
-    families = list(openmetrics.text_string_to_metric_families(answer.body.decode()))  # type: ignore[no-untyped-call]
+    families = list(openmetrics.text_string_to_metric_families(answer.body.decode()))  # type: ignore[no-untyped-call] # it has no types
     units = {one.name: one.unit for one in families if one.name.startswith("mongobackup_")}
     words = {name: name.rpartition("_")[2] for name in units}
     assert units == {name: word if word in ("seconds", "bytes") else "" for name, word in words.items()}

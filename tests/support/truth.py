@@ -214,7 +214,7 @@ class Record:
 
     def _last(self, prefix: str, kind: str, name: str) -> Samples:
         which = "outcome IN ('succeeded', 'failed')" if kind == "drill" else REAL  # one that was cut off proves nothing
-        query = f"SELECT {{}} FROM runs WHERE kind = ? AND set_name = ? AND {which} {LAST}"  # noqa: S608
+        query = f"SELECT {{}} FROM runs WHERE kind = ? AND set_name = ? AND {which} {LAST}"  # noqa: S608 - constants
         return {
             f"{prefix}_timestamp_seconds": self._value(query.format("ended_at"), kind, name) / 1e6,
             f"{prefix}_success": self._value(query.format("outcome = 'succeeded'"), kind, name),
