@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 async def listening_at(path: Path, factory: Callable[[], asyncio.BaseProtocol]) -> AsyncIterator[None]:
     """Inside the `with` block. Where the file system takes no sockets, there is none, and that is said."""
     try:
-        server = await asyncio.get_running_loop().create_unix_server(factory, str(path))
-        await in_thread(path.chmod, FOR_US_ALONE)
+        bound = await in_thread(_bound, path)
+        server = await asyncio.get_running_loop().create_unix_server(factory, sock=bound)
     except OSError as error:
         log.warning("local_socket.not_opened", path=str(path), error=str(error))
         yield
@@ -34,6 +34,19 @@ async def listening_at(path: Path, factory: Callable[[], asyncio.BaseProtocol]) 
         server.close()
         with suppress(OSError):
             await in_thread(path.unlink, missing_ok=True)
+
+
+def _bound(path: Path) -> socket.socket:
+    """Where a server that was killed left its socket, that one goes. Raises OSError."""
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)
+        bound.bind(str(path))
+        path.chmod(FOR_US_ALONE)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def is_local(request: web.Request) -> bool:

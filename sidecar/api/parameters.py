@@ -1,9 +1,10 @@
 """What requests may say: paths, queries and bodies, validated before a handler sees them, and a part of the OpenAPI document."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from sidecar.model import BackupState, Kind, Outcome, Trigger
 from sidecar.rules.names import DATABASE_PATTERN
@@ -39,12 +40,21 @@ class WhichOrAll(Parameters):
     backup_type: SetName = "all"
 
 
+def _dated(value: object) -> object:
+    """A number would be taken for seconds since 1970."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9.+-]*", value):
+        raise ValueError("expected a date and a time with its zone such as 2026-11-28T16:00:00Z")
+    return value
+
+
 class ListQuery(WhichSets):
     """Which part of a list. `limit` and `offset` count what `state`, `trigger` and `until` leave."""
 
     state: BackupState | None = None
     trigger: Trigger | None = None
-    until: Annotated[AwareDatetime | None, Field(description="Only those taken then or before.")] = None
+    until: Annotated[
+        AwareDatetime | None, BeforeValidator(_dated), Field(description="Only those taken then or before.")
+    ] = None
     limit: Annotated[int, Field(ge=1, le=1000, description="Backups per set.")] = 1000
     offset: Annotated[int, Field(ge=0, le=1_000_000, description="Newer ones of each set that are left out.")] = 0
 

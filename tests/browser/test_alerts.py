@@ -36,7 +36,8 @@ def flip_a_bit(path: Path) -> None:
 def test_a_set_that_waits_for_its_first_backup_is_told_calmly(reader: Visit) -> None:
     reader.at()
     expect(reader.alert("Caution: main has no backup yet")).to_contain_text("Wait for it, or run it now.")
-    expect(reader.set_card("main")).to_contain_text("Critical")
+    expect(reader.set_card("main")).to_contain_text("No backup yet")
+    expect(reader.set_card("main")).not_to_contain_text("Critical")
 
 
 def test_a_flipped_bit_is_a_corrupt_badge_and_an_alert(reader: Visit, served: Served) -> None:

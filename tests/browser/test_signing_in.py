@@ -94,7 +94,9 @@ def test_who_may_only_read_sees_everything_and_no_button_that_writes(
         found = []
         for one in (reading, writing):
             page = one.at(address, token=None)
-            expect(page.locator("dialog .facts" if "backup/" in address and one is reading else "main")).to_be_visible()
+            expect(
+                page.locator("dialog .facts" if "backup/" in address and one is reading else "main").first
+            ).to_be_visible()
             buttons = page.get_by_role("button", include_hidden=True).all()
             names = {button.get_attribute("aria-label") or button.inner_text() for button in buttons}
             found.append(

@@ -114,6 +114,10 @@ class _OwnServer(ServerProcess):
         self._arguments = arguments
 
     def _launch(self) -> None:
+        """A port that was ours may be the near end of a client's attempt to reach it, for a moment."""
+        wait_for(self._is_ready, lambda: f"{self._module} did not start; its own words are on stderr")
+
+    def _is_ready(self) -> bool:
         theirs, ours = os.pipe()
         with os.fdopen(theirs, "rb") as heard:
             try:
@@ -123,8 +127,10 @@ class _OwnServer(ServerProcess):
                 os.close(ours)
             words = heard.readline().split()
         if words[:1] != [b"ready"]:
-            raise RuntimeError(f"{self._module} did not start; its own words are on stderr")
+            self.kill()
+            return False
         self.port = int(words[1])
+        return True
 
 
 class _Secantus(ServerProcess):

@@ -35,7 +35,7 @@ def test_the_native_codec_is_never_replaced_in_silence() -> None:
 
 
 def test_asking_for_what_is_not_installed_is_a_problem_of_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sidecar.config.table.has_native", lambda: False)
+    monkeypatch.setattr("sidecar.config.parsing.has_native", lambda: False)
 
     with pytest.raises(
         ConfigError, match="SIDECAR_CODEC: expected auto or python, because mongodb-backup-sidecar-native"
