@@ -10,6 +10,8 @@ from typer.main import get_command
 
 from sidecar.cli.examples import EXAMPLES, epilog
 
+PROGRAM = "sidecar"
+COMPLETING = "_SIDECAR_COMPLETE"  # the variable by which a shell asks how a line might go on
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 PANELS = {

@@ -9,9 +9,6 @@ from typer.completion import get_completion_script  # type: ignore[attr-defined]
 from sidecar.cli import commands
 from sidecar.cli.terminal import console
 
-PROGRAM = "sidecar"
-VARIABLE = "_SIDECAR_COMPLETE"
-
 app = commands.app()
 
 
@@ -26,4 +23,4 @@ class Shell(StrEnum):
 @app.command()
 def completion(shell: Annotated[Shell, typer.Argument(help="The shell that you type in.")]) -> None:
     """Print the lines that make a shell complete commands, options, sets and ids with Tab."""
-    console.say(get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell))
+    console.say(get_completion_script(prog_name=commands.PROGRAM, complete_var=commands.COMPLETING, shell=shell))

@@ -10,11 +10,10 @@ from typer.completion import completion_init  # type: ignore[attr-defined] # its
 
 from sidecar import __version__, errors
 from sidecar.cli import exits, streams
-from sidecar.cli.commands import SETTINGS, CommandGroup
+from sidecar.cli.commands import COMPLETING, PROGRAM, SETTINGS, CommandGroup
 from sidecar.cli.examples import FIRST, epilog
 from sidecar.cli.terminal import console
 
-COMPLETING = "_SIDECAR_COMPLETE"
 ABOUT = "Checksummed, verified, restorable backups of MongoDB collections."
 EXIT_CODES = "Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 a backup is invalid, 4 busy, 130 Ctrl-C."
 
@@ -44,7 +43,7 @@ def _require_values(arguments: list[str]) -> None:
 
 
 app = typer.Typer(
-    name="sidecar",
+    name=PROGRAM,
     cls=Program,
     help=ABOUT,
     epilog=epilog(FIRST, EXIT_CODES),
@@ -83,7 +82,7 @@ def run() -> None:
 
 def _code() -> int:
     try:
-        app(prog_name="sidecar")  # however it was called
+        app(prog_name=PROGRAM)  # however it was called
     except errors.SidecarError as error:
         console.complain(error)
         return exits.exit_code(error)
