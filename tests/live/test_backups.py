@@ -4,7 +4,7 @@ import pytest
 
 from support.damage import flip_a_bit
 from support.patience import wait_for
-from support.patients import ATTENDANCE, EVERY_SIX_SECONDS, MAIN, NewPatient, Patient, fill
+from support.patients import ATTENDANCE, EVERY_SIX_SECONDS, MAIN, NewPatient, Patient, every, fill
 from support.rig import DB
 from support.served import BACKUPS
 from support.servers import seed
@@ -23,8 +23,8 @@ def wait_for_backups(one: Patient, number: int) -> None:
 
 
 def test_a_backup_that_is_too_old(new_patient: NewPatient) -> None:
-    """And its cause, a pause that is too long, and its price, the error budget."""
-    one = new_patient(EVERY_SIX_SECONDS)
+    """And its cause, a pause that is too long, and its price, the error budget, which one late run would spend again."""
+    one = new_patient(every(15))
     one.pause()
     one.arrives("PausedTooLong", set="main")
     one.arrives("TooOld", set="main", severity="critical")

@@ -116,7 +116,9 @@ def test_who_is_told_what_of_two_jobs_in_two_clusters(
     directory.touch()
     assert paused.leader.post("/api/admin/schedule/pause").status == 200
     failing.leader.lab(labFault="listCollections", action="error", times=-1, code=6)
-    for _ in range(3):
+    assert failing.leader.post(f"{BACKUPS}/trigger?backup_type=main").status in (409, 502)
+    wait_for(lambda: any("RunFailed" in one for one in failing.told(watching)), lambda: failing.told(watching))
+    for _ in range(2):
         assert failing.leader.post(f"{BACKUPS}/trigger?backup_type=main").status in (409, 502)
     for served in dead.sidecars.values():
         served.kill()

@@ -17,8 +17,14 @@ from support.rig import DB
 from support.served import BACKUPS, Served
 from support.servers import ServerProcess, exact_server, seed
 
+
+def every(seconds: int) -> dict[str, str]:
+    """Settings that run `main` so often."""
+    return {"SIDECAR_MAIN_SCHEDULE": "", "SEED_INTERVAL_HOURS": str(seconds / 3600)}
+
+
 INTERVAL_SECONDS: Final = 6
-EVERY_SIX_SECONDS: Final = {"SIDECAR_MAIN_SCHEDULE": "", "SEED_INTERVAL_HOURS": str(INTERVAL_SECONDS / 3600)}
+EVERY_SIX_SECONDS: Final = every(INTERVAL_SECONDS)
 MAIN: Final = ("users", "students", "buses", "routes", "stops", "holidays", "device_keys")
 ATTENDANCE: Final = ("attendance", "events", "photo_references")
 
