@@ -6,9 +6,10 @@ READY := $(VENV)/.ready
 NATIVE := $(VENV)/.native
 NATIVE_SOURCES := $(wildcard native/*.toml native/Cargo.lock native/*.pyi native/src/*.rs native/src/*/*.rs native/tests/*.rs native/examples/*.rs)
 export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
+NEWEST ?= $(shell for v in 3.15 3.14 3.13 3.12; do python$$v -c "" 2>/dev/null && echo python$$v && break; done)
 CARGO := $(shell cargo clippy --version >/dev/null 2>&1 && echo cargo)
 
-.PHONY: alerts-mutants promtool-3 demo test native fuzz instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock sbom clean
+.PHONY: alerts-mutants promtool-3 demo test newest native fuzz instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock sbom clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +43,11 @@ demo: $(DEMO)  ## an embedded server with school data; makes, lists, verifies an
 test: $(NATIVE) check  ## all tests
 	cargo test --quiet --locked --manifest-path native/Cargo.toml
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --quiet
+
+newest:  ## the tests of rules, formats and codecs on the newest Python there is, or NEWEST=path, in an environment of its own
+	@test -n "$(NEWEST)" || { echo "newest: no python3.12 or newer is on PATH; name one: make newest NEWEST=/path/to/python3.14"; exit 2; }
+	$(MAKE) VENV=.venv-newest PYTHON="$(NEWEST)" .venv-newest/.native
+	.venv-newest/bin/python -m pytest --numprocesses 2 --quiet tests/unit tests/contract
 
 $(VENV)/.native-checked: $(READY) $(NATIVE_SOURCES)
 	cargo fmt --check --manifest-path native/Cargo.toml
