@@ -1,6 +1,5 @@
 """What requests may say: paths, queries and bodies, validated before a handler sees them, and a part of the OpenAPI document."""
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -41,10 +40,14 @@ class WhichOrAll(Parameters):
 
 
 def _dated(value: object) -> object:
-    """A number would be taken for seconds since 1970."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9.+-]*", value):
-        raise ValueError("expected a date and a time with its zone such as 2026-11-28T16:00:00Z")
-    return value
+    """The moment that a text in ISO 8601 names; a number, also one written as text, would be taken for seconds since 1970."""
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        raise ValueError("expected a date and a time with its zone such as 2026-11-28T16:00:00Z") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_dated)]
 
 
 class ListQuery(WhichSets):
@@ -52,9 +55,7 @@ class ListQuery(WhichSets):
 
     state: BackupState | None = None
     trigger: Trigger | None = None
-    until: Annotated[
-        AwareDatetime | None, BeforeValidator(_dated), Field(description="Only those taken then or before.")
-    ] = None
+    until: Annotated[Moment | None, Field(description="Only those taken then or before.")] = None
     limit: Annotated[int, Field(ge=1, le=1000, description="Backups per set.")] = 1000
     offset: Annotated[int, Field(ge=0, le=1_000_000, description="Newer ones of each set that are left out.")] = 0
 
@@ -149,7 +150,7 @@ def _in_utc(moment: datetime) -> datetime:
 class Until(Parameters):
     """An end; without one it holds until it is taken back."""
 
-    until: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+    until: Annotated[Moment, AfterValidator(_in_utc)] | None = None
 
 
 class RestoreBody(Parameters):

@@ -248,6 +248,9 @@ def test_a_pin_can_have_an_end(served: Served) -> None:
     assert (pinned["is_pinned"], pinned["pinned_until"]) == (True, "2099-01-01T00:00:00Z")
     over = served.call("PUT", f"{BACKUPS}/{backup_id}/pin", {"until": "2020-01-01T00:00:00Z"}).json
     assert (over["is_pinned"], over["pinned_until"]) == (False, None)
+    for no_moment in ("0.5", "2026", "2099-01-01T00:00:00", 5):
+        refused = served.call("PUT", f"{BACKUPS}/{backup_id}/pin", {"until": no_moment})
+        assert (refused.status, refused.json["errors"][0]["loc"]) == (422, ["body", "until"])
 
 
 def test_a_download_is_the_file_with_its_digests_whole_or_in_parts(served: Served) -> None:
