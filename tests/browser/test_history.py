@@ -1,18 +1,21 @@
 """The backups of a set: what each card says, finding one among thousands, and not losing it again."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from playwright.sync_api import expect
 from pymongo import MongoClient
 
-from sidecar.model import Trigger
+from sidecar.model import Form, Trigger
 from support.browser import Visit
+from support.forms import environment
 from support.many_backups import repeat
 from support.rig import BUSES, DB
 from support.served import BACKUPS, Served
-from support.servers import seed
+from support.servers import ServerProcess, seed
 
 WATCH_SHIFTS = """() => {
     window.marked = document.activeElement;
@@ -225,3 +228,24 @@ def test_a_backup_that_is_gone_is_said_to(reader: Visit) -> None:
     expect(reader.window).to_contain_text("seed_backup_20200101_000000")
     expect(reader.window.locator(".nothing")).to_be_visible()
     reader.expect_complaints("status of 404")
+
+
+def test_a_backup_encrypted_for_others_is_called_not_checked_here_and_never_invalid(
+    exact: ServerProcess, visits: Callable[..., Visit], tmp_path: Path
+) -> None:
+    """And nothing is offered that needs its content."""
+    seed(exact.uri, DB, {"users": BUSES})
+    sealed = environment(Form.COMPRESSED_AND_ENCRYPTED, tmp_path, with_key=False)
+    with Served(exact, tmp_path / "backups", sealed) as served:
+        made = served.back_up()
+        somebody = visits(served)
+        somebody.at("#/set/main")
+        row = somebody.backup(made["backup_id"])
+        expect(row.locator(".badge")).to_have_text(["Valid", "Not checked here"])
+        expect(row.get_by_role("link", name="Restore…")).to_have_count(0)
+        row.get_by_role("link", name=made["backup_id"]).first.click()
+        expect(somebody.window).to_contain_text("Encrypted for others")
+        expect(somebody.window.get_by_role("link", name="Compare…")).to_have_count(0)
+        somebody.window.get_by_role("button", name="Verify", exact=True).click()
+        expect(somebody.toast("succeeded")).to_be_visible()
+        expect(row.locator(".badge")).to_have_text(["Valid", "Not checked here"])
