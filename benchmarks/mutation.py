@@ -149,7 +149,7 @@ def main() -> None:
         first = shutil.copytree(ROOT, Path(scratch, "0"), ignore=LEFT_OUT, symlinks=True)
         started = time.monotonic()
         assert passes(first, order.tests, None), "the tests fail without any change"
-        limit_seconds = 30 + 4 * (time.monotonic() - started)
+        limit_seconds = 60 + 10 * (time.monotonic() - started)
         say(f"{len(tried)} of {len(found)} mutants of {order.code}, at most {limit_seconds:.0f} s each")
         trees: queue.Queue[Path] = queue.Queue()
         trees.put(first)

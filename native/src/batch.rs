@@ -139,14 +139,20 @@ fn unescape(text: &[u8], bson: &mut Vec<u8>) -> Option<()> {
 
 /// Appends eight bytes for each document that has an `_id`: equal for equal ids, while `state` is the same.
 ///
+/// They are sorted as signed numbers, because Python, who looks for equal ones, then has to merge and not to sort: a third of
+/// the time.
+///
 /// # Errors
 /// Where the batch is not whole documents; it says at which byte.
 pub fn id_hashes(batch: &[u8], state: &RandomState, hashes: &mut Vec<u8>) -> Result<(), NoDocument> {
+    let mut found = Vec::new();
     for document in split(batch) {
         if let Some((kind, value)) = document_id(document?) {
-            hashes.extend_from_slice(&state.hash_one((kind, value)).to_ne_bytes());
+            found.push(state.hash_one((kind, value)).cast_signed());
         }
     }
+    found.sort_unstable();
+    hashes.extend(found.into_iter().flat_map(i64::to_ne_bytes));
     Ok(())
 }
 

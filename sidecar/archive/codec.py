@@ -62,5 +62,5 @@ class Codec(Protocol):
         ...
 
     def id_hashes(self, batch: bytes) -> "array[int]":
-        """For each document with an `_id` a hash of it, the same for the same `_id` within this process."""
+        """For each document with an `_id` a hash of it, the same for the same `_id` within this process, in any order."""
         ...

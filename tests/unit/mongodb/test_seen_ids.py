@@ -8,8 +8,14 @@ from hypothesis import strategies as st
 
 from sidecar.mongodb.seen_ids import SeenIds
 
+HASHES = (
+    st.integers(0, 60)
+    | st.sampled_from((-(1 << 63), -1, (1 << 62) - 1, (1 << 63) - 1))
+    | st.integers(-(1 << 63), (1 << 63) - 1)
+)
 
-@given(st.lists(st.integers(0, 60), max_size=60), st.integers(1, 7))
+
+@given(st.lists(HASHES, max_size=60), st.integers(1, 7))
 def test_a_repeat_is_found_wherever_it_is(ids: list[int], run_length: int) -> None:
     with SeenIds(Path("/tmp"), run_length) as seen:  # noqa: S108 - a nameless file
         for one in ids:
