@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def main() -> None:
             until = time.monotonic() + options.idle_seconds
             _add(table, "nothing else to do", _times(served, lambda: time.monotonic() < until))
             for name, job in _work(served):
-                _add(table, name, _times(served, lambda job=job: not _is_over(served, job)))
+                _add(table, name, _times(served, partial(_is_running, served, job)))
                 ended = served.get(job).json
                 assert ended["state"] == "succeeded", ended
     Console(width=100).print(table)
@@ -66,8 +67,8 @@ def _begun(served: Served, path: str, body: Mapping[str, Any] | None = None) -> 
     return str(served.post(f"{BACKUPS}/{path}", body).headers["Location"])
 
 
-def _is_over(served: Served, job: str) -> bool:
-    return bool(served.get(job).json["state"] != "running")
+def _is_running(served: Served, job: str) -> bool:
+    return bool(served.get(job).json["state"] == "running")
 
 
 def _times(served: Served, goes_on: Callable[[], bool]) -> list[float]:
