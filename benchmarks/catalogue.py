@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sidecar.archive.manifest import to_bytes
 from sidecar.model import BackupId, BackupSet, CollectionDetails, Manifest
+from sidecar.rules.policy import Policy
 from sidecar.status.reports import entry, set_status
 from sidecar.store.catalog import Catalog
 from sidecar.store.findings import Findings
@@ -77,7 +78,7 @@ def measure(root: Path, count: int) -> list[float]:
     first = 1000 * (time.process_time() - began)
     look = milliseconds(lambda: catalog.backups("main"))
     every = milliseconds(lambda: catalog.refresh("main"))
-    status = milliseconds(lambda: set_status(rules, catalog.backups("main"), now))
+    status = milliseconds(lambda: set_status(rules, Policy.of(rules), catalog.backups("main"), now))
     page = milliseconds(lambda: [entry(one, now) for one in catalog.backups("main")[:50]])
     decisions = milliseconds(lambda: Keeping(catalog).decisions("main"))
     return [first, look, every, status, page, decisions]

@@ -23,6 +23,8 @@ from sidecar.restore.safety import Result, Safeguard
 from sidecar.restore.target import Check, Target
 from sidecar.restore.undo import recover
 from sidecar.rules import counting, room, suspicion
+from sidecar.rules.policy import Policy
+from sidecar.rules.schedule import average_distance, timetable_of
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.store import spill
@@ -52,6 +54,15 @@ class Made:
     deleted: tuple[BackupId, ...] = ()
 
 
+def policies(settings: Settings, now: datetime) -> dict[str, Policy]:
+    """What is kept of each set."""
+    zone = settings.timezone
+    return {
+        name: Policy.of(one, zone, average_distance(timetable_of(one, zone), now))
+        for name, one in settings.sets.items()
+    }
+
+
 class Service:
     """One database, one backup directory."""
 
@@ -63,7 +74,8 @@ class Service:
             name: LocalStore(settings.backup_dir, one, settings.keyring) for name, one in settings.sets.items()
         }
         self.catalog = Catalog(self.stores, Findings(settings.backup_dir))
-        self.keeping = Keeping(self.catalog)
+        self.policies = policies(settings, datetime.now(UTC))
+        self.keeping = Keeping(self.catalog, self.policies)
         self.verification = Verification(self.catalog, codec)
 
     def sets(self, asked: str) -> list[BackupSet]:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from sidecar.config.parsing import LARGEST
+from sidecar.config.table import MOST_KEPT
 from sidecar.model import BackupState, Kind, Outcome, Trigger
 from sidecar.rules.names import DATABASE_PATTERN
 
@@ -91,6 +93,23 @@ class DeleteQuery(Parameters):
     """Whether a pinned backup or the last valid one of its set goes as well."""
 
     force: bool = False
+
+
+Count = Annotated[int | None, Field(ge=0, le=MOST_KEPT)]
+
+
+class WhatIf(WhichOrAll):
+    """By what other counts than those of the configuration it is judged. Nothing is changed."""
+
+    keep_last: Annotated[int | None, Field(ge=1, le=LARGEST)] = None
+    keep_hourly: Count = None
+    keep_daily: Count = None
+    keep_weekly: Count = None
+    keep_monthly: Count = None
+    keep_yearly: Count = None
+    keep_within_days: Annotated[int | None, Field(ge=0, le=LARGEST)] = None
+    retention_days: Annotated[int | None, Field(ge=1, le=LARGEST)] = None
+    max_total_mb: Annotated[float | None, Field(ge=0, le=LARGEST, allow_inf_nan=False)] = None
 
 
 class PruneQuery(WhichOrAll):

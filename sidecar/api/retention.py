@@ -7,6 +7,7 @@ from sidecar.api.context import sidecar_of
 from sidecar.api.jobs import results
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.errors import Busy, SetNotFound, StorageError
+from sidecar.rules.retention import Decision
 from sidecar.runtime.threads import in_thread
 
 routes = RouteTable(tag="Retention")
@@ -16,22 +17,29 @@ BASE = "/api/admin/retention"
 @routes.get(
     BASE,
     access=Access.READ,
-    query=parameters.WhichOrAll,
+    query=parameters.WhatIf,
     response=schemas.Decisions,
     errors=(SetNotFound, StorageError),
 )
-async def retention(request: web.Request, query: parameters.WhichOrAll) -> Reply:
-    """Say what would become of each backup now, why, and when its age will end it."""
+async def retention(request: web.Request, query: parameters.WhatIf) -> Reply:
+    """Say what would become of each backup now, why, and when it will go; also if the rules were others."""
     service = sidecar_of(request).service
-    judged = {one.name: await in_thread(service.keeping.decisions, one.name) for one in service.sets(query.backup_type)}
-    return Reply(
-        {
-            name: [
-                schemas.DecisionBody(backup_id=str(d.id), keep=d.keep, reason=d.reason, expires_at=d.expires_at)
-                for d in decisions
-            ]
-            for name, decisions in judged.items()
-        }
+    changes = query.model_dump(exclude={"backup_type"})
+    judged = {}
+    for one in service.sets(query.backup_type):
+        policy = service.policies[one.name].but(**changes)
+        judged[one.name] = await in_thread(service.keeping.decisions, one.name, policy)
+    return Reply({name: list(map(_body, decisions)) for name, decisions in judged.items()})
+
+
+def _body(one: Decision) -> schemas.DecisionBody:
+    return schemas.DecisionBody(
+        backup_id=str(one.id),
+        timestamp=one.id.taken_at,
+        keep=one.keep,
+        reason=one.reason,
+        expires_at=one.expires_at,
+        rules=one.rules,
     )
 
 

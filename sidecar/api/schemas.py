@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, ConfigDict, RootModel
 
 from sidecar.model import CollectionKind, Kind, Manifest, Outcome, Trigger
 from sidecar.rules.health import Health
+from sidecar.rules.tiers import Rule
 from sidecar.runs.leadership import Standing
 from sidecar.runs.progress import Snapshot
 from sidecar.status.reports import Body, Entry, SetStatus
@@ -160,12 +161,14 @@ class RestoreResult(Body):
 
 
 class DecisionBody(Body):
-    """What becomes of a backup by the retention rules, why, and when its age will end it."""
+    """What becomes of a backup by the retention rules, why, and when it will go if every run succeeds; null: never."""
 
     backup_id: str
+    timestamp: AwareDatetime
     keep: bool
     reason: str
     expires_at: AwareDatetime | None
+    rules: tuple[Rule, ...]  # those that keep it
 
 
 class Decisions(RootModel[dict[str, list[DecisionBody]]]):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 from aiohttp import web
@@ -25,7 +25,7 @@ from sidecar.history import DIRECTORY, History
 from sidecar.metrics import State, Telemetry
 from sidecar.model import BackupSet, Kind, Manifest
 from sidecar.mongodb.lease import Lease, Timing
-from sidecar.rules.schedule import Cron, Every, Schedule, Shifted, Timetable, interval_seconds, jitter
+from sidecar.rules.schedule import Cron, Schedule, Timetable, interval_seconds, timetable_of
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone, Member
 from sidecar.runs.operations import Operations
@@ -193,6 +193,7 @@ def _state(sidecar: Sidecar) -> State:
         history=sidecar.history,
         clock=sidecar.clock,
         sets=sidecar.settings.sets,
+        policies=sidecar.service.policies,
         build=(sidecar.service.codec.name, __version__),
         login_failures=sidecar.gate.failures,
     )
@@ -216,7 +217,10 @@ def routines(settings: Settings, now: datetime) -> list[Routine]:
 
     What cannot be read here, for want of a private key, is not rehearsed.
     """
-    found = [_routine(Kind.BACKUP, one.name, *_timetable(one, settings), now) for one in settings.sets.values()]
+    found = [
+        _routine(Kind.BACKUP, one.name, timetable_of(one, settings.timezone), _described(one), now)
+        for one in settings.sets.values()
+    ]
     for kind, text in ((Kind.VERIFY, settings.verify_schedule), (Kind.DRILL, settings.drill_schedule)):
         if text is not None:
             timetable = Cron(Schedule.parse(text), settings.timezone)
@@ -226,13 +230,8 @@ def routines(settings: Settings, now: datetime) -> list[Routine]:
     return found
 
 
-def _timetable(one: BackupSet, settings: Settings) -> tuple[Timetable, str]:
-    timetable: Timetable
-    if one.schedule is not None:
-        timetable, description = Cron(Schedule.parse(one.schedule), settings.timezone), one.schedule
-    else:
-        timetable, description = Every(timedelta(hours=one.interval_hours)), f"every {one.interval_hours:g} h"
-    return Shifted(timetable, jitter(one.name, one.jitter_seconds)) if one.jitter_seconds else timetable, description
+def _described(one: BackupSet) -> str:
+    return one.schedule or f"every {one.interval_hours:g} h"
 
 
 def _routine(kind: Kind, name: str, timetable: Timetable, description: str, now: datetime) -> Routine:

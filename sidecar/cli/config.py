@@ -3,6 +3,7 @@
 import asyncio
 import os
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -14,6 +15,9 @@ from sidecar.cli.running import Json, quiet_logs
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.settings import findings, settings
 from sidecar.inspect import preflight
+from sidecar.rules.policy import Policy
+from sidecar.service import policies
+from sidecar.status import reports
 
 app = commands.group("Look at the configuration.")
 
@@ -35,11 +39,26 @@ def check(
         console.remark(f"warning: {name} is set, {meant} is not: did you mean {meant}?", "yellow")
     found = asyncio.run(_tried(chosen)) if connect else []
     if as_json:
-        console.say_json({"is_good": _is_good(found), "tried": [asdict(one) for one in found]})
+        kept = {name: reports.kept(policy).model_dump() for name, policy in _policies(chosen).items()}
+        console.say_json({"is_good": _is_good(found), "tried": [asdict(one) for one in found], "retention": kept})
     else:
         findings(found)
+        _reaches(chosen)
         console.say(_verdict(found) if connect else f"The configuration is good. {_NOT_TRIED}")
     raise typer.Exit(exits.OK if _is_good(found) else exits.FAILED)
+
+
+def _policies(chosen: config.Settings) -> dict[str, Policy]:
+    return policies(chosen, datetime.now(UTC))
+
+
+def _reaches(chosen: config.Settings) -> None:
+    """How far back one will be able to go, set by set, and once what to do where that is little."""
+    kept = {name: reports.kept(policy) for name, policy in _policies(chosen).items()}
+    for name, one in kept.items():
+        console.say(f"{name} reaches back {one.reaches_back}.")
+    for cure in dict.fromkeys(one.cure for one in kept.values() if one.cure):
+        console.remark(cure, "yellow")
 
 
 _NOT_TRIED = f"Not tried without --connect: {', '.join(preflight.SUBJECTS)}."

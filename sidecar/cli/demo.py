@@ -25,6 +25,12 @@ from sidecar.demo.server import EmbeddedServer, free_port
 _POLL_SECONDS = 0.05
 
 _CONFIGURATION = """\
+# The newest backup of so many hours, days, weeks and months stays.
+keep_hourly = 24
+keep_daily = 7
+keep_weekly = 4
+keep_monthly = 6
+
 # A third set beside the two built-in ones: everything, with the view and the capped collection.
 [sets.everything]
 collections = ["*"]

@@ -1,4 +1,4 @@
-"""`prune`: what the retention rules let go."""
+"""`prune`: what the retention rules let go, and what other rules would."""
 
 from typing import Annotated
 
@@ -7,31 +7,72 @@ import typer
 from sidecar.cli import commands
 from sidecar.cli.running import Json, SetName, run
 from sidecar.cli.terminal import backups, console
+from sidecar.config.parsing import LARGEST
+from sidecar.config.table import MOST_KEPT
+from sidecar.errors import UsageError
+from sidecar.rules.retention import Decision
 from sidecar.service import Service
 
 app = commands.app()
+_IF = "What if"  # the options that only a dry run takes
+_Count = Annotated[int | None, typer.Option(min=0, max=MOST_KEPT, rich_help_panel=_IF, help="The same.")]
 
 
 @app.command()
-def prune(
+def prune(  # noqa: PLR0913 - one parameter per documented option
     set_name: SetName = "all",
     *,
     dry_run: Annotated[bool, typer.Option(help="Show the verdicts and delete nothing.")] = False,
+    keep_last: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST, rich_help_panel=_IF, help="With --dry-run: other rules.")
+    ] = None,
+    keep_hourly: _Count = None,
+    keep_daily: _Count = None,
+    keep_weekly: _Count = None,
+    keep_monthly: _Count = None,
+    keep_yearly: _Count = None,
+    keep_within_days: Annotated[int | None, typer.Option(min=0, max=LARGEST, rich_help_panel=_IF)] = None,
+    retention_days: Annotated[int | None, typer.Option(min=1, max=LARGEST, rich_help_panel=_IF)] = None,
+    max_total_mb: Annotated[float | None, typer.Option(min=0, max=LARGEST, rich_help_panel=_IF)] = None,
     as_json: Json = False,
 ) -> None:
     """Delete what the retention rules let go; every verdict with its reason."""
+    changes = {
+        "keep_last": keep_last,
+        "keep_hourly": keep_hourly,
+        "keep_daily": keep_daily,
+        "keep_weekly": keep_weekly,
+        "keep_monthly": keep_monthly,
+        "keep_yearly": keep_yearly,
+        "keep_within_days": keep_within_days,
+        "retention_days": retention_days,
+        "max_total_mb": max_total_mb,
+    }
+    if not dry_run and any(value is not None for value in changes.values()):
+        raise UsageError(
+            "other rules than those of the configuration need --dry-run: expected them in the configuration"
+        )
 
     async def use(service: Service) -> None:
-        act = service.keeping.decisions if dry_run else service.keeping.prune
-        judged = [decision for one in service.sets(set_name) for decision in act(one.name)]
+        def judged(name: str) -> list[Decision]:
+            if not dry_run:
+                return service.keeping.prune(name)
+            return service.keeping.decisions(name, service.policies[name].but(**changes))
+
+        decisions = [decision for one in service.sets(set_name) for decision in judged(one.name)]
         if as_json:
-            console.say_json(
-                [
-                    {"backup_id": str(d.id), "keep": d.keep, "reason": d.reason, "expires_at": d.expires_at}
-                    for d in judged
-                ]
-            )
+            console.say_json([_body(one) for one in decisions])
         else:
-            backups.decisions(judged)
+            backups.decisions(decisions)
 
     run(use)
+
+
+def _body(one: Decision) -> dict[str, object]:
+    return {
+        "backup_id": str(one.id),
+        "keep": one.keep,
+        "reason": one.reason,
+        "expires_at": one.expires_at,
+        "rules": one.rules,
+    }

@@ -34,10 +34,13 @@ def status(
         body = {
             one.name: reports.set_status(
                 one,
+                service.policies[one.name],
                 service.catalog.backups(one.name),
                 now,
-                glance.last_run(record, Kind.VERIFY, one.name, Trigger.SCHEDULED),
-                glance.last_run(record, Kind.DRILL, one.name),
+                (
+                    glance.last_run(record, Kind.VERIFY, one.name, Trigger.SCHEDULED),
+                    glance.last_run(record, Kind.DRILL, one.name),
+                ),
             )
             for one in service.sets(set_name)
         }

@@ -24,6 +24,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     reading.tls_pair(values)
     reading.two_tokens(values)
     reading.two_databases(values)
+    reading.two_limits(values)
     good = {key: value for key, value in values.items() if value is not _BROKEN}
     found = sets.build(_defaults() | good, reading.tables, environ, reading.problems)
     if reading.problems:
@@ -206,6 +207,13 @@ class _Reading:
         """With one token for both, whoever may read could also delete."""
         if isinstance(values["read_token"], Secret) and values["read_token"] == values["admin_token"]:
             self.problems.append("SIDECAR_READ_TOKEN: expected another token than SIDECAR_ADMIN_TOKEN")
+
+    def two_limits(self, values: dict[str, Any]) -> None:
+        """The newer name of the limit takes its place."""
+        if isinstance(values["keep_last"], int):
+            if any(one.key == "backup_limit" and self.source(one) != "default" for one in SETTINGS):
+                self.problems.append("SIDECAR_KEEP_LAST: the same as BACKUP_LIMIT: expected one of the two")
+            values["backup_limit"] = values["keep_last"]
 
     def two_databases(self, values: Mapping[str, Any]) -> None:
         """A drill ends by dropping its database."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from sidecar.archive.compression import LEVELS
 from sidecar.config.parsing import LARGEST, recipients_of
-from sidecar.config.table import COMPRESSIONS, SHORTEST_INTERVAL_HOURS
+from sidecar.config.table import COMPRESSIONS, MOST_KEPT, SHORTEST_INTERVAL_HOURS
 from sidecar.rules.names import is_system
 from sidecar.rules.schedule import Schedule
 
@@ -111,7 +111,27 @@ SET_KEYS: Final = (
         "retention_days",
         _integer(1, LARGEST),
         "`BACKUP_RETENTION_DAYS`",
-        "Days after which a backup goes, unless it is the newest valid one.",
+        "Days after which a backup goes, unless it is the newest valid one or a `keep_…` keeps it.",
+    ),
+    SetKey("keep_last", _integer(1, LARGEST), "`limit`", "The same as `limit`: one of the two."),
+    SetKey(
+        "keep_hourly", _integer(0, MOST_KEPT), "`SIDECAR_KEEP_HOURLY`", "Hours of which the newest is kept; 0: none."
+    ),
+    SetKey("keep_daily", _integer(0, MOST_KEPT), "`SIDECAR_KEEP_DAILY`", "Days of which the newest is kept."),
+    SetKey("keep_weekly", _integer(0, MOST_KEPT), "`SIDECAR_KEEP_WEEKLY`", "Weeks of which the newest is kept."),
+    SetKey("keep_monthly", _integer(0, MOST_KEPT), "`SIDECAR_KEEP_MONTHLY`", "Months of which the newest is kept."),
+    SetKey("keep_yearly", _integer(0, MOST_KEPT), "`SIDECAR_KEEP_YEARLY`", "Years of which the newest is kept."),
+    SetKey(
+        "keep_within_days",
+        _integer(0, LARGEST),
+        "`SIDECAR_KEEP_WITHIN_DAYS`",
+        "Days within which every valid backup is kept.",
+    ),
+    SetKey(
+        "max_total_mb",
+        _number(0, LARGEST),
+        "`SIDECAR_MAX_TOTAL_MB`",
+        "MiB that all of its backups may take; the oldest go first; 0: no bound.",
     ),
     SetKey("prefix", _prefix, "NAME_backup", "What the names of the set's files begin with."),
     SetKey("directory", _directory, "NAME", "Where they lie below `BACKUP_DIR`."),

@@ -19,6 +19,7 @@ _VARIABLES = {
     ("attendance", "schedule"): "SIDECAR_ATTENDANCE_SCHEDULE",
 }
 _NAMES = tuple(key.name for key in SET_KEYS)
+KEPT = ("keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly", "keep_within_days", "max_total_mb")
 
 
 def build(
@@ -37,6 +38,7 @@ def build(
         _check(name, table, problems)
         if len(problems) == before and table.get("enabled", True):
             own = {key: value for key, value in table.items() if _VARIABLES.get((name, key), "") not in variables}
+            own.setdefault("limit", own.get("keep_last", base["limit"]))
             found[name] = _made(name, {**base, **own})
     if not found and not problems:
         problems.append("sets: expected one that is enabled at least")
@@ -75,6 +77,7 @@ def _base(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
     """What the settings say for every set."""
     kept = {"limit": values["backup_limit"], "retention_days": values["backup_retention_days"]}
+    kept |= {key: values[key] for key in KEPT}
     stored = {key: values[key] for key in ("compression", "compression_level", "recipients")}
     return kept | stored | {"exclude": [], "jitter_seconds": 0.0}
 
@@ -88,6 +91,8 @@ def _made(name: str, table: Mapping[str, Any]) -> BackupSet:
         directory=PurePosixPath(table["directory"]),
         limit=table["limit"],
         retention_days=table["retention_days"],
+        **{key: table[key] for key in KEPT if key != "max_total_mb"},
+        max_total_mb=float(table["max_total_mb"]),
         schedule=table["schedule"],
         interval_hours=float(table["interval_hours"]),
         jitter_seconds=float(table["jitter_seconds"]),
@@ -115,6 +120,8 @@ def _check(name: str, table: Any, problems: list[str]) -> None:
         for key in SET_KEYS
         if key.name in table and (expected := key.fault(table[key.name]))
     )
+    if {"limit", "keep_last"} <= table.keys():
+        problems.append(f"{where}.keep_last: the same as limit: expected one of the two")
     if "collections" not in table and name not in ("main", "attendance"):
         problems.append(f'{where}.collections: expected a list of names or ["*"]')
     if table.get("exclude") and table.get("collections") != ["*"]:

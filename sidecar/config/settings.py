@@ -54,6 +54,14 @@ class Settings:
     backup_dir: Path
     backup_limit: int
     backup_retention_days: int
+    keep_last: int | None  # the same as backup_limit, which is what counts
+    keep_hourly: int
+    keep_daily: int
+    keep_weekly: int
+    keep_monthly: int
+    keep_yearly: int
+    keep_within_days: int
+    max_total_mb: float
     min_storage_mb: float
     seed_interval_hours: float
     attendance_interval_hours: float

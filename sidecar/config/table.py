@@ -10,6 +10,7 @@ from sidecar.config import parsing
 
 PREFIX = "SIDECAR_"
 COMPRESSIONS = ("none", "zstd")
+MOST_KEPT = 10_000  # hours, days, weeks, months or years
 SHORTEST_INTERVAL_HOURS = 0.0002  # a little less than a second
 SHORTEST_LEASE_SECONDS = 3  # a slow moment of MongoDB or of the process is no reason to change
 
@@ -46,7 +47,25 @@ SETTINGS = (
         "BACKUP_RETENTION_DAYS",
         parsing.integer(1),
         "30",
-        "Days after which a backup goes, unless it is the newest valid one.",
+        "Days after which a backup goes, unless it is the newest valid one or one of the `SIDECAR_KEEP_…`.",
+    ),
+    Setting("SIDECAR_KEEP_LAST", parsing.integer(1), None, "The same as `BACKUP_LIMIT`: one of the two."),
+    Setting(
+        "SIDECAR_KEEP_HOURLY",
+        parsing.integer(0, MOST_KEPT),
+        "0",
+        "Hours of which the newest valid backup is kept, per set.",
+    ),
+    Setting("SIDECAR_KEEP_DAILY", parsing.integer(0, MOST_KEPT), "0", "The same of days, in `SIDECAR_TIMEZONE`."),
+    Setting("SIDECAR_KEEP_WEEKLY", parsing.integer(0, MOST_KEPT), "0", "The same of weeks, which begin on Monday."),
+    Setting("SIDECAR_KEEP_MONTHLY", parsing.integer(0, MOST_KEPT), "0", "The same of months."),
+    Setting("SIDECAR_KEEP_YEARLY", parsing.integer(0, MOST_KEPT), "0", "The same of years."),
+    Setting("SIDECAR_KEEP_WITHIN_DAYS", parsing.integer(0), "0", "Days within which every valid backup is kept."),
+    Setting(
+        "SIDECAR_MAX_TOTAL_MB",
+        parsing.at_least(0),
+        "0",
+        "MiB that the backups of a set may take together, the oldest go first; 0: no bound.",
     ),
     Setting(
         "MIN_STORAGE_MB",
@@ -65,7 +84,9 @@ SETTINGS = (
         None,
         "Cron expression of `attendance`; wins over the interval.",
     ),
-    Setting("SIDECAR_TIMEZONE", parsing.timezone, "UTC", "Time zone of the cron expressions."),
+    Setting(
+        "SIDECAR_TIMEZONE", parsing.timezone, "UTC", "Time zone of the cron expressions, and of the days that are kept."
+    ),
     Setting(
         "SIDECAR_VERIFY_SCHEDULE",
         parsing.schedule,

@@ -18,6 +18,7 @@ from sidecar.model import (
     Trigger,
 )
 from sidecar.rules import counting
+from sidecar.rules.policy import Policy
 from sidecar.rules.schedule import schedule_name
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone
@@ -37,6 +38,7 @@ class State:
     history: History
     clock: Clock
     sets: Mapping[str, BackupSet]
+    policies: Mapping[str, Policy]
     build: tuple[str, str]  # codec, version of the running program
     login_failures: Mapping[str, int]
 
@@ -69,6 +71,10 @@ class One:
     @property
     def rules(self) -> BackupSet:
         return self.state.sets[self.name]
+
+    @property
+    def policy(self) -> Policy:
+        return self.state.policies[self.name]
 
     @property
     def routine(self) -> Routine:

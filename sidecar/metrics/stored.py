@@ -8,7 +8,8 @@ from sidecar.metrics.family import by, duration, ended, is_good, of_set, seconds
 from sidecar.metrics.state import One
 from sidecar.model import BackupState, Consistency, Kind, StoredBackup
 from sidecar.rules import counting
-from sidecar.rules.retention import Candidate, Policy, expected, is_held
+from sidecar.rules.reach import expected
+from sidecar.rules.retention import Candidate, is_held
 from sidecar.rules.schedule import max_age_seconds
 from sidecar.runs.operations import RETENTION_DELETED, RETENTION_FAILURES
 
@@ -41,8 +42,8 @@ def _expected(one: One) -> float:
     if one.view.known_since is None:
         return 0
     known_seconds = (one.now - one.view.known_since).total_seconds()
-    policy = Policy(one.rules.limit, one.rules.retention_days)
-    return expected(policy, one.routine.interval_seconds, known_seconds)
+    size_bytes = one.newest.size_bytes if one.newest else 0
+    return expected(one.policy, one.routine.interval_seconds, known_seconds, one.now, size_bytes)
 
 
 def _identity(one: One) -> float:

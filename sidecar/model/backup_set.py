@@ -15,6 +15,13 @@ class BackupSet:
     directory: PurePosixPath = field(default_factory=PurePosixPath)  # below BACKUP_DIR
     limit: int = 5
     retention_days: int = 30
+    keep_hourly: int = 0  # beside the newest ones: the newest of so many hours that have one
+    keep_daily: int = 0
+    keep_weekly: int = 0
+    keep_monthly: int = 0
+    keep_yearly: int = 0
+    keep_within_days: int = 0  # all that are not older
+    max_total_mb: float = 0.0  # all of its backups together; 0: no bound
     schedule: str | None = None  # five-field cron expression or @alias; wins over the interval
     interval_hours: float = 1.0
     jitter_seconds: float = 0.0  # everything begins later by a share of this that is the set's own

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
-from sidecar.model import Kind
+from sidecar.model import BackupSet, Kind
 
 ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 _FIELDS = 5
@@ -192,10 +192,28 @@ def jitter(name: str, spread_seconds: float) -> timedelta:
 
 def interval_seconds(timetable: Timetable, now: datetime) -> float:
     """The usual distance between two due times: the longest in the coming week, or among the next few."""
+    return max((after - before).total_seconds() for before, after in pairwise(_coming(timetable, now)))
+
+
+def average_distance(timetable: Timetable, now: datetime) -> timedelta:
+    """Between two of the due times that `interval_seconds` looks at."""
+    first, *_, last = dues = _coming(timetable, now)
+    return (last - first) / (len(dues) - 1)
+
+
+def _coming(timetable: Timetable, now: datetime) -> list[datetime]:
     dues = [timetable.next_after(now)]
     while len(dues) <= FEWEST or (len(dues) <= MOST and dues[-1] - now < WEEK):
         dues.append(timetable.next_after(dues[-1]))
-    return max((after - before).total_seconds() for before, after in pairwise(dues))
+    return dues
+
+
+def timetable_of(one: BackupSet, zone: ZoneInfo) -> Timetable:
+    """When a set is due."""
+    timetable: Timetable = Every(timedelta(hours=one.interval_hours))
+    if one.schedule is not None:
+        timetable = Cron(Schedule.parse(one.schedule), zone)
+    return Shifted(timetable, jitter(one.name, one.jitter_seconds)) if one.jitter_seconds else timetable
 
 
 def max_age_seconds(timetable: Timetable, now: datetime) -> float:

@@ -193,7 +193,8 @@ class Overview:
     def status(self, one: BackupSet, now: datetime) -> SetStatus:
         """How well a set is protected, by what was last seen."""
         view = self.sets[one.name]
-        return set_status(one, view.backups, now, view.last_verification, view.last_drill)
+        policy, proofs = self._service.policies[one.name], (view.last_verification, view.last_drill)
+        return set_status(one, policy, view.backups, now, proofs)
 
     def newest_documents(self, name: str) -> int:
         """How many documents the newest restorable backup of a set holds; 0 without one."""

@@ -10,7 +10,9 @@ from datetime import datetime
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from sidecar.model import MB, BackupSet, BackupState, Consistency, Outcome, Run, StoredBackup, Trigger
-from sidecar.rules import counting, health
+from sidecar.rules import counting, health, reach
+from sidecar.rules.policy import Policy
+from sidecar.rules.tiers import HOUR
 
 
 class Body(BaseModel):
@@ -81,6 +83,23 @@ class Proof(Body):
     backup_id: str | None
 
 
+class RetentionRules(Body):
+    """What the retention rules are to keep of a set; 0 is none."""
+
+    keep_last: int
+    keep_hourly: int
+    keep_daily: int
+    keep_weekly: int
+    keep_monthly: int
+    keep_yearly: int
+    keep_within_days: int
+    retention_days: int
+    max_total_mb: float
+    reaches_back: str  # in words, if every run succeeds
+    reaches_back_seconds: float
+    cure: str  # where that is little
+
+
 class SetStatus(Body):
     """How well one set is protected."""
 
@@ -98,6 +117,7 @@ class SetStatus(Body):
     oldest_restorable: Restorable | None  # how far back one can go
     last_verification: Proof | None  # by schedule, of all that is stored
     last_drill: Proof | None
+    retention: RetentionRules
 
 
 def entry(backup: StoredBackup, now: datetime) -> Entry:
@@ -132,14 +152,33 @@ def entry(backup: StoredBackup, now: datetime) -> Entry:
     )
 
 
+def kept(policy: Policy) -> RetentionRules:
+    back = reach.reach(policy, policy.every or HOUR)
+    return RetentionRules(
+        keep_last=policy.limit,
+        keep_hourly=policy.keep_hourly,
+        keep_daily=policy.keep_daily,
+        keep_weekly=policy.keep_weekly,
+        keep_monthly=policy.keep_monthly,
+        keep_yearly=policy.keep_yearly,
+        keep_within_days=policy.keep_within_days,
+        retention_days=policy.retention_days,
+        max_total_mb=policy.max_total_mb,
+        reaches_back=reach.in_words(back),
+        reaches_back_seconds=back.total_seconds(),
+        cure=reach.cure(back),
+    )
+
+
 def set_status(
     backup_set: BackupSet,
+    policy: Policy,
     backups: Sequence[StoredBackup],
     now: datetime,
-    verification: Run | None = None,
-    drill: Run | None = None,
+    proofs: tuple[Run | None, Run | None] = (None, None),
 ) -> SetStatus:
-    """The state of one set, with the last verification and the last drill on record."""
+    """The state of one set; `proofs` are the last verification and the last drill on record."""
+    verification, drill = proofs
     newest = counting.newest(backups, now)
     restorable = counting.restorable(backups, now)
     protection = protection_of(backups, now)
@@ -158,6 +197,7 @@ def set_status(
         oldest_restorable=_restorable(restorable[-1], now) if restorable else None,
         last_verification=_proof(verification),
         last_drill=_proof(drill),
+        retention=kept(policy),
     )
 
 

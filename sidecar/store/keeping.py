@@ -1,6 +1,6 @@
 """What is kept and what goes: the retention rules carried out, and what people say of single backups."""
 
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ import structlog
 from sidecar.errors import BackupProtected, Busy, NotSuspect, StorageError
 from sidecar.model import BackupId, BackupState, Confirmation, StoredBackup
 from sidecar.rules import counting, retention
-from sidecar.rules.retention import Decision
+from sidecar.rules.retention import Decision, Policy
 from sidecar.store import timekeeping
 from sidecar.store.catalog import Catalog
 from sidecar.store.local import LocalStore
@@ -21,16 +21,19 @@ log = structlog.get_logger(__name__)
 class Keeping:
     """The backups of a catalogue. Methods block; errors are Busy while the set is in use, BackupNotFound, StorageError."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, policies: Mapping[str, Policy] | None = None) -> None:
+        """`policies` are those of the sets by name; without, what their keys say, by the days of UTC."""
         self._catalog = catalog
         self._stores = catalog.stores
+        self.policies = policies or {name: Policy.of(store.set) for name, store in self._stores.items()}
 
     # -- the rules -----------------------------------------------------------------------------------------------------
 
-    def decisions(self, set_name: str) -> list[Decision]:
-        """What would become of each backup of a set now, and why."""
+    def decisions(self, set_name: str, policy: Policy | None = None) -> list[Decision]:
+        """What would become of each backup of a set now, and why; by another policy than its own, if one is given."""
         store, stored = self._stores[set_name], self._prunable(set_name)
-        return _judged(store, stored, timekeeping.steadiness(store.root, (one.taken_at for one in stored)))
+        clock = timekeeping.steadiness(store.root, (one.taken_at for one in stored))
+        return _judged(store, policy or self.policies[set_name], stored, clock)
 
     def _prunable(self, set_name: str) -> list[StoredBackup]:
         """An orphan is never ours to delete: its metadata may only be lost."""
@@ -52,8 +55,8 @@ class Keeping:
         stored = self._prunable(set_name)
         earlier = [one.taken_at for one in stored if one.id != just_made]
         clock = timekeeping.observe(self._stores[set_name].root, earlier, server_time)
-        decisions = _judged(self._stores[set_name], stored, clock, just_made)
         store, failures = self._stores[set_name], list[StorageError]()
+        decisions = _judged(store, self.policies[set_name], stored, clock, just_made)
         carried_out = []
         for one in decisions:
             try:
@@ -118,14 +121,18 @@ class Keeping:
 
 
 def _judged(
-    store: LocalStore, stored: Collection[StoredBackup], clock: retention.Steadiness, just_made: BackupId | None = None
+    store: LocalStore,
+    policy: Policy,
+    stored: Collection[StoredBackup],
+    clock: retention.Steadiness,
+    just_made: BackupId | None = None,
 ) -> list[Decision]:
     """Only what would go is asked whether somebody reads it."""
-    rules, now = retention.Policy(store.set.limit, store.set.retention_days), datetime.now(UTC)
+    now = datetime.now(UTC)
 
     def judged(in_use: Container[BackupId]) -> list[Decision]:
         candidates = [retention.Candidate.of(one, now, is_in_use=one.id in in_use) for one in stored]
-        return retention.judge(candidates, rules, now, clock)
+        return retention.judge(candidates, policy, now, clock)
 
     held = {just_made} if just_made else set[BackupId]()
     first = judged(held)

@@ -37,6 +37,20 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
     status = served.get(f"{BACKUPS}/status").json
     assert list(status) == ["main", "attendance"]
     last = status["main"].pop("last_backup")
+    kept = {
+        "keep_last": 5,
+        "keep_hourly": 0,
+        "keep_daily": 0,
+        "keep_weekly": 0,
+        "keep_monthly": 0,
+        "keep_yearly": 0,
+        "keep_within_days": 0,
+        "retention_days": 30,
+        "max_total_mb": 0.0,
+        "reaches_back": "about 4 weeks",
+        "reaches_back_seconds": 2_592_000.0,
+        "cure": "",
+    }
     only = {"backup_id": made["backup_id"], "timestamp": made["timestamp"], "age_hours": 0.0}
     assert status == {
         "main": {
@@ -53,6 +67,7 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "oldest_restorable": only,
             "last_verification": None,
             "last_drill": None,
+            "retention": kept,
         },
         "attendance": {
             "status": "missing",
@@ -69,6 +84,7 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "oldest_restorable": None,
             "last_verification": None,
             "last_drill": None,
+            "retention": kept,
         },
     }
     assert without_times(last) == {
@@ -293,6 +309,8 @@ def test_retention_shows_a_verdict_with_its_reason_and_prune_carries_it_out(serv
         (made[1], True, "the newest valid backup"),
         (made[0], False, "number 2 of the valid backups, 1 are kept"),
     ]
+    what_if = served.get("/api/admin/retention?backup_type=main&keep_hourly=3&keep_last=2").json["main"]
+    assert [(one["keep"], one["rules"]) for one in what_if] == [(True, ["newest"]), (True, ["last"])]
     assert served.post("/api/admin/retention/prune").json["main"]["message"] == "1 backups deleted"
     assert [one["backup_id"] for one in served.get(f"{BACKUPS}/list").json["main"]] == [made[1]]
     assert served.metrics()['retention_deleted_backups_total{set="main"}'] == 1

@@ -17,6 +17,7 @@ from sidecar.cli.examples import EXAMPLES, FIRST
 from sidecar.cli.program import app
 from sidecar.config import load, reference_table
 from sidecar.config.set_keys import SET_KEYS
+from sidecar.config.sets import KEPT
 from sidecar.demo.server import EmbeddedServerError
 from support.configuration import with_file
 
@@ -71,6 +72,8 @@ def test_the_defaults_that_the_table_of_set_keys_names_are_those_of_a_set(tmp_pa
         "jitter_seconds": f"{own.jitter_seconds:g}",
         "limit": "`BACKUP_LIMIT`" if own.limit == load({}).backup_limit else "",
         "retention_days": "`BACKUP_RETENTION_DAYS`" if own.retention_days == load({}).backup_retention_days else "",
+        "keep_last": "`limit`",
+        **{key: f"`SIDECAR_{key.upper()}`" for key in KEPT if getattr(own, key) == getattr(load({}), key)},
         "prefix": own.prefix.replace("x", "NAME", 1),
         "directory": str(own.directory).replace("x", "NAME", 1),
         "compression": "`SIDECAR_COMPRESSION`" if own.compression == load({}).compression else "",

@@ -15,8 +15,10 @@ PAGE = (Path(__file__).parents[2] / "docs" / "retention.md").read_text(encoding=
 PREFIX = "seed_backup"
 KINDS = {"valid", "invalid", "pinned", "suspect", "before a restore", "being read"}
 EXAMPLE = re.compile(
-    r"`BACKUP_LIMIT=(?P<limit>\d+)`, `BACKUP_RETENTION_DAYS=(?P<days>\d+)`, and it is (?P<now>[\d: -]+):\n\n(?P<table>(\|.*\n)+)"
+    r"`BACKUP_LIMIT=(?P<limit>\d+)`, `BACKUP_RETENTION_DAYS=(?P<days>\d+)`(?P<tiers>(, `SIDECAR_KEEP_\w+=\d+`)*)"
+    r", and it is (?P<now>[\d: -]+):\n\n(?P<table>(\|.*\n)+)"
 )
+TIER = re.compile(r"SIDECAR_KEEP_(\w+)=(\d+)")
 SUSPICION = re.compile(r"\| collection \| had \| has \| suspect \|\n(?P<table>(\|.*\n)+)")
 
 Row = list[str]
@@ -60,7 +62,8 @@ def test_there_are_examples_of_every_kind_of_backup() -> None:
 @pytest.mark.parametrize("example", list(EXAMPLE.finditer(PAGE)), ids=lambda found: f"line {line_of(found)}")
 def test_the_rules_say_what_the_page_says(example: re.Match[str]) -> None:
     shown = list(rows(example["table"]))
-    policy = Policy(int(example["limit"]), int(example["days"]))
+    tiers = {f"keep_{name.lower()}": int(count) for name, count in TIER.findall(example["tiers"])}
+    policy = Policy(int(example["limit"]), int(example["days"])).but(**tiers)
     decided = judge(map(candidate, shown), policy, moment(example["now"]))
     told = [
         [

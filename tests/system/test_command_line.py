@@ -209,6 +209,13 @@ def test_prune_shows_every_verdict_with_its_reason_and_deletes_only_without_dry_
         (True, "the newest valid backup"),
         (False, "number 2 of the valid backups, 1 are kept"),
     ]
+    what_if = strict.json("prune", "main", "--dry-run", "--keep-last", "2", "--keep-daily", "14")
+    assert [(one["keep"], one["rules"]) for one in what_if] == [(True, ["newest"]), (True, ["last"])]
+    refused = strict.run("prune", "main", "--keep-daily", "14")
+    assert (refused.returncode, refused.stderr.splitlines()[0]) == (
+        2,
+        "error: other rules than those of the configuration need --dry-run: expected them in the configuration",
+    )
     assert files(command.directory) == before
     assert strict.json("prune", "main") == planned
     assert [one["backup_id"] for one in strict.json("list", "main")] == [planned[0]["backup_id"]]

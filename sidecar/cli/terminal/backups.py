@@ -126,8 +126,8 @@ def status(body: Mapping[str, reports.SetStatus], free_bytes: int) -> None:
     )
     for name, one in body.items():
         newest = f"{one.newest_restorable.timestamp:%Y-%m-%d %H:%M:%S}" if one.newest_restorable else "nothing"
-        held = f"{one.backup_count} of {one.retention_limit}"
-        table.row(name, shown(one.health, _HEALTH[one.health]), newest, held, remarks=[one.message, *_proofs(one)])
+        remarks = [one.message, *_proofs(one), f"Retention reaches back {one.retention.reaches_back}"]
+        table.row(name, shown(one.health, _HEALTH[one.health]), newest, f"{one.backup_count}", remarks=remarks)
     table.show()
     say(f"Free space: {size(free_bytes)}.")
 

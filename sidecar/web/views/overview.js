@@ -4,7 +4,7 @@ import { backUp, cancel } from "../actions.js";
 import { awaitsFirst, isFirstStart, overall } from "../alerts.js";
 import { Curve } from "../curve.js";
 import { Action, Ago, Badge, Fact, Progress, When } from "../elements.js";
-import { between, bytes, count, days, duration, mebibytes, percent } from "../format.js";
+import { between, bytes, count, duration, mebibytes, percent } from "../format.js";
 import { html } from "../html.js";
 import { running } from "../jobs.js";
 import { address } from "../route.js";
@@ -71,7 +71,7 @@ const SetFacts = ({ state, name, status }) => html`<dl class="facts">
   <${Fact} name="Verified"><${Proven} by=${status.last_verification} /><//>
   <${Fact} name="Restore rehearsed"><${Proven} by=${status.last_drill} run=${scheduled(state, "drill", name)?.last_run} /><//>
   <${Fact} name="Next run"><${NextRun} entry=${scheduled(state, "backup", name)} /><//>
-  <${Fact} name="Kept">${status.backup_count} of ${status.retention_limit}, for ${days(status.retention_days)}<//>
+  <${Fact} name="Kept">${count(status.backup_count, "valid backup")}; retention reaches back ${status.retention.reaches_back}<//>
 </dl>`;
 
 /** When something was last proven and how that ended; with `run` also how long it took. */
@@ -127,7 +127,6 @@ const Storage = ({ storage, configuration }) => html`<article class="card">
   <dl class="facts">
     <${Fact} name="Needed for a run">${mebibytes(storage.required_mb)}<//>
     <${Fact} name="Minimum left free">${mebibytes(storage.minimum_required_mb)}<//>
-    <${Fact} name="Limits">${configuration.backup_limit} per set, ${days(configuration.retention_days)}<//>
     <${Fact} name="Directory"><code>${configuration.backup_directory}</code><//>
   </dl>
 </article>`;

@@ -1,7 +1,7 @@
 // The history of one set: a row for each of its backups, newest first, day by day, a page at a time.
 
 import { Badge, Choice, Nothing, Pager } from "../elements.js";
-import { brief, bytes, count, day, dayName, days, local, number, timeOfDay, utc } from "../format.js";
+import { brief, bytes, count, day, dayName, local, number, timeOfDay, utc } from "../format.js";
 import { html } from "../html.js";
 import { Icon } from "../icons.js";
 import { address, go } from "../route.js";
@@ -20,8 +20,9 @@ export function SetView({ state }) {
         <h1>${route.set}</h1>
         ${status && html`<p>
           <${Badge} of=${HEALTH[status.health]} /> ${status.message}.
-          ${` ${kept(status)} `}<code>${directory(health.configuration, status)}</code>
-        </p>`}
+          ${` ${count(status.backup_count, "valid backup")} in `}<code>${directory(health.configuration, status)}</code>
+        </p>
+        <p class="help">Retention reaches back ${status.retention.reaches_back}. ${status.retention.cure}</p>`}
       </div>
       ${status && html`<${SetAtWork} state=${state} name=${route.set} />`}
     </section>
@@ -32,9 +33,6 @@ export function SetView({ state }) {
 }
 
 const directory = ({ backup_directory: root }, { directory: below }) => (below === "." ? root : `${root}/${below}`);
-
-const kept = (status) =>
-  `${count(status.backup_count, "valid backup")}; ${number(status.retention_limit)} are kept, for ${days(status.retention_days)}, in`;
 
 function Filters({ route, states, total }) {
   const choose = (name) => (value) => go({ view: "set", set: route.set, query: { ...route.query, page: 1, [name]: value } });

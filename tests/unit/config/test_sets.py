@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -7,6 +8,11 @@ from sidecar.config import load
 from sidecar.model import BackupSet
 from support.configuration import problems, with_file
 
+MAIN = BackupSet(
+    name="main",
+    collections=("users", "students", "buses", "routes", "stops", "holidays", "device_keys"),
+    prefix="seed_backup",
+)
 ATTENDANCE = BackupSet(
     name="attendance",
     collections=("attendance", "events", "photo_references"),
@@ -63,6 +69,34 @@ def test_the_file_defines_and_changes_sets(tmp_path: Path) -> None:
             directory=PurePosixPath("invoices"),
             limit=4,
         ),
+    ]
+
+
+def test_what_a_set_keeps_is_said_for_all_and_for_one(tmp_path: Path) -> None:
+    text = """
+        keep_last = 24
+        keep_daily = 7
+
+        [sets.main]
+        keep_last = 3
+        keep_daily = 0
+        keep_monthly = 6
+        max_total_mb = 100
+    """
+    sets = load(with_file(tmp_path, text, SIDECAR_KEEP_WEEKLY="4")).sets
+
+    assert list(sets.values()) == [
+        replace(MAIN, limit=3, keep_weekly=4, keep_monthly=6, max_total_mb=100.0),
+        replace(ATTENDANCE, limit=24, keep_daily=7, keep_weekly=4),
+    ]
+
+
+def test_the_limit_is_said_by_one_of_its_names(tmp_path: Path) -> None:
+    text = "keep_last = 3\n[sets.main]\nlimit = 3\nkeep_last = 4\nkeep_hourly = 10001\n"
+    assert problems(with_file(tmp_path, text, BACKUP_LIMIT="5")) == [
+        "SIDECAR_KEEP_LAST: the same as BACKUP_LIMIT: expected one of the two",
+        "sets.main.keep_hourly: expected a whole number from 0 to 10000",
+        "sets.main.keep_last: the same as limit: expected one of the two",
     ]
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model import BackupId
-from sidecar.rules.retention import Candidate, Decision, Policy, Steadiness, expected, is_held, judge
+from sidecar.rules.reach import expected
+from sidecar.rules.retention import Candidate, Decision, Policy, Rule, Steadiness, is_held, judge
 
 NOW = datetime(2025, 11, 17, 15, 0, tzinfo=UTC)
 DEFAULT = Policy(limit=5, retention_days=30)
@@ -78,10 +79,14 @@ def test_the_sixth_newest_goes_where_five_are_kept() -> None:
     decisions = judge([a_backup(hours(age)) for age in range(6)], DEFAULT, NOW)
 
     assert decisions == [
-        Decision(an_id(hours(0)), keep=True, reason="the newest valid backup", expires_at=None),
+        Decision(an_id(hours(0)), keep=True, reason="the newest valid backup", expires_at=None, rules=(Rule.NEWEST,)),
         *(
             Decision(
-                an_id(hours(age)), keep=True, reason=f"number {age + 1} of 5", expires_at=NOW - hours(age) + days(30)
+                an_id(hours(age)),
+                keep=True,
+                reason=f"number {age + 1} of 5",
+                expires_at=NOW - hours(age) + days(30),
+                rules=(Rule.LAST,),
             )
             for age in range(1, 5)
         ),
@@ -95,9 +100,13 @@ def test_the_newest_valid_backup_stays_however_old_it_is() -> None:
 
     assert judge([ancient, broken], DEFAULT, NOW) == [
         Decision(
-            broken.id, keep=True, reason="invalid, kept until it is too old", expires_at=NOW - hours(1) + days(30)
+            broken.id,
+            keep=True,
+            reason="invalid, kept until it is too old",
+            expires_at=NOW - hours(1) + days(30),
+            rules=(Rule.AGE,),
         ),
-        Decision(ancient.id, keep=True, reason="the newest valid backup", expires_at=None),
+        Decision(ancient.id, keep=True, reason="the newest valid backup", expires_at=None, rules=(Rule.NEWEST,)),
     ]
 
 
@@ -105,7 +114,7 @@ def test_a_backup_goes_once_it_is_older_than_the_retention_and_not_a_second_befo
     newest, on_the_day, over = a_backup(hours(1)), a_backup(days(30)), a_backup(days(30) + timedelta(seconds=1))
 
     assert judge([newest, on_the_day, over], DEFAULT, NOW)[1:] == [
-        Decision(on_the_day.id, keep=True, reason="number 2 of 5", expires_at=NOW),
+        Decision(on_the_day.id, keep=True, reason="number 2 of 5", expires_at=NOW, rules=(Rule.LAST,)),
         Decision(over.id, keep=False, reason="older than 30 days", expires_at=NOW - timedelta(seconds=1)),
     ]
 
@@ -117,11 +126,13 @@ def test_a_pinned_backup_stays_and_takes_no_place() -> None:
     plain = [a_backup(hours(1)), a_backup(hours(3))]
 
     assert judge([pinned, pinned_broken, middle_pinned, *plain], Policy(limit=2, retention_days=30), NOW) == [
-        Decision(plain[0].id, keep=True, reason="the newest valid backup", expires_at=None),
-        Decision(middle_pinned.id, keep=True, reason="pinned", expires_at=None),
-        Decision(plain[1].id, keep=True, reason="number 2 of 2", expires_at=NOW - hours(3) + days(30)),
-        Decision(pinned_broken.id, keep=True, reason="pinned", expires_at=None),
-        Decision(pinned.id, keep=True, reason="pinned", expires_at=None),
+        Decision(plain[0].id, keep=True, reason="the newest valid backup", expires_at=None, rules=(Rule.NEWEST,)),
+        Decision(middle_pinned.id, keep=True, reason="pinned", expires_at=None, rules=(Rule.PINNED,)),
+        Decision(
+            plain[1].id, keep=True, reason="number 2 of 2", expires_at=NOW - hours(3) + days(30), rules=(Rule.LAST,)
+        ),
+        Decision(pinned_broken.id, keep=True, reason="pinned", expires_at=None, rules=(Rule.PINNED,)),
+        Decision(pinned.id, keep=True, reason="pinned", expires_at=None, rules=(Rule.PINNED,)),
     ]
 
 
@@ -136,8 +147,15 @@ def test_a_backup_that_is_in_use_waits_and_says_what_comes_then() -> None:
             keep=True,
             reason="in use; then: number 2 of the valid backups, 1 are kept",
             expires_at=None,
+            rules=(Rule.IN_USE,),
         ),
-        Decision(too_old.id, keep=True, reason="in use; then: older than 30 days", expires_at=NOW - days(1)),
+        Decision(
+            too_old.id,
+            keep=True,
+            reason="in use; then: older than 30 days",
+            expires_at=NOW - days(1),
+            rules=(Rule.IN_USE,),
+        ),
     ]
 
 
@@ -155,7 +173,9 @@ def test_invalid_backups_stay_at_any_age_while_nothing_valid_exists() -> None:
     broken = a_backup(days(400), is_valid=False)
 
     assert judge([broken], DEFAULT, NOW) == [
-        Decision(broken.id, keep=True, reason="there is no valid backup", expires_at=None)
+        Decision(
+            broken.id, keep=True, reason="there is no valid backup", expires_at=None, rules=(Rule.ALL_THAT_IS_LEFT,)
+        )
     ]
 
 
@@ -166,14 +186,28 @@ def ahead(by: timedelta, **facts: bool) -> Candidate:
 def test_what_is_dated_ahead_takes_no_place_is_not_the_newest_and_stays_until_its_time_has_come() -> None:
     wrong, good = [ahead(days(age)) for age in (40, 41)], [a_backup(hours(age)) for age in range(1, 4)]
     assert judge([*wrong, *good], Policy(2, 30), NOW) == [
-        Decision(wrong[1].id, keep=True, reason="dated ahead of now, takes no place", expires_at=NOW + days(71)),
-        Decision(wrong[0].id, keep=True, reason="dated ahead of now, takes no place", expires_at=NOW + days(70)),
-        Decision(good[0].id, keep=True, reason="the newest valid backup", expires_at=None),
-        Decision(good[1].id, keep=True, reason="number 2 of 2", expires_at=NOW - hours(2) + days(30)),
+        Decision(
+            wrong[1].id,
+            keep=True,
+            reason="dated ahead of now, takes no place",
+            expires_at=NOW + days(71),
+            rules=(Rule.AHEAD,),
+        ),
+        Decision(
+            wrong[0].id,
+            keep=True,
+            reason="dated ahead of now, takes no place",
+            expires_at=NOW + days(70),
+            rules=(Rule.AHEAD,),
+        ),
+        Decision(good[0].id, keep=True, reason="the newest valid backup", expires_at=None, rules=(Rule.NEWEST,)),
+        Decision(
+            good[1].id, keep=True, reason="number 2 of 2", expires_at=NOW - hours(2) + days(30), rules=(Rule.LAST,)
+        ),
         Decision(good[2].id, keep=False, reason="number 3 of the valid backups, 2 are kept", expires_at=None),
     ]
     assert judge(wrong, Policy(2, 30), NOW)[0] == Decision(
-        wrong[1].id, keep=True, reason="there is no valid backup", expires_at=None
+        wrong[1].id, keep=True, reason="there is no valid backup", expires_at=None, rules=(Rule.ALL_THAT_IS_LEFT,)
     )
     late = judge([*wrong, *good], Policy(2, 30), NOW + days(72))
     assert {one.id: one.reason for one in late if not one.keep}.keys() >= {one.id for one in wrong}
@@ -189,7 +223,7 @@ def test_age_counts_from_when_the_clock_was_set() -> None:
     newest, old, since = a_backup(hours(1)), a_backup(days(40)), NOW - days(2)
     told = "number 2 of 5; its age counts from 2025-11-15 15:00 UTC, when the clock was set"
     assert judge([newest, old], DEFAULT, NOW, Steadiness(since))[1] == Decision(
-        old.id, keep=True, reason=told, expires_at=since + days(30)
+        old.id, keep=True, reason=told, expires_at=since + days(30), rules=(Rule.LAST,)
     )
     assert judge([newest, old], DEFAULT, since + days(30) + timedelta(seconds=1), Steadiness(since))[1] == Decision(
         old.id, keep=False, reason="older than 30 days", expires_at=since + days(30)
@@ -208,7 +242,9 @@ def test_nothing_goes_by_age_while_the_clock_is_in_doubt_but_the_count_goes_on()
 def test_a_date_past_the_end_of_the_calendar_never_expires() -> None:
     late = [valid_one(BackupId(datetime(9999, 12, day, tzinfo=UTC), "seed_backup")) for day in (30, 31)]
 
-    assert judge(late, DEFAULT, NOW)[1] == Decision(late[0].id, keep=True, reason="number 2 of 5", expires_at=None)
+    assert judge(late, DEFAULT, NOW)[1] == Decision(
+        late[0].id, keep=True, reason="number 2 of 5", expires_at=None, rules=(Rule.LAST,)
+    )
 
 
 def test_backups_of_one_second_are_told_apart_by_their_prefix() -> None:
@@ -289,11 +325,11 @@ def test_a_higher_limit_removes_nothing_that_a_lower_one_keeps(stored: list[Cand
     ],
 )
 def test_as_many_backups_are_expected_as_there_were_due_times_up_to_the_limit(known: timedelta, number: int) -> None:
-    assert expected(DEFAULT, 3600, known.total_seconds()) == number
+    assert expected(DEFAULT, 3600, known.total_seconds(), NOW) == number
 
 
 def test_no_more_backups_are_expected_than_are_not_too_old() -> None:
     daily, monthly = days(1).total_seconds(), days(31).total_seconds()
     year = days(365).total_seconds()
-    assert expected(Policy(limit=100, retention_days=30), daily, year) == 30
-    assert expected(Policy(limit=100, retention_days=30), monthly, year) == 1  # the newest is never too old
+    assert expected(Policy(limit=100, retention_days=30), daily, year, NOW) == 30
+    assert expected(Policy(limit=100, retention_days=30), monthly, year, NOW) == 1  # the newest is never too old

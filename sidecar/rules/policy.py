@@ -1,0 +1,91 @@
+"""How many backups are to be kept, as the configuration says it. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta, tzinfo
+from typing import Protocol, Self
+
+from sidecar.model import MB
+from sidecar.rules.tiers import TIERS, Tier
+
+
+class Words(Protocol):
+    """The keys of the configuration: those of a set, and of whatever else keeps backups by the same rules."""
+
+    @property
+    def limit(self) -> int: ...
+    @property
+    def retention_days(self) -> int: ...
+    @property
+    def keep_hourly(self) -> int: ...
+    @property
+    def keep_daily(self) -> int: ...
+    @property
+    def keep_weekly(self) -> int: ...
+    @property
+    def keep_monthly(self) -> int: ...
+    @property
+    def keep_yearly(self) -> int: ...
+    @property
+    def keep_within_days(self) -> int: ...
+    @property
+    def max_total_mb(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What may stay.
+
+    The `limit` newest valid backups, none longer than `retention_days`; beside them the newest of so many hours, days, weeks,
+    months and years, and all that are not older than `keep_within_days`; together no more than `max_total_mb`. 0 is none, and of
+    `max_total_mb` no bound.
+    """
+
+    limit: int
+    retention_days: int
+    keep_hourly: int = 0
+    keep_daily: int = 0
+    keep_weekly: int = 0
+    keep_monthly: int = 0
+    keep_yearly: int = 0
+    keep_within_days: int = 0
+    max_total_mb: float = 0
+    zone: tzinfo = UTC  # whose days and weeks are meant
+    every: timedelta | None = None  # from one backup to the next; None: not known, so that fewer dates can be told
+
+    @classmethod
+    def of(cls, words: Words, zone: tzinfo = UTC, every: timedelta | None = None) -> Self:
+        return cls(
+            limit=words.limit,
+            retention_days=words.retention_days,
+            keep_hourly=words.keep_hourly,
+            keep_daily=words.keep_daily,
+            keep_weekly=words.keep_weekly,
+            keep_monthly=words.keep_monthly,
+            keep_yearly=words.keep_yearly,
+            keep_within_days=words.keep_within_days,
+            max_total_mb=words.max_total_mb,
+            zone=zone,
+            every=every,
+        )
+
+    def but(self, **changes: float | None) -> Self:
+        """The same with the counts that are given; `keep_last` is another name of the limit."""
+        given = {
+            "limit" if name == "keep_last" else name: value for name, value in changes.items() if value is not None
+        }
+        return replace(self, **given)  # type: ignore[arg-type] # the names are those of fields
+
+    def tiers(self) -> Iterator[tuple[Tier, int]]:
+        """Those of which any are kept, and how many."""
+        counts = (self.keep_hourly, self.keep_daily, self.keep_weekly, self.keep_monthly, self.keep_yearly)
+        return ((tier, count) for tier, count in zip(TIERS, counts, strict=True) if count)
+
+    @property
+    def max_total_bytes(self) -> int:
+        return int(self.max_total_mb * MB)
+
+    @property
+    def keeps_more(self) -> bool:
+        """Whether anything but the newest ones is kept."""
+        return bool(self.keep_within_days) or any(True for _ in self.tiers())

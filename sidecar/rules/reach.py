@@ -1,0 +1,96 @@
+"""How far back retention reaches, how many backups it leaves, and what to do where that is little. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from sidecar.rules.policy import Policy
+from sidecar.rules.tiers import Tier
+
+SHORT = timedelta(days=7)  # what is broken on a Friday evening is often found on Monday
+LONG = timedelta(days=366_000)  # longer than any set is known
+_UNITS = (
+    (timedelta(days=365.25), "year"),
+    (timedelta(days=365.25 / 12), "month"),
+    (timedelta(weeks=1), "week"),
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "minute"),
+)
+
+
+def reach(policy: Policy, every: timedelta) -> timedelta:
+    """How old the oldest backup becomes before it goes, if every run succeeds."""
+    lasts = [min(policy.limit * every, timedelta(days=policy.retention_days))]
+    lasts += [count * max(tier.lasts, every) for tier, count in policy.tiers()]
+    return max([*lasts, timedelta(days=policy.keep_within_days)])
+
+
+def in_words(span: timedelta) -> str:
+    """`about 5 hours`: in the largest unit of which there are two, or else the largest of which there is one."""
+    counted = [(round(span / unit), name) for unit, name in _UNITS]
+    number, name = next((one for one in counted if one[0] > 1), None) or next(
+        (one for one in counted if one[0]), (0, "minute")
+    )
+    return f"about {number} {name}{'' if number == 1 else 's'}"
+
+
+def cure(span: timedelta) -> str:
+    """What helps where that is little; nothing where it is enough."""
+    if span >= SHORT:
+        return ""
+    return (
+        "What is broken before that cannot be undone. To reach back half a year with about 35 backups, set "
+        "keep_hourly = 24, keep_daily = 7, keep_weekly = 4 and keep_monthly = 6 (SIDECAR_KEEP_HOURLY=24 and so on)."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The backups that retention leaves, each by how many are newer than it: the `newest` ones and some `older` ones."""
+
+    newest: int
+    older: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.newest + len(self.older)
+
+
+def expected(policy: Policy, interval_seconds: float, known_seconds: float, now: datetime, size_bytes: int = 0) -> int:
+    """How many valid backups a set would have that is known for so long, had every run succeeded.
+
+    `size_bytes` is what one takes, where that is bounded.
+    """
+    made = int(known_seconds // interval_seconds)
+    count = len(left(policy, timedelta(seconds=interval_seconds), now, made))
+    if policy.max_total_bytes and size_bytes:
+        count = min(count, max(policy.max_total_bytes // size_bytes, 1))
+    return count
+
+
+def left(policy: Policy, every: timedelta, now: datetime, made: int | None = None) -> Left:
+    """What is there when every run succeeded and the last was just now.
+
+    `made` is how many there ever were; None: more than are kept.
+    """
+    most = int(LONG / every) if made is None else max(made, 0)
+    not_too_old = timedelta(days=policy.retention_days) // every
+    within = timedelta(days=policy.keep_within_days) // every + 1 if policy.keep_within_days else 0
+    newest = min(max(min(policy.limit, max(not_too_old, 1)), within), most)
+    older = set[int]()
+    for tier, count in policy.tiers():
+        older.update(number for number in islice(_steps(tier, every, now, most, policy), count) if number >= newest)
+    return Left(newest, tuple(sorted(older)))
+
+
+def _steps(tier: Tier, every: timedelta, now: datetime, most: int, policy: Policy) -> Iterator[int]:
+    """The newest backup of each bucket, backwards."""
+    number = 0
+    while number < most:
+        yield number
+        try:
+            begins = tier.begins(now - number * every, policy.zone)
+        except OverflowError:
+            return
+        number = max((now - begins) // every + 1, number + 1)
