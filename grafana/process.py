@@ -95,14 +95,15 @@ def process_panels() -> Panels:
     yield bars(
         Frame(
             "Trouble of its own",
-            "Scheduler restarts, metrics that could not be computed, requests refused for who sent them.",
+            "Scheduler restarts, metrics that could not be computed, requests refused for who sent them, notices not delivered.",
             units.NoUnit,
             width=8,
-            alerts=("MongoBackupMetricsBroken", "MongoBackupLoginAttack"),
+            alerts=("MongoBackupMetricsBroken", "MongoBackupLoginAttack", "MongoBackupNotificationsFailing"),
         ),
         Ask(happened(of_process("scheduler_restarts_total"), "job"), "scheduler restarts"),
         Ask(happened(of_process("metrics_errors_total"), "job"), "metrics not computed"),
         Ask(happened(of_process("login_failures_total"), "reason"), "login: {{reason}}"),
+        Ask(happened(of_process("notification_failures_total"), "channel"), "not delivered: {{channel}}"),
     )
     yield lines(
         Frame("Memory", "Resident memory of the process.", units.BytesIEC, width=8),

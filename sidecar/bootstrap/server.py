@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,7 +12,19 @@ import structlog
 from aiohttp import web
 
 from sidecar import __version__
-from sidecar.api import backups, download, jobs, page, process, restores, retention, runbooks, schedule, session
+from sidecar.api import (
+    backups,
+    download,
+    jobs,
+    notifications,
+    page,
+    process,
+    restores,
+    retention,
+    runbooks,
+    schedule,
+    session,
+)
 from sidecar.api.application import application
 from sidecar.api.auth import Gate, audit
 from sidecar.api.context import SIDECAR, Sidecar
@@ -25,6 +37,8 @@ from sidecar.history import DIRECTORY, History
 from sidecar.metrics import State, Telemetry
 from sidecar.model import BackupSet, Kind, Manifest
 from sidecar.mongodb.lease import Lease, Timing
+from sidecar.notices.conditions import Observed
+from sidecar.notices.outgoing import sending
 from sidecar.rules.schedule import Cron, Schedule, Timetable, interval_seconds, timetable_of
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone, Member
@@ -41,7 +55,7 @@ from sidecar.store.verify import read_manifest
 
 THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
 SWEEP_SECONDS = 15.0  # between two attempts
-ROUTES = (backups, download, restores, retention, jobs, schedule, session, process, runbooks)
+ROUTES = (backups, download, restores, retention, jobs, schedule, notifications, session, process, runbooks)
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +74,13 @@ async def serving(
         service = await stack.enter_async_context(open_service(settings))
         await stack.enter_async_context(entered(_only_server(settings)))
         await in_thread(service.sweep)
-        history = await in_thread(History, settings.backup_dir / DIRECTORY, lambda: _stored(service), datetime.now(UTC))
+        history = await in_thread(
+            History,
+            settings.backup_dir / DIRECTORY,
+            lambda: _stored(service),
+            datetime.now(UTC),
+            tuple(settings.heartbeats),
+        )
         await stack.enter_async_context(entered(history))
         gate = Gate(Tokens(admin_token, settings.read_token))
         sidecar = _assembled(settings, gate, telemetry, service, history)
@@ -77,6 +97,7 @@ async def serving(
         listener = replace(listener, url=listener.url + settings.base_path)
         if certificate is not None:
             await stack.enter_async_context(renewing(certificate).running())
+        await stack.enter_async_context(_notices(sidecar))
         await stack.enter_async_context(sidecar.leadership.running())
         stack.push_async_callback(sidecar.jobs.stop)
         await stack.enter_async_context(sidecar.overview.task.running())
@@ -92,6 +113,18 @@ async def serving(
         )
         yield listener
         log.info("sidecar.stopping")
+
+
+def _notices(sidecar: Sidecar) -> AbstractAsyncContextManager[None]:
+    observed = Observed(
+        overview=sidecar.overview,
+        scheduler=sidecar.scheduler,
+        startup=sidecar.startup,
+        leadership=sidecar.leadership,
+        history=sidecar.history,
+        since=sidecar.clock.now(),
+    )
+    return sending(sidecar.settings, observed, sidecar.service.catalog, sidecar.clock, sidecar.hide)
 
 
 async def _sweep(service: Service) -> None:

@@ -9,8 +9,9 @@ import typer
 from sidecar import config
 from sidecar.cli import commands
 from sidecar.cli.terminal import console
+from sidecar.model import Severity
 from sidecar.status import alert_test as file
-from sidecar.status.alert_test import AlertTest, Severity
+from sidecar.status.alert_test import AlertTest
 
 LONGEST_MINUTES = 24 * 60
 

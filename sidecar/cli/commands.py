@@ -18,7 +18,7 @@ PANELS = {
     "Make and keep": ("backup", "prune", "delete", "pin", "unpin", "confirm"),
     "Look": ("list", "show", "status", "runs", "verify", "diff", "checksums", "extract"),
     "Bring back": ("restore", "drill"),
-    "Serve": ("serve", "jobs", "schedule", "healthcheck", "alert-test"),
+    "Serve": ("serve", "jobs", "schedule", "healthcheck", "alert-test", "notify"),
     "About": ("config", "key", "completion", "demo", "version"),
 }
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}

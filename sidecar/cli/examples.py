@@ -40,6 +40,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "schedule": ("sidecar schedule show", "sidecar schedule pause main --hours 2", "sidecar schedule resume"),
     "healthcheck": ("sidecar healthcheck",),
     "alert-test": ("sidecar alert-test --severity critical --minutes 30",),
+    "notify": ("sidecar notify test",),
     "config": ("sidecar config check --connect  # before the first start", "sidecar config show"),
     "key": ("sidecar key new > /media/usb/key.txt",),
     "completion": ('eval "$(sidecar completion bash)"  # in ~/.bashrc',),

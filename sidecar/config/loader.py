@@ -25,11 +25,13 @@ def load(environ: Mapping[str, str]) -> Settings:
     reading.two_tokens(values)
     reading.two_databases(values)
     reading.two_limits(values)
+    reading.mail(values)
     good = {key: value for key, value in values.items() if value is not _BROKEN}
     found = sets.build(_defaults() | good, reading.tables, environ, reading.problems)
     if reading.problems:
         raise ConfigError(reading.problems)
-    settings = Settings(**values, sets=MappingProxyType(found))
+    heartbeats = sets.heartbeats(found, values["heartbeat_url"], reading.tables)
+    settings = Settings(**values, sets=MappingProxyType(found), heartbeats=MappingProxyType(heartbeats))
     if settings.restore_on_empty and (sealed := settings.unreadable_sets):
         raise ConfigError([f"SIDECAR_RESTORE_ON_EMPTY: {_needs_identity(sealed)}"])
     return settings
@@ -44,14 +46,23 @@ def _needs_identity(sets: list[str]) -> str:
 
 def warnings(settings: Settings) -> list[str]:
     """What is allowed and may be regretted, in words."""
-    lonely = [one.name for one in settings.sets.values() if len(one.recipients) == 1]
-    if not lonely:
-        return []
-    said = (
-        f"{', '.join(lonely)}: encrypted for one recipient only. Whoever loses that private key loses the backups: add a "
-        "second one to SIDECAR_RECIPIENTS and keep its private key elsewhere"
-    )
-    return [said]
+    found = []
+    if lonely := [one.name for one in settings.sets.values() if len(one.recipients) == 1]:
+        found.append(
+            f"{', '.join(lonely)}: encrypted for one recipient only. Whoever loses that private key loses the backups: add a "
+            "second one to SIDECAR_RECIPIENTS and keep its private key elsewhere"
+        )
+    shared = "one heartbeat address for all of them. The success of one set hides that another fails"
+    cure = "put {set} into SIDECAR_HEARTBEAT_URL, or give each set its own heartbeat_url"
+    return found + [f"{', '.join(names)}: {shared}: {cure}" for names in _sharing(settings.heartbeats)]
+
+
+def _sharing(heartbeats: Mapping[str, Secret]) -> list[list[str]]:
+    """The sets that have the same address."""
+    by_address: dict[Secret, list[str]] = {}
+    for name, address in heartbeats.items():
+        by_address.setdefault(address, []).append(name)
+    return [names for names in by_address.values() if len(names) > 1]
 
 
 def describe(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -67,6 +78,7 @@ def describe(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
         source = "file" if one.name in reading.tables else "built in"
         facts = [f for f in dataclasses.fields(one) if f.name != "name"]
         rows += [(f"sets.{one.name}.{f.name}", _plain(getattr(one, f.name)), source) for f in facts]
+        rows.append((f"sets.{one.name}.heartbeat_url", "***" if one.name in settings.heartbeats else "–", source))
     return rows
 
 
@@ -219,6 +231,20 @@ class _Reading:
         """A drill ends by dropping its database."""
         if isinstance(values["drill_db"], str) and values["drill_db"] == values["db_name"]:
             self.problems.append("SIDECAR_DRILL_DB: expected another database than DB_NAME")
+
+    def mail(self, values: Mapping[str, Any]) -> None:
+        """A mail server is of no use without a sender and somebody to send to, and a password never travels in clear."""
+        given = {key: values[f"smtp_{key}"] is not None for key in ("host", "user", "password", "from", "to")}
+        if given["host"] != given["from"] or given["host"] != given["to"]:
+            self.problems.append("SIDECAR_SMTP_HOST, SIDECAR_SMTP_FROM and SIDECAR_SMTP_TO: expected all three or none")
+        if given["user"] != given["password"]:
+            self.problems.append("SIDECAR_SMTP_USER and SIDECAR_SMTP_PASSWORD: expected both or neither")
+        if given["password"] and values["smtp_security"] == "none":
+            self.problems.append(
+                "SIDECAR_SMTP_SECURITY: expected starttls or tls, for the password travels in clear with none"
+            )
+        if values["webhook_template"] is not None and values["webhook_url"] is None:
+            self.problems.append("SIDECAR_WEBHOOK_TEMPLATE: expected SIDECAR_WEBHOOK_URL too")
 
 
 def _secret_text(path: Path) -> str:

@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pymongo import uri_parser
@@ -12,6 +13,7 @@ from pymongo.errors import PyMongoError
 from sidecar.archive.choose import CHOICES, NATIVE_DISTRIBUTION, has_native
 from sidecar.archive.keys import identities, recipient
 from sidecar.config.settings import Secret, Share
+from sidecar.rules import template
 from sidecar.rules.names import database_expected
 from sidecar.rules.schedule import Schedule
 
@@ -138,6 +140,35 @@ def mongo_url(value: str) -> Secret:
                 f"readable files in its TLS options (tlsCAFile, tlsCertificateKeyFile): {error.strerror}"
             ) from None
     return Secret(value)
+
+
+def notice_url(value: str) -> Secret:
+    """Where notices go. Who knows it may send them: it is a secret."""
+    try:
+        is_good = bool(re.fullmatch(r"https?://[\x21-\x7e]+", value)) and bool(urlsplit(value).hostname)
+    except ValueError:
+        is_good = False
+    if not is_good or "#" in value:
+        raise ValueError("an address https://… without blanks and without #")
+    return Secret(value)
+
+
+def webhook_template(value: str) -> str:
+    return template.parse(value)
+
+
+def addresses(value: str) -> tuple[str, ...]:
+    """Mail addresses, separated by commas."""
+    found = tuple(address(one.strip()) for one in value.split(","))
+    if len(set(found)) != len(found):
+        raise ValueError("mail addresses that differ")
+    return found
+
+
+def address(value: str) -> str:
+    if not re.fullmatch(r"[^\s@,<>\"]+@[^\s@,<>\"]+", value):
+        raise ValueError("a mail address such as backups@example.com")
+    return value
 
 
 def token(value: str) -> Secret:

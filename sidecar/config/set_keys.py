@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from sidecar.archive.compression import LEVELS
-from sidecar.config.parsing import LARGEST, recipients_of
+from sidecar.config.parsing import LARGEST, notice_url, recipients_of
 from sidecar.config.table import COMPRESSIONS, MOST_KEPT, SHORTEST_INTERVAL_HOURS
 from sidecar.rules.names import is_system
 from sidecar.rules.schedule import Schedule
@@ -87,6 +87,17 @@ def _compression(value: object) -> str | None:
     return None if value in COMPRESSIONS else f"one of {', '.join(COMPRESSIONS)}"
 
 
+def _heartbeat(value: object) -> str | None:
+    if not isinstance(value, str):
+        return 'an address https://…, or "" for none'
+    try:
+        if value:
+            notice_url(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def _recipients(value: object) -> str | None:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         return "a list of public keys of age or SSH"
@@ -138,6 +149,7 @@ SET_KEYS: Final = (
     SetKey("compression", _compression, "`SIDECAR_COMPRESSION`", "`none` or `zstd`."),
     SetKey("compression_level", _integer(LEVELS.start, LEVELS.stop - 1), "`SIDECAR_COMPRESSION_LEVEL`", "Of zstd."),
     SetKey("recipients", _recipients, "`SIDECAR_RECIPIENTS`", "Public keys; `[]`: not encrypted."),
+    SetKey("heartbeat_url", _heartbeat, "`SIDECAR_HEARTBEAT_URL`", 'Address of this set alone; `""`: none.'),
 )
 
 

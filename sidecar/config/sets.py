@@ -8,6 +8,7 @@ from typing import Any
 from sidecar.config import near
 from sidecar.config.parsing import recipients_of
 from sidecar.config.set_keys import SET_KEYS
+from sidecar.config.settings import Secret
 from sidecar.model import BackupSet
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -43,6 +44,16 @@ def build(
     if not found and not problems:
         problems.append("sets: expected one that is enabled at least")
     problems.extend(_collisions(found.values()))
+    return found
+
+
+def heartbeats(names: Iterable[str], common: Secret | None, tables: Mapping[str, Any]) -> dict[str, Secret]:
+    """The address that hears of each set's runs; a set without one is left out."""
+    found = {}
+    for name in names:
+        address = tables.get(name, {}).get("heartbeat_url", common.reveal() if common else "")
+        if address:
+            found[name] = Secret(address.replace("{set}", name))
     return found
 
 

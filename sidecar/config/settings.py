@@ -88,19 +88,31 @@ class Settings:
     compression_level: int
     recipients: tuple[str, ...]
     identity_file: Secret | None  # what stands in it
+    heartbeat_url: Secret | None
+    webhook_url: Secret | None
+    webhook_template: str | None
+    smtp_host: str | None
+    smtp_port: int
+    smtp_security: str
+    smtp_user: str | None
+    smtp_password: Secret | None
+    smtp_from: str | None
+    smtp_to: tuple[str, ...] | None
     leader_group: str | None
     lease_seconds: float
     log_format: str | None
     log_level: str
     sets: Mapping[str, BackupSet]
+    heartbeats: Mapping[str, Secret]  # addresses by set
 
     @property
     def min_storage_bytes(self) -> int:
         return int(self.min_storage_mb * MB)
 
     def secrets(self) -> list[str]:
-        """Every text that must not be shown: tokens, the connection string, and its password as it is written and meant."""
-        found = [one.reveal() for one in (self.mongo_url, self.admin_token, self.read_token) if one]
+        """Every text that must not be shown: tokens, addresses, the connection string, and its password as written and meant."""
+        alone = (self.mongo_url, self.admin_token, self.read_token, self.webhook_url, self.smtp_password)
+        found = [one.reveal() for one in (*alone, *self.heartbeats.values()) if one]
         found += self.identity_file.reveal().splitlines() if self.identity_file else []
         password = re.match(r"mongodb(?:\+srv)?://[^:/?@]*:([^/?@]+)@", self.mongo_url.reveal())
         return [*found, password[1], unquote_plus(password[1])] if password else found

@@ -7,10 +7,12 @@ from typing import Any
 
 from sidecar.archive.compression import LEVELS
 from sidecar.config import parsing
+from sidecar.config.settings import Secret
 
 PREFIX = "SIDECAR_"
 COMPRESSIONS = ("none", "zstd")
 MOST_KEPT = 10_000  # hours, days, weeks, months or years
+SMTP_SECURITIES = ("starttls", "tls", "none")
 SHORTEST_INTERVAL_HOURS = 0.0002  # a little less than a second
 SHORTEST_LEASE_SECONDS = 3  # a slow moment of MongoDB or of the process is no reason to change
 
@@ -178,6 +180,38 @@ SETTINGS = (
         "File with the private key, only where this host shall read the encrypted backups.",
         is_secret=True,
     ),
+    Setting(
+        "SIDECAR_HEARTBEAT_URL",
+        parsing.notice_url,
+        None,
+        "Address that hears of each run's start, success and failure; `{set}` in it becomes the set's name.",
+        is_secret=True,
+    ),
+    Setting(
+        "SIDECAR_WEBHOOK_URL",
+        parsing.notice_url,
+        None,
+        "Address that is told, as JSON, when something goes wrong and when it is over.",
+        is_secret=True,
+    ),
+    Setting(
+        "SIDECAR_WEBHOOK_TEMPLATE",
+        parsing.webhook_template,
+        None,
+        "That JSON, with places such as `{title}` and `{text}`; not set: what Slack takes.",
+    ),
+    Setting("SIDECAR_SMTP_HOST", parsing.text, None, "Mail server for the same notices; not set: no mail."),
+    Setting("SIDECAR_SMTP_PORT", parsing.integer(1, 65535), "587", "Its port."),
+    Setting(
+        "SIDECAR_SMTP_SECURITY",
+        parsing.one_of(*SMTP_SECURITIES),
+        "starttls",
+        "`starttls`, `tls` from the first byte (mostly port 465), or `none`.",
+    ),
+    Setting("SIDECAR_SMTP_USER", parsing.text, None, "Its user, where it asks for one."),
+    Setting("SIDECAR_SMTP_PASSWORD", lambda v: Secret(parsing.text(v)), None, "Its password.", is_secret=True),
+    Setting("SIDECAR_SMTP_FROM", parsing.address, None, "Sender of the mail."),
+    Setting("SIDECAR_SMTP_TO", parsing.addresses, None, "Who gets the mail, separated by commas."),
     Setting(
         "SIDECAR_LEADER_GROUP",
         parsing.group,

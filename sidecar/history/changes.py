@@ -1,12 +1,14 @@
 """What one transaction does to the record. Each of these runs inside `RecordFile.change`, or fills a new database."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from sidecar.errors import DIED
+from sidecar.history.outbox import TABLES as LATER_TABLES
+from sidecar.history.outbox import note_run
 from sidecar.history.rows import ENDED, GOOD, PASSED, REAL, RUN, Accounted, insert, run_of, run_row, stored
 from sidecar.model import Kind, Manifest, Outcome, Run
 from sidecar.rules.schedule import schedule_name
@@ -47,19 +49,22 @@ def merge(recent: sqlite3.Connection, into: sqlite3.Connection) -> None:
     into.executemany(add, recent.execute("SELECT * FROM counters").fetchall())
     for name, until in recent.execute(f"SELECT * FROM schedules WHERE name NOT LIKE '{FIRST}%'"):  # noqa: S608 - constants
         dealt_with(into, name, until)
-    for table in ("pauses", "requests"):
+    for table in ("pauses", "requests", *LATER_TABLES):
         rows = recent.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - constants
         if rows:
             places = ", ".join("?" * len(rows[0]))
             into.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", rows)  # noqa: S608 - constants
 
 
-def end_what_died(connection: sqlite3.Connection, now: datetime) -> None:
+def end_what_died(connection: sqlite3.Connection, now: datetime, heartbeats: Collection[str] = ()) -> None:
     message = "the process ended while this was under way"
     rows = connection.execute(f"SELECT {RUN} FROM runs WHERE outcome IS NULL").fetchall()  # noqa: S608 - constants
     died = [replace(run_of(row), ended_at=now, outcome=Outcome.ABORTED, code=DIED, message=message) for row in rows]
     connection.executemany(insert("INSERT", ENDED), [run_row(run) for run in died])
     count(connection, died)
+    for run in died:
+        if run.set_name in heartbeats:
+            note_run(connection, run, now)
 
 
 def account(connection: sqlite3.Connection, accounted: Accounted) -> None:

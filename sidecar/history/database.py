@@ -15,7 +15,7 @@ from urllib.parse import quote
 import structlog
 
 from sidecar.errors import StorageError
-from sidecar.history.sqlite import Unreadable, connect, copy, is_locked, is_unreadable
+from sidecar.history.sqlite import Tables, Unreadable, connect, copy, is_locked, is_unreadable
 from sidecar.store.durable import make_private, open_private
 from sidecar.store.volume import volume
 
@@ -39,12 +39,11 @@ class RecordFile:
     content lives in memory; every change first tries to bring it back.
     """
 
-    def __init__(self, directory: Path, schema: str, version: int, fill: Fill, merge: Merge) -> None:
+    def __init__(self, directory: Path, tables: Tables, fill: Fill, merge: Merge) -> None:
         self.path = directory / NAME
         self.recovered: str | None = None
         self.is_durable = True
-        self._schema = schema
-        self._version = version
+        self._tables = tables
         self._fill = fill
         self._merge = merge
         self._mutex = RLock()
@@ -140,16 +139,25 @@ class RecordFile:
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if version == 0 and tables == 0:
             self._create(connection)
-        elif version != self._version:
-            raise Unreadable(f"{self.path.name} has the schema version {version}, this program knows {self._version}")
+        elif version != self._tables.version:
+            raise Unreadable(
+                f"{self.path.name} has the schema version {version}, this program knows {self._tables.version}"
+            )
+        else:
+            self._add(connection)
 
     def _create(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in self._schema.split(";"):
+        for statement in self._tables.first.split(";"):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {self._version:d}")
+        connection.execute(f"PRAGMA user_version = {self._tables.version:d}")
+        self._add(connection)
         self._fill(connection)
         connection.execute("COMMIT")
+
+    def _add(self, connection: sqlite3.Connection) -> None:
+        for statement in self._tables.added.split(";"):
+            connection.execute(statement)
 
     def _set_aside(self, reason: str) -> None:
         stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S_%f")

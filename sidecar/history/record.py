@@ -1,7 +1,7 @@
 """What ran and how it ended, what was due, and who paused what."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any, Final, Self, TypeVar
 from sidecar.errors import Busy, UsageError
 from sidecar.history.changes import FIRST, account, count, dealt_with, end_what_died, merge, prune, rebuild
 from sidecar.history.database import RecordFile
+from sidecar.history.outbox import SCHEMA as OUTBOX
+from sidecar.history.outbox import Outbox, note_run
 from sidecar.history.rows import (
     BAD,
     CUT_OFF,
@@ -35,6 +37,7 @@ from sidecar.history.rows import (
     stored,
     total_of,
 )
+from sidecar.history.sqlite import Tables
 from sidecar.model import Kind, Manifest, Outcome, Run, Trigger
 from sidecar.rules.schedule import schedule_name
 
@@ -46,13 +49,22 @@ KEY_HOURS: Final = 24  # how long a repeated request is recognised
 class History:
     """The record. Methods block; none of them fails because of the disk: see `is_durable`."""
 
-    def __init__(self, directory: Path, manifests: Callable[[], Iterable[Manifest]], now: datetime) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        manifests: Callable[[], Iterable[Manifest]],
+        now: datetime,
+        heartbeats: Collection[str] = (),
+    ) -> None:
         """Open or make the record in `directory`; one that is lost is rebuilt from the metadata that `manifests` finds.
 
-        Runs that were under way when the last process died are ended as aborted.
+        Runs that were under way when the last process died are ended as aborted. The runs of sets in `heartbeats` queue one.
         """
-        self._db = RecordFile(directory, SCHEMA, VERSION, lambda connection: rebuild(connection, manifests()), merge)
-        self._db.change(lambda connection: end_what_died(connection, now))
+        tables = Tables(VERSION, SCHEMA, OUTBOX)
+        self._db = RecordFile(directory, tables, lambda connection: rebuild(connection, manifests()), merge)
+        self._heartbeats = frozenset(heartbeats)
+        self.outbox = Outbox(self._db)
+        self._db.change(lambda connection: end_what_died(connection, now, self._heartbeats))
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +94,7 @@ class History:
             if retry is not None:
                 row = (hashed(retry.key), retry.request, runs[0].job_id, stored(runs[0].started_at))
                 connection.execute("INSERT INTO requests VALUES (?, ?, ?, ?)", row)
+            self._tell(connection, *runs)
 
         try:
             self._db.change(work)
@@ -95,8 +108,14 @@ class History:
             connection.execute(insert("INSERT", ENDED), run_row(run))
             count(connection, [run])
             prune(connection, run)
+            self._tell(connection, run)
 
         self._db.change(work)
+
+    def _tell(self, connection: sqlite3.Connection, *runs: Run) -> None:
+        for run in runs:
+            if run.set_name in self._heartbeats:
+                note_run(connection, run, run.ended_at or run.started_at)
 
     def account(self, accounted: Accounted) -> None:
         """Record due times that nothing ran for; those that have an outcome keep it."""

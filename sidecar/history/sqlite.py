@@ -1,6 +1,7 @@
 """SQLite as the record uses it: opening, copying within a bound, and what an error says of the file."""
 
 import sqlite3
+from dataclasses import dataclass
 from typing import Final
 
 _PAGES: Final = 256  # copied between two looks at the time
@@ -8,6 +9,19 @@ _UNREADABLE: Final = frozenset(
     {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_FORMAT}
 )
 _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What a database consists of: statements separated by semicolons.
+
+    `added` are tables that came after `first`, made where they are missing: a program that does not know them can use the
+    file too.
+    """
+
+    version: int
+    first: str
+    added: str
 
 
 class Locked(sqlite3.OperationalError):

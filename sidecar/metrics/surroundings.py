@@ -2,10 +2,11 @@
 
 import platform
 
+from sidecar.history.outbox import FAILURES
 from sidecar.metrics.family import Family, Labelled, Type, of_process, seconds
 from sidecar.metrics.state import State
+from sidecar.model import Channel, Severity
 from sidecar.runs.leadership import Standing
-from sidecar.status.alert_test import Severity
 
 
 def _build(state: State) -> Labelled:
@@ -67,6 +68,11 @@ SURROUNDINGS = (
     ),
 )
 
+
+def _notification_failures(state: State) -> Labelled:
+    return [((one.value,), state.overview.counted.get((FAILURES, one.value), 0)) for one in Channel]
+
+
 OURSELVES = (
     of_process("scheduler_running", "0 when the scheduler is dead or stuck.", lambda p: p.scheduler.task.is_running),
     of_process(
@@ -90,6 +96,13 @@ OURSELVES = (
         lambda p: p.history.is_durable,
     ),
     Family("login_failures_total", Type.COUNTER, ("reason",), "Requests refused for who sent them.", _login_failures),
+    Family(
+        "notification_failures_total",
+        Type.COUNTER,
+        ("channel",),
+        "Attempts to deliver a heartbeat, a webhook or a mail that failed; each is tried again.",
+        _notification_failures,
+    ),
     Family(
         "alert_test",
         Type.GAUGE,

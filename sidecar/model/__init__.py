@@ -15,7 +15,9 @@ from sidecar.model.manifest import (
     Manifest,
     Trigger,
 )
+from sidecar.model.notice import Channel, Notice, NoticeState
 from sidecar.model.run import CALLED_OFF, PASSED_BY, TOOK_PLACE, WENT_WRONG, Kind, Outcome, Run
+from sidecar.model.severity import Severity
 from sidecar.model.stored import NOT_READ, VERIFIED, BackupState, Confirmation, Pin, StoredBackup, Verdict
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "BackupId",
     "BackupSet",
     "BackupState",
+    "Channel",
     "Collection",
     "CollectionDetails",
     "CollectionKind",
@@ -42,9 +45,12 @@ __all__ = [
     "Form",
     "Kind",
     "Manifest",
+    "Notice",
+    "NoticeState",
     "Outcome",
     "Pin",
     "Run",
+    "Severity",
     "StoredBackup",
     "Trigger",
     "Verdict",

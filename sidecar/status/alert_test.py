@@ -1,25 +1,17 @@
 """An alert that somebody asks for, to see whether it reaches a person: a file, so that the command line can ask a server."""
 
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from sidecar.model import Severity
 from sidecar.store.durable import publish, remove
 
 FILE = ".alert-test.json"
 
 log = structlog.get_logger(__name__)
-
-
-class Severity(StrEnum):
-    """As the alert rules have them: to know of, to look at by day, to get up for."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
 
 
 class AlertTest(BaseModel):

@@ -5,7 +5,7 @@ import { watch } from "./jobs.js";
 import { refresh } from "./refresh.js";
 import { left } from "./session.js";
 import { toast, toastProblem } from "./store.js";
-import { KIND, setWords } from "./words.js";
+import { KIND, NOTICE, setWords } from "./words.js";
 
 const ANSWERS = [409, 500, 502, 503, 507]; // whose body says what became of each set
 
@@ -84,6 +84,17 @@ export const pause = (set, until) =>
   change("Pausing", () => call("POST", "/schedule/pause", { query: { backup_type: set }, body: until ? { until } : {} }));
 
 export const resumeSchedule = (set) => change("Resuming", () => call("POST", "/schedule/resume", { query: { backup_type: set } }));
+
+export const testNotices = () =>
+  attempt("The test", async () => {
+    const { deliveries } = await call("POST", "/notifications/test");
+    if (!deliveries.length) toast("bad", "No channel is configured", { cure: "Set SIDECAR_WEBHOOK_URL, SIDECAR_SMTP_HOST or SIDECAR_HEARTBEAT_URL." });
+    for (const { channel, backup_type: set, error } of deliveries) {
+      const where = `${NOTICE[channel]}${set ? ` of ${set}` : ""}`;
+      if (error) toast("bad", `${where}: not delivered`, { detail: error });
+      else toast("good", `${where}: delivered`);
+    }
+  });
 
 const change = (title, work) =>
   attempt(title, async () => {

@@ -34,6 +34,8 @@ export const CONSISTENCY = { snapshot: "One snapshot", per_collection: "Per coll
 
 export const KIND = { backup: "Backup", verify: "Verification", prune: "Clean-up", restore: "Restore", drill: "Drill" };
 
+export const NOTICE = { heartbeat: "Heartbeat", webhook: "Webhook", mail: "Mail" };
+
 export const ACTION = { backup: "Reading", hash: "Reading", verify: "Checking", restore: "Writing" };
 
 export const setWords = (set) => (set === "all" ? "all sets" : set);

@@ -79,6 +79,7 @@ def test_the_defaults_that_the_table_of_set_keys_names_are_those_of_a_set(tmp_pa
         "compression": "`SIDECAR_COMPRESSION`" if own.compression == load({}).compression else "",
         "compression_level": "`SIDECAR_COMPRESSION_LEVEL`" if own.compression_level == 1 else "",
         "recipients": "`SIDECAR_RECIPIENTS`" if own.recipients == load({}).recipients else "",
+        "heartbeat_url": "`SIDECAR_HEARTBEAT_URL`",
     }
     assert table == told
 

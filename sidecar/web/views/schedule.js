@@ -1,6 +1,6 @@
 // What runs by itself: when next, how it went last, stopping and resuming it, and the rehearsals of restores.
 
-import { pause, rehearse, resumeSchedule } from "../actions.js";
+import { pause, rehearse, resumeSchedule, testNotices } from "../actions.js";
 import { Action, Ago, Badge, Choice, When } from "../elements.js";
 import { between } from "../format.js";
 import { html, useState } from "../html.js";
@@ -15,6 +15,7 @@ export const Schedule = ({ state }) => html`
   ${mayWrite(state) && html`<${Pausing} state=${state} />`}
   <${Table} label="Backups and verifications" entries=${state.schedule.entries.filter((one) => one.kind !== "drill")} mayWrite=${mayWrite(state)} />
   <${Drills} state=${state} />
+  ${mayWrite(state) && html`<${Notices} />`}
 `;
 
 const Table = ({ label, entries, mayWrite }) => html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
@@ -81,3 +82,9 @@ function Drill({ state, name }) {
     `}
   </article>`;
 }
+
+const Notices = () => html`<section>
+  <h2>Notices</h2>
+  <p>When something goes wrong and when it is over, the webhook and the mail say so; a heartbeat hears of every run.</p>
+  <${Action} work=${testNotices}>Send a test notice<//>
+</section>`;

@@ -174,6 +174,7 @@ NOT_KEPT = {  # what a restart ends, or what is told of a time and not of a stat
     "MongoBackupMetricsBroken",
     "MongoBackupMetricsMissing",
     "MongoBackupNoLeader",
+    "MongoBackupNotificationsFailing",
     "MongoBackupOverdue",
     "MongoBackupRestoreFailed",
     "MongoBackupRetentionFailing",

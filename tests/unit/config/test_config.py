@@ -63,11 +63,22 @@ DEFAULTS = Settings(
     compression_level=1,
     recipients=(),
     identity_file=None,
+    heartbeat_url=None,
+    webhook_url=None,
+    webhook_template=None,
+    smtp_host=None,
+    smtp_port=587,
+    smtp_security="starttls",
+    smtp_user=None,
+    smtp_password=None,
+    smtp_from=None,
+    smtp_to=None,
     leader_group=None,
     lease_seconds=20.0,
     log_format=None,
     log_level="info",
     sets={"main": MAIN, "attendance": ATTENDANCE},
+    heartbeats={},
 )
 
 
@@ -122,6 +133,16 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "SIDECAR_COMPRESSION_LEVEL": "3",
         "SIDECAR_RECIPIENTS": f"{RECIPIENT}, {SSH_RECIPIENT}",
         "SIDECAR_IDENTITY_FILE": str(tmp_path / "key.txt"),
+        "SIDECAR_HEARTBEAT_URL": "https://hc.example/key/{set}",
+        "SIDECAR_WEBHOOK_URL": "https://hooks.example/T0/B0",
+        "SIDECAR_WEBHOOK_TEMPLATE": '{"message": "{text}"}',
+        "SIDECAR_SMTP_HOST": "mail.example.com",
+        "SIDECAR_SMTP_PORT": "465",
+        "SIDECAR_SMTP_SECURITY": "tls",
+        "SIDECAR_SMTP_USER": "backups",
+        "SIDECAR_SMTP_PASSWORD": "hunter2",
+        "SIDECAR_SMTP_FROM": "backups@example.com",
+        "SIDECAR_SMTP_TO": "admin@example.com, night@example.com",
         "SIDECAR_LEADER_GROUP": "on-site",
         "SIDECAR_LEASE_SECONDS": "30",
         "SIDECAR_LOG_FORMAT": "console",
@@ -168,6 +189,16 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         compression_level=3,
         recipients=(RECIPIENT, SSH_RECIPIENT),
         identity_file=Secret(f"# a comment\n{IDENTITY}\n"),
+        heartbeat_url=Secret("https://hc.example/key/{set}"),
+        webhook_url=Secret("https://hooks.example/T0/B0"),
+        webhook_template='{"message": "{text}"}',
+        smtp_host="mail.example.com",
+        smtp_port=465,
+        smtp_security="tls",
+        smtp_user="backups",
+        smtp_password=Secret("hunter2"),
+        smtp_from="backups@example.com",
+        smtp_to=("admin@example.com", "night@example.com"),
         leader_group="on-site",
         lease_seconds=30.0,
         log_format="console",
@@ -212,6 +243,10 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
                 compression_level=3,
                 recipients=(RECIPIENT, SSH_RECIPIENT),
             ),
+        },
+        heartbeats={
+            "main": Secret("https://hc.example/key/main"),
+            "attendance": Secret("https://hc.example/key/attendance"),
         },
     )
 
@@ -280,7 +315,7 @@ def test_the_table_for_the_documentation_has_a_line_per_setting() -> None:
         "|---|---|---|",
         "| `MONGO_URL` (secret) | `mongodb://localhost:27017` | Connection string. |",
     ]
-    assert len(lines) == 2 + len(fields(Settings)) - 1  # all but the sets
+    assert len(lines) == 2 + len(fields(Settings)) - 2  # all but the sets and their heartbeats
 
 
 secrets = st.text(alphabet="ABCDEFGHJKLMNPQRSTUVWXYZ", min_size=16, max_size=30)
@@ -292,6 +327,8 @@ def test_no_secret_is_in_the_settings_when_they_are_printed(secret: str) -> None
         "MONGO_URL": f"mongodb://user:{secret}@host",
         "SIDECAR_ADMIN_TOKEN": secret,
         "SIDECAR_READ_TOKEN": f"{secret}2",
+        "SIDECAR_HEARTBEAT_URL": f"https://hc.example/{secret}/{{set}}",
+        "SIDECAR_WEBHOOK_URL": f"https://hooks.example/{secret}",
     }
     settings = load(environ)
 

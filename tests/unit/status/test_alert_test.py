@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sidecar.status.alert_test import FILE, AlertTest, Severity, ask_for, asked_for, take_back
+from sidecar.model import Severity
+from sidecar.status.alert_test import FILE, AlertTest, ask_for, asked_for, take_back
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ASKED = AlertTest(severity=Severity.WARNING, until=NOW)

@@ -1,0 +1,182 @@
+"""What is wrong by now, and the word of it that is still to be sent: part of the record, so that no restart loses or repeats it.
+
+A run and the heartbeat that tells of it are recorded together.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sidecar.errors import Stopped
+from sidecar.history.database import RecordFile
+from sidecar.history.rows import moment_of, stored
+from sidecar.model import CALLED_OFF, TOOK_PLACE, Channel, Kind, Notice, NoticeState, Run, Severity
+from sidecar.rules.conditions import Change, Condition, changes
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS conditions (
+    key TEXT PRIMARY KEY, subject TEXT NOT NULL, set_name TEXT NOT NULL, severity TEXT NOT NULL, words TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS outbox (
+    id TEXT PRIMARY KEY, channel TEXT NOT NULL, set_name TEXT NOT NULL, content TEXT NOT NULL, made_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL, next_at INTEGER NOT NULL
+)
+"""
+TABLES: Final = ("conditions", "outbox")
+FAILURES: Final = "notification_failures"  # a lasting counter, by channel
+KEPT: Final = 200  # letters of a channel that wait: the oldest go
+START, END, FAIL = "start", "end", "fail"
+_QUIET: Final = frozenset({CALLED_OFF, Stopped.code})  # of runs that somebody ended: nobody is told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One message to one channel. Of a heartbeat there is one about a set's start and one about how it ended, the last each."""
+
+    id: str
+    channel: Channel
+    set_name: str
+    content: Mapping[str, Any]
+    made_at: datetime
+    attempts: int = 0
+
+    def age(self, now: datetime) -> timedelta:
+        """One of a clock that was set back is new."""
+        return max(now - self.made_at, timedelta())
+
+    @property
+    def notice(self) -> Notice:
+        """Of a webhook or a mail. Raises ValueError, KeyError or TypeError where it makes no sense."""
+        said = dict(self.content)
+        return Notice(state=NoticeState(said.pop("state")), severity=Severity(said.pop("severity")), **said)
+
+
+class Outbox:
+    """Methods block; none of them fails because of the disk."""
+
+    def __init__(self, record: RecordFile) -> None:
+        self._db = record
+
+    def note(self, found: Collection[Condition], say: Callable[[Change], Iterable[Letter]]) -> list[Change]:
+        """Remember what is wrong now; for each change that is news, queue what `say` makes of it."""
+        news: list[Change] = []
+
+        def work(connection: sqlite3.Connection) -> None:
+            news[:] = changes(_known(connection), found)
+            for change in news:
+                _remember(connection, change)
+                for letter in say(change):
+                    put(connection, letter)
+
+        if changes(self._db.ask(_known), found):  # to look is cheaper than to write
+            self._db.change(work)
+        return news
+
+    def standing(self, set_name: str) -> list[Condition]:
+        """What is wrong with a set, as far as is known."""
+        return [one for one in self._db.ask(_known).values() if one.set_name == set_name]
+
+    def waiting(self, channel: Channel) -> list[tuple[Letter, datetime]]:
+        """What is to be sent, the oldest first, and when each is tried next."""
+        query = "SELECT * FROM outbox WHERE channel = ? ORDER BY made_at, id"
+        return self._db.ask(lambda connection: [_letter(row) for row in connection.execute(query, (channel,))])
+
+    def drop(self, letter: Letter) -> None:
+        """It was delivered, or is not worth it any more. One that took its place meanwhile stays."""
+        which = (letter.id, stored(letter.made_at))
+        self._db.change(lambda c: c.execute("DELETE FROM outbox WHERE id = ? AND made_at = ?", which))
+
+    def postpone(self, letter: Letter, until: datetime) -> None:
+        """It was tried in vain."""
+        which = (stored(until), letter.id, stored(letter.made_at))
+        statement = "UPDATE outbox SET attempts = attempts + 1, next_at = ? WHERE id = ? AND made_at = ?"
+        self._db.change(lambda c: c.execute(statement, which))
+
+    def keep_only(self, channels: Sequence[Channel], sets: Iterable[str]) -> None:
+        """Forget what would go where nothing is configured any more."""
+        places, known = ", ".join("?" * len(channels)), ["", *sets]
+        of_sets = ", ".join("?" * len(known))
+        statement = f"DELETE FROM outbox WHERE channel NOT IN ({places}) OR set_name NOT IN ({of_sets})"  # noqa: S608 - places
+        self._db.change(lambda c: c.execute(statement, (*channels, *known)))
+
+
+# -- inside a transaction ------------------------------------------------------------------------------------------------
+
+
+def put(connection: sqlite3.Connection, letter: Letter) -> None:
+    """One with the same id gives way."""
+    made_at = stored(letter.made_at)
+    row = (letter.id, letter.channel, letter.set_name, json.dumps(dict(letter.content)), made_at, 0, made_at)
+    connection.execute("INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    oldest = "SELECT id FROM outbox WHERE channel = ? ORDER BY made_at DESC LIMIT -1 OFFSET ?"
+    connection.execute(f"DELETE FROM outbox WHERE id IN ({oldest})", (letter.channel, KEPT))  # noqa: S608 - constants
+
+
+def heartbeat(run: Run, now: datetime) -> Letter | None:
+    """What a run, as it is now, has to say to the address of its set; nothing where it is no backup or somebody ended it."""
+    if run.kind is not Kind.BACKUP or (run.outcome is not None and run.outcome not in TOOK_PLACE) or run.code in _QUIET:
+        return None
+    signal = START if run.outcome is None else END
+    content = {
+        "signal": signal,
+        "job_id": run.job_id,
+        "outcome": run.outcome,
+        "backup_id": run.backup_id,
+        "words": run.message,
+    }
+    return of_heartbeat(run.set_name, signal, content, now)
+
+
+def of_heartbeat(set_name: str, signal: str, content: Mapping[str, Any], now: datetime) -> Letter:
+    place = START if signal == START else END
+    return Letter(
+        id=f"heartbeat {set_name} {place}", channel=Channel.HEARTBEAT, set_name=set_name, content=content, made_at=now
+    )
+
+
+def of_notice(channel: Channel, notice: Notice, key: str, now: datetime) -> Letter:
+    content = {**asdict(notice), "state": notice.state.value, "severity": notice.severity.value}
+    set_name = notice.set_name
+    name = f"{channel} {stored(now)} {key} {notice.state}"
+    return Letter(id=name, channel=channel, set_name=set_name, content=content, made_at=now)
+
+
+def note_run(connection: sqlite3.Connection, run: Run, now: datetime) -> None:
+    """Queue the heartbeat of a run. The word that it began is of no use any more once it has ended."""
+    letter = heartbeat(run, now)
+    if run.outcome is not None and run.kind is Kind.BACKUP:
+        connection.execute("DELETE FROM outbox WHERE id = ?", (f"heartbeat {run.set_name} {START}",))
+    if letter is not None:
+        put(connection, letter)
+
+
+def _known(connection: sqlite3.Connection) -> dict[str, Condition]:
+    rows = connection.execute("SELECT key, subject, set_name, severity, words FROM conditions").fetchall()
+    return {
+        key: Condition(subject=subject, set_name=set_name, severity=Severity(severity), words=words)
+        for key, subject, set_name, severity, words in rows
+    }
+
+
+def _remember(connection: sqlite3.Connection, change: Change) -> None:
+    one = change.condition
+    connection.execute("DELETE FROM conditions WHERE key = ?", (one.key,))
+    if not change.is_over:
+        row = (one.key, one.subject, one.set_name, one.severity, one.words)
+        connection.execute("INSERT INTO conditions VALUES (?, ?, ?, ?, ?)", row)
+
+
+def _letter(row: tuple[Any, ...]) -> tuple[Letter, datetime]:
+    name, channel, set_name, content, made_at, attempts, next_at = row
+    letter = Letter(
+        id=name,
+        channel=Channel(channel),
+        set_name=set_name,
+        content=json.loads(content),
+        made_at=moment_of(made_at),
+        attempts=int(attempts),
+    )
+    return letter, moment_of(next_at)
