@@ -172,6 +172,13 @@ class TargetInUse(SourceError):
     cure = "Nothing was replaced. Look at what wrote to it, and restore by hand if that may go."
 
 
+class DocumentChanged(SourceError):
+    """Somebody wrote to a document while it was to be restored."""
+
+    code = "document_changed"
+    cure = "Look at the plan again: it shows what is there now. Then restore again."
+
+
 class TargetUnsuitable(SourceError):
     """The target lacks what the backup needs, or would lose what it has: an older server, a sharded collection."""
 
@@ -237,6 +244,13 @@ class BackupNotFound(SidecarError):
 
     code = "backup_not_found"
     cure = "`sidecar list` shows what there is."
+
+
+class DocumentNotFound(BackupNotFound):
+    """A backup holds no such document."""
+
+    code = "document_not_found"
+    cure = "`sidecar history -c COLLECTION --id ID` shows which backups hold it."
 
 
 class BackupInvalid(SidecarError):

@@ -17,7 +17,8 @@ from sidecar.errors import BackupNotFound, Busy, SetNotFound, SidecarError, Stor
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, BackupSet, Manifest, StoredBackup, Trigger, Verdict
 from sidecar.mongodb.database import Database
-from sidecar.restore import drill, estimate, seed
+from sidecar.restore import documents, drill, estimate, seed
+from sidecar.restore import plan as planning
 from sidecar.restore import restore as engine
 from sidecar.restore.safety import Result, Safeguard
 from sidecar.restore.target import Check, Target
@@ -174,9 +175,15 @@ class Service:
             force=force,
         )
 
+    async def plan(self, order: engine.Order, chosen: engine.Chosen | None = None) -> planning.Plan:
+        """What a restore would do. Without `chosen` documents are compared. Raises what a restore raises first."""
+        if order.ids is not None:
+            return documents.planned(await documents.pair(order))
+        return await planning.plan(order, chosen, directory=self.settings.backup_dir)
+
     def estimated_seconds(self, order: engine.Order) -> float | None:
-        """How long a restore will take by the last drill's measure; None before there was one."""
-        return estimate.estimated_seconds(self.settings.backup_dir, order)
+        """How long a restore will take by the last drill's measure; None before there was one, and for a few documents."""
+        return None if order.ids else estimate.estimated_seconds(self.settings.backup_dir, order)
 
     async def restore(self, order: engine.Order, chosen: engine.Chosen | None = None, *, safety: bool = True) -> Result:
         """Make the target what a backup holds; what is replaced is backed up first unless `safety` is False.
@@ -185,7 +192,8 @@ class Service:
         Raises Busy while the backup's set is in use, and what a backup and a restore raise.
         """
         store = self.stores.get(order.store.set.name, order.store)
-        return await self._safeguard(store, is_wanted=safety).restore(order, chosen)
+        safeguard = self._safeguard(store, is_wanted=safety)
+        return await (safeguard.restore(order, chosen) if order.ids is None else safeguard.put_back_documents(order))
 
     def _safeguard(self, store: LocalStore, *, is_wanted: bool = True) -> Safeguard:
         return Safeguard(

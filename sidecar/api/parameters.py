@@ -1,7 +1,7 @@
 """What requests may say: paths, queries and bodies, validated before a handler sees them, and a part of the OpenAPI document."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -134,6 +134,30 @@ class JobsQuery(Parameters):
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
+class DocumentsQuery(Parameters):
+    """Which documents of a backup: by `id` or by `where`, which both take what somebody types."""
+
+    collection: Annotated[str, Field(min_length=1, max_length=255)]
+    id: Annotated[
+        str | None,
+        Field(
+            max_length=4096,
+            description="An `_id`: an ObjectId in hexadecimal, a number, a text, or Extended JSON.",
+            examples=["65a1b2c3d4e5f60718293a4b"],
+        ),
+    ] = None
+    where: Annotated[
+        str | None,
+        Field(
+            max_length=8192,
+            description="Fields and the values that they are equal to, as JSON. A path goes into documents and arrays.",
+            examples=['{"email": "ada@example.org", "address.city": "Berlin"}'],
+        ),
+    ] = None
+    live: Annotated[bool, Field(description="Compare each with what the database holds under its `_id` now.")] = False
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
 class BackupPath(Parameters):
     """A backup's id."""
 
@@ -182,6 +206,16 @@ class RestoreBody(Parameters):
         Annotated[list[Annotated[str, Field(min_length=1, max_length=255)]], Field(min_length=1, max_length=1000)]
         | None
     ) = None
+    ids: Annotated[
+        list[Any] | None,
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="Only the documents with these `_id`s, of the one collection that is named: a text is an ObjectId in "
+            "hexadecimal, a number, a text or Extended JSON as somebody types it; anything else is Extended JSON.",
+            examples=[["65a1b2c3d4e5f60718293a4b", {"$numberInt": "42"}]],
+        ),
+    ] = None
     dry_run: bool = False
     force: Annotated[
         bool,

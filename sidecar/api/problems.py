@@ -173,6 +173,7 @@ STATUS: Mapping[type[SidecarError], int] = {  # that of an error which is not li
     errors.NothingToBackUp: 409,
     errors.LeaseLost: 409,
     errors.TargetInUse: 409,
+    errors.DocumentChanged: 409,
     errors.TargetUnsuitable: 409,
     errors.StorageFull: 507,
     errors.Busy: 409,

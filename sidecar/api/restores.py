@@ -9,10 +9,10 @@ from sidecar.api import parameters, problems, schemas
 from sidecar.api.context import sidecar_of
 from sidecar.api.jobs import awaited, location_of
 from sidecar.api.routing import Access, Reply, RouteTable
+from sidecar.archive.criteria import given
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, IdentityRequired, SourceError, UsageError
 from sidecar.inspect.compare import Difference, compare_backups, compare_live
 from sidecar.model import Outcome
-from sidecar.restore.plan import plan
 from sidecar.restore.restore import choose
 from sidecar.runtime.threads import in_thread
 
@@ -42,11 +42,12 @@ async def restore_backup(
         collections=body.collections,
         force=body.force,
     )
-    order = replace(order, with_indexes=not body.no_indexes)
+    ids = None if body.ids is None else tuple(map(given, body.ids))
+    order = replace(order, with_indexes=not body.no_indexes, ids=ids)
     if not body.dry_run and body.confirm != order.target_db:
         raise UsageError(f"confirm: expected the database's name, {order.target_db}")
-    chosen = None if body.dry_run else await choose(order)
-    planned = await plan(order, chosen, directory=sidecar.service.settings.backup_dir)
+    chosen = None if body.dry_run or order.ids else await choose(order)
+    planned = await sidecar.service.plan(order, chosen)
     result = schemas.RestoreResult(
         backup_id=path.backup_id,
         target_db=order.target_db,
@@ -58,7 +59,7 @@ async def restore_backup(
         job_id=None,
         code=None,
     )
-    if chosen is None:
+    if body.dry_run:
         return Reply(result)
     job = await sidecar.operations.restore(order, chosen)
     (run,) = await awaited(sidecar, job.id, query.wait)

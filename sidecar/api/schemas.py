@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, ConfigDict, RootModel
 
+from sidecar.inspect.documents import Now, Way
 from sidecar.model import CollectionKind, Kind, Manifest, Outcome, Trigger
 from sidecar.rules.health import Health
 from sidecar.rules.tiers import Rule
@@ -126,6 +127,34 @@ class DifferenceBody(Body):
 
 class Differences(RootModel[dict[str, DifferenceBody]]):
     """What differs between two backups, by collection."""
+
+
+class FieldChange(Body):
+    """A field before and after, in canonical Extended JSON; null where there was or is no such field."""
+
+    path: str
+    way: Way
+    before: Any
+    after: Any
+
+
+class FoundDocument(Body):
+    """A document of a backup in canonical Extended JSON. `now` is null where the database was not asked."""
+
+    id: Any
+    document: Any
+    now: Now | None
+    changes: tuple[FieldChange, ...]  # from the backup to the database; none of a document that is very large
+
+
+class FoundDocuments(Body):
+    """How many documents of a backup were meant, and the first of them."""
+
+    backup_id: str
+    collection: str
+    count: int
+    documents: tuple[FoundDocument, ...]
+    live_error: str | None  # why the database could not be asked
 
 
 class PlannedCollection(Body):

@@ -14,6 +14,7 @@ from aiohttp import web
 from sidecar import __version__
 from sidecar.api import (
     backups,
+    documents,
     download,
     jobs,
     notifications,
@@ -55,7 +56,7 @@ from sidecar.store.verify import read_manifest
 
 THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
 SWEEP_SECONDS = 15.0  # between two attempts
-ROUTES = (backups, download, restores, retention, jobs, schedule, notifications, session, process, runbooks)
+ROUTES = (backups, download, documents, restores, retention, jobs, schedule, notifications, session, process, runbooks)
 
 log = structlog.get_logger(__name__)
 

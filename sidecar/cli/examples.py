@@ -24,6 +24,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"sidecar diff {ID} --live  # what changed since",
         f"sidecar diff seed_backup_20261123_021837 {ID}",
     ),
+    "history": ("sidecar history -c students --id 65a1b2c3d4e5f60718293a4b",),
     "checksums": ("sidecar checksums | (cd /var/backups/bus_tracker && sha256sum -c)",),
     "extract": (
         f"sidecar extract {ID} -c users -o users.json",
@@ -33,6 +34,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"sidecar restore {ID} --dry-run  # the plan; nothing is written",
         f"sidecar restore {ID}  # shows the plan, then asks",
         f"sidecar restore {ID} --collections users,buses --target-db copy --yes",
+        f"sidecar restore {ID} -c students --ids 65a1b2c3d4e5f60718293a4b  # one document",
     ),
     "drill": ("sidecar drill main",),
     "serve": ("SIDECAR_ADMIN_TOKEN_FILE=/run/secrets/token sidecar serve",),

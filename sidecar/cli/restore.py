@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from sidecar import errors
+from sidecar.archive.criteria import listed
 from sidecar.cli import commands, exits
 from sidecar.cli.running import IdOrNone, Json, run
 from sidecar.cli.terminal import console, restores
 from sidecar.cli.terminal.progress import progress
-from sidecar.restore import plan as planning
 from sidecar.restore.restore import Chosen, Order, choose
 from sidecar.restore.safety import Result
 from sidecar.service import Service
@@ -26,7 +26,13 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
     *,
     backup_file: Annotated[Path | None, typer.Option(help="A data file, with its metadata beside it.")] = None,
     target_db: Annotated[str | None, typer.Option(help="Restore into this database instead of DB_NAME.")] = None,
-    collections: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,
+    collections: Annotated[
+        str | None, typer.Option("--collections", "-c", help="Only these, separated by commas.")
+    ] = None,
+    ids: Annotated[
+        str | None,
+        typer.Option(help="Only the documents with these _ids, separated by commas: texts, ObjectIds, Extended JSON."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="Show what would be replaced and write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed off a terminal.")] = False,
     no_safety: Annotated[
@@ -48,10 +54,10 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
     async def use(service: Service) -> int:
         names = None if collections is None else [name.strip() for name in collections.split(",")]
         order = service.restore_order(chosen, target_db=target_db, collections=names, force=force)
-        order = replace(order, with_indexes=not no_indexes)
+        order = replace(order, with_indexes=not no_indexes, ids=None if ids is None else tuple(listed(ids)))
         is_asked = not dry_run and not yes and sys.stdin.isatty()  # who is asked sees the whole plan first
-        verified = None if dry_run or is_asked else await choose(order)
-        planned = await planning.plan(order, verified, directory=service.settings.backup_dir)
+        verified = None if dry_run or is_asked or order.ids else await choose(order)
+        planned = await service.plan(order, verified)
         estimate = service.estimated_seconds(order)
         if as_json and dry_run:
             console.say_json(asdict(planned) | {"estimated_seconds": estimate})
@@ -60,7 +66,7 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
         if not dry_run:
             if no_safety not in (None, order.target_db):
                 raise errors.UsageError(f"--no-safety: expected the database's name, {order.target_db}")
-            _require_consent(order.target_db, yes=yes)
+            _require_consent(order, yes=yes)
             _show_result(await _restored(service, order, verified, safety=no_safety is None), as_json=as_json)
         return exits.OK
 
@@ -68,7 +74,7 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
 
 
 async def _restored(service: Service, order: Order, verified: Chosen | None, *, safety: bool) -> Result:
-    verified = verified or await choose(order)
+    verified = verified or (None if order.ids else await choose(order))
     await service.recover()
     with progress() as listener:
         return await service.restore(replace(order, listener=listener), verified, safety=safety)
@@ -98,9 +104,10 @@ def _show_result(result: Result, *, as_json: bool) -> None:
         restores.restored(restored)
 
 
-def _require_consent(target_db: str, *, yes: bool) -> None:
+def _require_consent(order: Order, *, yes: bool) -> None:
+    what = "collections" if order.ids is None else "documents"
     if yes:
         return
     if not sys.stdin.isatty():
-        raise errors.UsageError("this replaces collections: say --yes where nobody can be asked")
-    typer.confirm(f"Replace these collections of {target_db}?", abort=True)
+        raise errors.UsageError(f"this replaces {what}: say --yes where nobody can be asked")
+    typer.confirm(f"Replace these {what} of {order.target_db}?", abort=True)

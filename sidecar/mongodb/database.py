@@ -16,8 +16,11 @@ from typing import Any, Self, TypeVar
 
 import pymongo
 import structlog
+from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient
 
+from sidecar.archive.bson import Element
+from sidecar.archive.definition import joined
 from sidecar.errors import (
     CollectionsChanged,
     SourceError,
@@ -27,7 +30,7 @@ from sidecar.errors import (
 from sidecar.model import Collection
 from sidecar.mongodb import listing
 from sidecar.mongodb.driver_errors import translated
-from sidecar.mongodb.reader import ClusterTimes, Reader, SharedReading, statistics
+from sidecar.mongodb.reader import ClusterTimes, Reader, SharedReading, close, statistics
 from sidecar.mongodb.replies import ServerReply
 
 SERVER_SELECTION_SECONDS = 5
@@ -168,6 +171,17 @@ class Database:
         reply = await self.command({"find": item.name, "projection": {"_id": 1}, "limit": 1, "singleBatch": True})
         return bool(reply.documents("cursor.firstBatch"))
 
+    async def document(self, item: Collection, identity: bytes, database: str | None = None) -> bytes | None:
+        """The document with this `_id`, given as for `by_id`. Raises SourceError."""
+        with translated(f"looking for a document of {item.name}"):
+            cursor = self._client[database or self.name][item.name].find_raw_batches(by_id(identity), limit=1)
+            try:
+                async for batch in cursor:
+                    return bytes(batch) or None
+            finally:
+                await close(cursor)
+        return None
+
     async def data_bytes(self, names: Iterable[str]) -> int:
         """BSON bytes that the server says these collections hold; a collection it cannot say it of counts as 0."""
         return sum([(await statistics(self._client[self.name], name)).get("size", 0) for name in names])
@@ -210,6 +224,11 @@ class Database:
                     return ServerReply(action, await client[database or self.name].command(dict(command)))
         except TimeoutError:
             raise SourceStalled(f"{action}: no answer within {limit}") from None
+
+
+def by_id(identity: bytes) -> RawBSONDocument:
+    """A query for the document with this `_id`, of which the type and the value are given as bytes."""
+    return RawBSONDocument(joined([Element(identity[0], b"_id", identity[1:])]))
 
 
 def _named(command: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 
 from sidecar.archive.content import Content
+from sidecar.archive.criteria import TypedValue
 from sidecar.archive.definition import plain
 from sidecar.errors import BackupInvalid, StorageError, TargetUnsuitable, UsageError
 from sidecar.model import BackupId, Collection, CollectionDetails, CollectionKind, Manifest
@@ -39,6 +40,7 @@ class Order(Target):
     store: LocalStore
     backup_id: BackupId
     collections: tuple[str, ...] | None = None  # None: all that the backup holds
+    ids: tuple[TypedValue, ...] | None = None  # only these documents of the one collection that is chosen
     with_indexes: bool = True
 
 
@@ -60,6 +62,9 @@ class Restored:
     collections: Mapping[str, CollectionDetails]
     views: tuple[str, ...]
     remarks: tuple[str, ...] = ()  # what definitions had to be made without, in words
+    documents: Mapping[str, int] | None = (
+        None  # of chosen documents: how many were inserted, replaced, and are as they were
+    )
 
 
 def require_names(target_db: str | None, collections: Sequence[str] | None) -> None:

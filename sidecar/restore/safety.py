@@ -1,7 +1,6 @@
 """A restore that can be taken back: what it replaces is backed up first, and put back if it ends in any other way than well."""
 
 import asyncio
-import traceback
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -12,14 +11,16 @@ import structlog
 from sidecar.archive.codec import Codec
 from sidecar.archive.sealing import opened
 from sidecar.backup import make as backup
-from sidecar.errors import Cancelled, IdentityRequired, NothingToBackUp, SidecarError, StorageError
+from sidecar.errors import IdentityRequired, NothingToBackUp, SidecarError, StorageError
 from sidecar.model import Collection, Manifest, Trigger
+from sidecar.restore import documents
 from sidecar.restore import journal as journals
 from sidecar.restore import restore as engine
 from sidecar.restore.journal import Note
 from sidecar.restore.staging import Loading, Source, read_back
 from sidecar.restore.target import Target
 from sidecar.restore.undo import undo
+from sidecar.restore.writing import as_ours
 from sidecar.runtime.completion import completed
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.store.local import LocalStore
@@ -73,6 +74,19 @@ class Safeguard:
         kept = Kept()
         loaded = await self.put_in_place(order, chosen.items, chosen.source, kept)
         return Result(engine.described(order, chosen, loaded), kept.safety, kept.late)
+
+    async def put_back_documents(self, order: engine.Order) -> Result:
+        """The same for the chosen documents of `order`: a backup of their collection first, where any of them is replaced."""
+        paired = await documents.pair(order)
+        if not (paired.replaces and self.is_wanted):
+            return Result(await documents.put_back(order, paired), None)
+        self._require_way_back()
+        async with entered(self.store.locked(f"restore into {order.target_db}")) as lock:
+            safety = await self._back_up(order, (paired.item.name,), lock)
+            try:
+                return Result(await documents.put_back(order, paired), safety)
+            except SidecarError as error:
+                raise error.with_more(f"{safety.backup_id} holds {paired.item.name} as it was before") from error
 
     async def put_in_place(
         self, target: Target, items: Mapping[str, Collection], source: Source, kept: Kept
@@ -160,11 +174,11 @@ class Safeguard:
             put_back, remarks = await undo(journal, target.database, self.store, self.codec)
             await in_thread(journal.end)
         except Exception as again:  # noqa: BLE001 - whatever it is, what matters is where the old data is
-            outcome = _not_undone(journal.note, _as_ours(again))
+            outcome = _not_undone(journal.note, as_ours(again))
         else:
             outcome = "; ".join([_outcome(journal.note, put_back), *remarks])
         log.warning("restore.undone", collections=list(journal.note.replaced), outcome=outcome)
-        return _as_ours(error).with_more(outcome)
+        return as_ours(error).with_more(outcome)
 
     async def _forget_replaced(self, note: Note) -> None:
         try:
@@ -185,14 +199,3 @@ def _not_undone(note: Note, error: SidecarError) -> str:
     if note.replaced:
         return f"it could not be put back ({error}): {note.in_words()}. {again}"
     return f"nothing had been replaced, but what was loaded could not be removed ({error}). {again}"
-
-
-def _as_ours(error: BaseException) -> SidecarError:
-    """What nobody foresaw names the place where it happened: there is no other trace of it."""
-    if isinstance(error, SidecarError):
-        return error
-    if isinstance(error, asyncio.CancelledError):
-        return Cancelled(str(error) or "called off")
-    at = traceback.extract_tb(error.__traceback__)[-1]
-    log.debug("restore.broken", exc_info=error)
-    return SidecarError(f"unexpected {type(error).__name__} at {at.name}, line {at.lineno}: {error}")

@@ -1,7 +1,6 @@
 """Collections on their way into a target database: loaded beside their targets, compared, and only then renamed into place."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,11 +19,10 @@ from sidecar.mongodb.reading import read_collection
 from sidecar.mongodb.replies import ServerReply
 from sidecar.restore.inserting import AtOnce, insert, replacing_empty_timestamps
 from sidecar.restore.target import Target
-from sidecar.runtime.completion import completed
+from sidecar.restore.writing import write
 from sidecar.runtime.threads import AHEAD_BYTES, entered, in_thread, in_turn, read_ahead
 
 INSERTS_AT_ONCE = 4
-SETTLE_SECONDS = 3.0  # a process that is told to stop has ten
 
 log = structlog.get_logger(__name__)
 
@@ -55,15 +53,7 @@ class Loading:
     async def run(
         self, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False
     ) -> ServerReply:
-        """Run a command that writes. Raises WriteRejected for what the server refused or could not make durable."""
-        target = database or self._target.target_db
-        durable = dict(command) | {"writeConcern": {"w": "majority"}}
-        reply = await _settled(
-            self._target.database.command(durable, database=target, is_slow=is_slow, otherwise=WriteRejected)
-        )
-        if "writeConcernError" in reply:
-            raise WriteRejected(f"{next(iter(command))} is not durable: {reply['writeConcernError']}")
-        return reply
+        return await write(self._target, command, database=database, is_slow=is_slow)
 
     async def make(self, item: Collection, making: definitions.Making, *, is_slow: bool = False) -> None:
         """Run it; an old definition that the server refuses is made in today's form, and `remarks` says so."""
@@ -239,18 +229,3 @@ class _Held:
         counted = self._codec.count(batch)
         self.tally.add(counted.documents, len(batch), counted.fingerprint)
         return counted.documents
-
-
-async def _settled(command: Coroutine[Any, Any, ServerReply]) -> ServerReply:
-    """The reply. When called off, what is on its way to the server is waited for a little: undoing it must come after it."""
-    task = asyncio.ensure_future(command)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await completed(_ended_or_given_up(task))
-        raise
-
-
-async def _ended_or_given_up(task: "asyncio.Task[ServerReply]") -> None:
-    await asyncio.wait({task}, timeout=SETTLE_SECONDS)
-    task.cancel()

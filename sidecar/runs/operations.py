@@ -11,6 +11,7 @@ from sidecar.events import Listener
 from sidecar.history import Accounted, Retry
 from sidecar.model import Kind, Run, Trigger
 from sidecar.restore import restore as engine
+from sidecar.restore.safety import Result
 from sidecar.rules.schedule import pauses
 from sidecar.runs.jobs import Done, Job, Jobs, Work
 from sidecar.runs.leadership import SHARED, Alone
@@ -138,6 +139,8 @@ class Operations:
     async def _restore(self, order: engine.Order, chosen: engine.Chosen | None, listener: Listener) -> Done:
         await self._service.recover()
         result = await self._service.restore(replace(order, listener=listener), chosen)
+        if order.ids is not None:
+            return Done(_of_documents(result), str(order.backup_id))
         documents = sum(found.documents for found in result.restored.collections.values())
         before = f"{_BEFORE}{result.safety.backup_id}" if result.safety else "nothing was there before"
         late = [f"{name} was written to meanwhile, which is in {one.backup_id}" for name, one in result.late.items()]
@@ -170,6 +173,14 @@ class Operations:
 
 
 _BEFORE = "what was there before is in "
+
+
+def _of_documents(result: Result) -> str:
+    """Other words than of whole collections: undoing it would take back whatever else was written to the collection since."""
+    (name,) = result.restored.collections
+    counts = ", ".join(f"{number} {what}" for what, number in (result.restored.documents or {}).items() if number)
+    became = f"documents of {name} in {result.restored.target_db}: {counts}; read back and compared"
+    return f"{became}; {result.safety.backup_id} holds {name} as it was before" if result.safety else became
 
 
 def safety_of(run: Run) -> str | None:

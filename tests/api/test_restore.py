@@ -135,3 +135,52 @@ def test_a_restore_and_a_backup_of_a_set_do_not_run_at_once(served: Served) -> N
     assert served.post(f"{BACKUPS}/trigger?backup_type=main").status == 409
     served.lab(labReset=1)
     served.post(f"{begun.headers['Location']}/cancel")
+
+
+def test_documents_are_found_shown_beside_the_database_and_brought_back(served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    lose_everything(served)
+    three = {"$numberInt": "3"}
+    document = {"_id": three, "seats": {"$numberInt": "43"}}
+    found = f"{BACKUPS}/{backup_id}/documents?collection=buses"
+    by_id = served.get(f"{found}&id=3&live=true").json
+    assert by_id == {
+        "backup_id": backup_id,
+        "collection": "buses",
+        "count": 1,
+        "documents": [{"id": three, "document": document, "now": "gone", "changes": []}],
+        "live_error": None,
+    }
+    by_field = served.get(f"{found}&where=%7B%22seats%22%3A43%7D").json
+    assert by_field == by_id | {"documents": [{"id": three, "document": document, "now": None, "changes": []}]}
+    body = {"collections": ["buses"], "ids": ["3", {"$numberInt": "4"}]}
+    restoring = f"{BACKUPS}/{backup_id}/restore"
+    (line,) = served.post(restoring, body | {"dry_run": True}).json["plan"]
+    assert (line["documents"], line["inserted"], line["replaced"], line["unchanged"]) == (2, 1, 0, 1)
+    assert served.post(restoring, body).json["code"] == "usage"  # without the database's name
+    done = served.post(restoring, body | {"confirm": DB}).json
+    assert (done["success"], done["message"]) == (
+        True,
+        f"documents of buses in {DB}: 1 inserted, 1 unchanged; read back and compared",
+    )
+    assert (sorted(held(served, "buses"), key=lambda bus: bus["_id"]), held(served, "users")) == (BUSES, [])
+
+
+def test_a_search_that_means_nothing_is_refused(served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    found = f"{BACKUPS}/{backup_id}/documents?collection=buses"
+    assert served.get(found).json["code"] == "usage"
+    assert served.get(f"{found}&id=3&where=%7B%7D").json["code"] == "usage"
+    assert served.get(f"{BACKUPS}/{backup_id}/documents?collection=nothing&id=3").json["code"] == "usage"
+    missing = {"collections": ["buses"], "ids": ["nobody"], "dry_run": True}
+    answer = served.post(f"{BACKUPS}/{backup_id}/restore", missing)
+    assert (answer.status, answer.json["code"]) == (404, "document_not_found")
+
+
+def test_documents_are_shown_also_while_the_database_is_away(served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    with MongoClient[dict[str, Any]](served.mongodb.uri) as client:
+        client[DB].command({"labFault": "listCollections", "action": "error", "times": -1})
+    found = served.get(f"{BACKUPS}/{backup_id}/documents?collection=buses&id=3&live=true").json
+    assert (found["count"], found["documents"][0]["now"]) == (1, None)
+    assert "listing the collections" in found["live_error"]

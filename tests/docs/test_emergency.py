@@ -72,6 +72,7 @@ class Night:
             "all students were deleted, and the schedule backed that up": self.lose_the_students,
             "the sidecar serves": self.serve,
             "somebody looks: the database is as it was after the accident": lambda: self.require(self.accident),
+            "somebody deletes one pupil by mistake": self.lose_one_pupil,
             "another backup is made, and a bit of it flips": self.damage_the_newest,
             "a restore is killed before its last step": self.kill_a_restore,
             "MongoDB is new and empty": self.empty,
@@ -90,8 +91,11 @@ class Night:
         self.accident = state(self.server)
         self.back_up("main")
 
+    def lose_one_pupil(self) -> None:
+        self.require(self.accident)
+        seed(self.server.uri, DB, {"students": [one for one in STUDENTS if one["_id"] != 17]})
+
     def damage_the_newest(self) -> None:
-        seed(self.server.uri, DB, {"students": STUDENTS})
         self.back_up("main")
         path = self.command.directory / f"{self._newest(lambda one: not one.is_safety)}.json"
         content = bytearray(path.read_bytes())

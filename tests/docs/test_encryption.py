@@ -74,4 +74,4 @@ def _shown(body: bytes) -> str:
 
 
 def test_the_table_has_a_line_for_every_command_and_route_that_reads_backups() -> None:
-    assert len(ROWS) == 31
+    assert len(ROWS) == 34

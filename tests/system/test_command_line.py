@@ -321,3 +321,33 @@ def test_a_dry_run_as_json_says_what_a_restore_would_do_and_writes_nothing(comma
         for one in plan["collections"]
     }
     assert counts == {"users": (0, 1, 49, 1), "buses": (1, 0, 5, 0)}
+
+
+def test_one_document_is_traced_through_the_backups_and_brought_back(command: Command) -> None:
+    with MongoClient[dict[str, Any]](command.server.uri) as client:
+        client[DB]["users"].update_one({"_id": 7}, {"$set": {"name": "renamed"}})
+        assert command.run("backup", "main").returncode == 0
+        client[DB]["users"].delete_one({"_id": 7})
+    ids = sorted(command.valid())
+    seven = {"_id": {"$numberInt": "7"}}
+    name = {"path": "name", "way": "changed", "before": "pupil 7", "after": "renamed"}
+    assert command.json("history", "-c", "users", "--id", "7") == {
+        "versions": [
+            {"document": seven | {"name": "pupil 7"}, "backups": ids[:1], "changes": []},
+            {"document": seven | {"name": "renamed"}, "backups": ids[1:], "changes": [name]},
+            {"document": None, "backups": ["now"], "changes": []},
+        ],
+        "unread": {},
+    }
+    shown = command.run("history", "-c", "users", "--id", "7").stdout
+    assert f"To bring it back: sidecar restore {ids[1]} -c users --ids 7" in shown
+    wanted = ("restore", ids[0], "-c", "users", "--ids", "7,8")
+    assert "Restore into" in command.run(*wanted, "--dry-run").stdout
+    assert len(documents(command, "users", DB)) == 49
+    assert "say --yes" in command.run(*wanted).stderr
+    done = command.run(*wanted, "--yes")
+    assert "1 inserted, 0 replaced, 1 unchanged; read back and equal byte for byte" in done.stdout
+    assert sorted(documents(command, "users", DB)) == sorted(raw(PEOPLE[:50]))
+    assert command.run("history", "-c", "users", "--id", "nobody").returncode == 1
+    assert command.run("history", "-c", "nothing", "--id", "7").returncode == 2
+    assert command.run("restore", ids[0], "--ids", "7", "--yes").returncode == 2

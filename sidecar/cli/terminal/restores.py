@@ -37,6 +37,10 @@ def plan(planned: Plan, target_db: str, estimated_seconds: float | None) -> None
 
 
 def restored(result: Restored) -> None:
+    if result.documents is not None:
+        counts = ", ".join(f"{number} {what}" for what, number in result.documents.items())
+        say(f"Documents of {result.backup_id} are in {result.target_db}: {counts}; read back and equal byte for byte.")
+        return
     say(f"Restored {result.backup_id} into {result.target_db}: counts and fingerprints are equal.")
     table = Table("", Column("Collection", is_lead=True), number("Documents"), "Fingerprint")
     for name, detail in result.collections.items():

@@ -1,0 +1,220 @@
+"""Which documents somebody means: by `_id` or by fields, with values as people type them."""
+
+import json
+import re
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Final
+
+import bson
+from bson import json_util
+from bson.binary import UUID_SUBTYPE, Binary
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.decimal128 import Decimal128
+from bson.errors import BSONError
+from bson.json_util import JSONMode, JSONOptions
+from bson.objectid import ObjectId
+
+from sidecar.archive.bson import Element, document_id, elements, split
+from sidecar.errors import UsageError
+
+MOST_BYTES: Final = 4096  # of one typed value
+
+_ID: Final = "_id"
+_DOUBLE, _DOCUMENT, _ARRAY, _INT32, _INT64, _DECIMAL = 0x01, 0x03, 0x04, 0x10, 0x12, 0x13
+_NUMBERS: Final = {_DOUBLE: struct.Struct("<d"), _INT32: struct.Struct("<i"), _INT64: struct.Struct("<q")}
+_HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,17})?")
+_WORDS: Final = {"true": True, "false": False, "null": None}
+_BEGINS_JSON: Final = ("{", "[", '"')
+_AS_TYPED: Final = JSONOptions(json_mode=JSONMode.CANONICAL, datetime_conversion=DatetimeConversion.DATETIME_MS)
+_AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class TypedValue:
+    """The BSON values that a text may stand for: `42` is a number and a text. `keys` are theirs, to compare with a document's."""
+
+    text: str
+    keys: frozenset[bytes]
+    stored: tuple[bytes, ...]  # one of these stands in every document that holds it; empty where that cannot be said
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A field, named by a dotted path, that has one of these values, or an array with one of them."""
+
+    path: str
+    values: tuple[TypedValue, ...]
+
+    def is_met_by(self, document: bytes) -> bool:
+        """Raises ValueError for malformed BSON."""
+        if self._stored and not any(value in document for value in self._stored):
+            return False
+        return any(key_of(one) in self._keys for one in values_at(document, self._names))
+
+    def may_be_in(self, batch: bytes) -> bool:
+        """Whether it is worth looking at the documents of a batch one by one."""
+        return not self._stored or any(value in batch for value in self._stored)
+
+    @cached_property
+    def _names(self) -> tuple[bytes, ...]:
+        return tuple(name.encode() for name in self.path.split("."))
+
+    @cached_property
+    def _keys(self) -> frozenset[bytes]:
+        return frozenset(key for value in self.values for key in value.keys)
+
+    @cached_property
+    def _stored(self) -> tuple[bytes, ...]:
+        if not all(value.stored for value in self.values):
+            return ()
+        return tuple(stored for value in self.values for stored in value.stored)
+
+
+def meeting(criteria: Sequence[Criterion], batch: bytes) -> Iterator[bytes]:
+    """The documents of a batch that meet all criteria. What is malformed meets none."""
+    if not all(one.may_be_in(batch) for one in criteria):
+        return
+    for document in split(batch):
+        try:
+            is_met = all(one.is_met_by(document) for one in criteria)
+        except (ValueError, IndexError):
+            continue
+        if is_met:
+            yield document
+
+
+def by_ids(values: Iterable[TypedValue]) -> Criterion:
+    return Criterion(_ID, tuple(values))
+
+
+def id_key(document: bytes) -> bytes | None:
+    """The key of a document's `_id`, None where it has none."""
+    found = document_id(document)
+    return None if found is None else key_of(Element(found[0], _ID.encode(), found[1:]))
+
+
+def values_at(document: bytes, names: Sequence[bytes]) -> Iterator[Element]:
+    """What a dotted path leads to, through arrays as MongoDB goes through them, and the elements of an array at its end."""
+    name, *rest = names
+    for element in elements(document):
+        if element.name == name:
+            yield from _within(element, rest)
+
+
+def _within(element: Element, names: Sequence[bytes]) -> Iterator[Element]:
+    if not names:
+        yield element
+        if element.kind == _ARRAY:
+            yield from elements(element.value)
+    elif element.kind in (_DOCUMENT, _ARRAY):
+        yield from values_at(element.value, names)
+        if element.kind == _ARRAY:
+            for one in elements(element.value):
+                if one.kind == _DOCUMENT:
+                    yield from values_at(one.value, names)
+
+
+def key_of(element: Element) -> bytes:
+    """Equal for what the server takes for equal: numbers of any type; everything else by its type and its bytes."""
+    if element.kind == _DECIMAL:
+        number: float | Decimal = Decimal128.from_bid(element.value).to_decimal()
+    elif element.kind in _NUMBERS:
+        (number,) = _NUMBERS[element.kind].unpack(element.value)
+    else:
+        return bytes([element.kind]) + element.value
+    finite = number.is_finite() if isinstance(number, Decimal) else number - number == 0
+    return b"n%x/%x" % number.as_integer_ratio() if finite else f"n{float(number)}".encode()
+
+
+# -- what people type --------------------------------------------------------------------------------------------------
+
+
+def typed(text: str) -> TypedValue:
+    """A value as somebody types it: plain text, an ObjectId in hexadecimal, a number, or Extended JSON. Raises UsageError."""
+    _require_length(text)
+    if text.startswith(_BEGINS_JSON):
+        return _value(text, [_of_json(text)])
+    meanings: list[Any] = [text]
+    if _HEX_ID.fullmatch(text):
+        meanings.append(ObjectId(text))
+    if _UUID.fullmatch(text):
+        meanings.append(Binary(bytes.fromhex(text.replace("-", "")), UUID_SUBTYPE))
+    if _NUMBER.fullmatch(text):
+        meanings.append(Decimal128(text))
+        meanings += [float(text)] if "." in text else []
+    if text in _WORDS:
+        meanings.append(_WORDS[text])
+    return _value(text, meanings)
+
+
+def given(value: Any) -> TypedValue:
+    """A value of a JSON body: a string is what somebody typed, anything else is Extended JSON. Raises UsageError."""
+    if isinstance(value, str):
+        return typed(value)
+    text = json.dumps(value)
+    _require_length(text)
+    return _value(text, [_of_json(text)])
+
+
+def listed(text: str) -> list[TypedValue]:
+    """Values separated by commas; those within Extended JSON separate nothing. Raises UsageError."""
+    values, at = [], 0
+    while at <= len(text):
+        end = _end_of_value(text, at)
+        values.append(typed(text[at:end].strip()))
+        at = end + 1
+    return values
+
+
+def fields(text: str) -> list[Criterion]:
+    """The criteria of a JSON object `{"path.of.field": value, …}`. Raises UsageError."""
+    try:
+        wanted = json.loads(text)
+    except (ValueError, RecursionError):
+        wanted = None
+    if not isinstance(wanted, dict) or not wanted or not all(all(path.split(".")) for path in wanted):
+        raise UsageError('expected fields and their values, such as {"name": "Ada", "address.city": "Berlin"}')
+    return [Criterion(path, (given(value),)) for path, value in wanted.items()]
+
+
+def _require_length(text: str) -> None:
+    if not text or len(text.encode()) > MOST_BYTES:
+        raise UsageError(f"expected a value of 1 to {MOST_BYTES} bytes")
+
+
+def _end_of_value(text: str, at: int) -> int:
+    start = at + len(text[at:]) - len(text[at:].lstrip())
+    if text.startswith(_BEGINS_JSON, start):
+        try:
+            _, end = json.JSONDecoder().raw_decode(text, start)
+        except ValueError as error:
+            raise UsageError(f"{text[start:][:80]!r} is not Extended JSON: {error}") from None
+        following = text[end:].lstrip()
+        if following and not following.startswith(","):
+            raise UsageError(f"expected a comma before {following[:80]!r}")
+        return len(text) - len(following)
+    comma = text.find(",", at)
+    return len(text) if comma < 0 else comma
+
+
+def _of_json(text: str) -> Any:
+    try:
+        return json_util.loads(text, json_options=_AS_TYPED)
+    except (ValueError, TypeError, KeyError, ArithmeticError, BSONError, RecursionError) as error:
+        raise UsageError(f"{text[:80]!r} is not Extended JSON: {error}") from None
+
+
+def _value(text: str, meanings: Iterable[Any]) -> TypedValue:
+    try:
+        found = [next(elements(bson.encode({"": meaning}, codec_options=_AS_STORED))) for meaning in meanings]
+    except (BSONError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise UsageError(f"{text[:80]!r} is no value that MongoDB can hold: {error}") from None
+    is_number = any(one.kind == _DECIMAL or one.kind in _NUMBERS for one in found)
+    stored = () if is_number else tuple(one.value for one in found if one.value)
+    return TypedValue(text, frozenset(map(key_of, found)), stored if len(stored) == len(found) else ())

@@ -1,0 +1,246 @@
+"""Chosen documents of a backup put back into a collection, where everything else stays as it is.
+
+The backup is read to its end and the documents are held in memory before anything is written. Each is inserted, or replaces
+what has its `_id`, in one command; then it is read back and compared byte for byte. A restore that is killed in between has
+put back some and not others, each of them whole: the same command again does the rest.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from bson.raw_bson import RawBSONDocument
+
+from sidecar.archive.bson import document_id
+from sidecar.archive.criteria import TypedValue, by_ids, id_key
+from sidecar.archive.definition import keeps_order
+from sidecar.archive.tally import Tally
+from sidecar.errors import DocumentChanged, DocumentNotFound, RestoreMismatch, UsageError, WriteRejected
+from sidecar.inspect.compare import readable
+from sidecar.inspect.documents import Now, find, since
+from sidecar.model import Collection, CollectionKind
+from sidecar.mongodb.database import by_id
+from sidecar.restore import restore as engine
+from sidecar.restore.inserting import replacing_empty_timestamps
+from sidecar.restore.plan import Plan, Planned
+from sidecar.restore.writing import as_ours, write
+from sidecar.runtime.completion import completed
+from sidecar.runtime.threads import in_thread
+
+MOST_DOCUMENTS = 1000
+MOST_BYTES = 32 << 20
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A document of the backup, and what the target holds under its `_id`."""
+
+    identity: bytes
+    stored: bytes
+    live: bytes | None
+
+    @property
+    def now(self) -> Now:
+        return since(self.stored, self.live)
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """What an order for documents comes to."""
+
+    item: Collection
+    pairs: tuple[Pair, ...]
+
+    @property
+    def to_write(self) -> list[Pair]:
+        return [pair for pair in self.pairs if pair.now is not Now.SAME]
+
+    @property
+    def replaces(self) -> bool:
+        return any(pair.now is Now.CHANGED for pair in self.pairs)
+
+
+async def pair(order: engine.Order) -> Paired:
+    """Find the documents in the backup, which is verified, and what the target holds of them.
+
+    Raises DocumentNotFound, UsageError and TargetUnsuitable, and what reading a backup and a server raises.
+    """
+    name, values = _asked(order)
+    found = await in_thread(_stored, order, name, values)
+    there = (await order.database.collections(order.target_db)).get(name)
+    item = _suitable(there, name, order.target_db)
+    pairs = []
+    for document in found:
+        identity = document_id(document)
+        if identity is None:
+            raise UsageError(f"a document of {name} has no _id: it can only be restored with the whole collection")
+        pairs.append(Pair(identity, document, await order.database.document(item, identity, order.target_db)))
+    return Paired(item, tuple(pairs))
+
+
+def planned(paired: Paired) -> Plan:
+    counts = [one.now for one in paired.pairs]
+    there = len(counts) - counts.count(Now.GONE)
+    line = Planned(
+        collection=paired.item.name,
+        kind=paired.item.kind,
+        documents=len(counts),
+        replaces_documents=there or None,
+        inserted=counts.count(Now.GONE),
+        replaced=counts.count(Now.CHANGED),
+        unchanged=counts.count(Now.SAME),
+        removed=0,
+    )
+    return Plan((line,), ())
+
+
+async def put_back(order: engine.Order, paired: Paired) -> engine.Restored:
+    """Write what differs and prove it. What it replaces is lost: see `safety`.
+
+    Raises DocumentChanged where somebody wrote to one since it was paired, WriteRejected and RestoreMismatch; the message says
+    what became of those that had been written.
+    """
+    writing = _Writing(order, paired.item)
+    try:
+        for one in paired.pairs:
+            if one.now is not Now.SAME:
+                await writing.write(one)
+        for one in paired.pairs:
+            await writing.require_there(one)
+    except (Exception, asyncio.CancelledError) as error:
+        raise as_ours(error).with_more(await completed(writing.take_back())) from error
+    plan = planned(paired).collections[0]
+    log.info("restore.documents", backup_id=str(order.backup_id), collection=paired.item.name, documents=plan.documents)
+    counts = {"inserted": plan.inserted or 0, "replaced": plan.replaced or 0, "unchanged": plan.unchanged or 0}
+    details = _tally(order, paired).details()
+    return engine.Restored(str(order.backup_id), order.target_db, {paired.item.name: details}, (), documents=counts)
+
+
+def _asked(order: engine.Order) -> tuple[str, Sequence[TypedValue]]:
+    values = order.ids or ()
+    if len(order.collections or ()) != 1:
+        raise UsageError("the _ids of documents need the one collection that they are of: expected exactly one")
+    (name,) = order.collections or ()
+    if len(values) > MOST_DOCUMENTS:
+        raise UsageError(f"{len(values)} documents: expected at most {MOST_DOCUMENTS} at a time")
+    return name, values
+
+
+def _stored(order: engine.Order, name: str, values: Sequence[TypedValue]) -> list[bytes]:
+    """The documents as the backup holds them, each of which was asked for by one value."""
+    found = find(
+        order.store, order.backup_id, order.codec, name, [by_ids(values)], most=MOST_DOCUMENTS, most_bytes=MOST_BYTES
+    )
+    if not found.is_whole:
+        raise UsageError(f"the documents have more than {MOST_BYTES >> 20} MiB together: restore fewer at a time")
+    keys = {id_key(document) for document in found.documents}
+    if missing := [value.text for value in values if not value.keys & keys]:
+        raise DocumentNotFound(f"{order.backup_id} holds no document of {name} with the _id {', '.join(missing)}")
+    for value in values:
+        if len(value.keys & keys) > 1:
+            raise UsageError(
+                f"the _id {value.text} is that of several documents of {name}: expected Extended JSON, for a text "
+                f'"{value.text}" in double quotes, for an ObjectId {{"$oid": "{value.text}"}}'
+            )
+    return found.documents
+
+
+def _suitable(item: Collection | None, name: str, target_db: str) -> Collection:
+    """Raises UsageError for what documents cannot be put back into one by one."""
+    if item is None:
+        wrong = f"{target_db} has no collection {name}"
+    elif item.kind is CollectionKind.VIEW:
+        wrong = f"{name} is a view in {target_db}: it has no documents of its own"
+    elif item.kind is CollectionKind.TIMESERIES:
+        wrong = f"{name} is a time series in {target_db}, whose documents cannot be replaced one by one"
+    elif keeps_order(item):
+        wrong = (
+            f"{name} is a capped collection in {target_db}, which keeps its documents in the order of their insertion"
+        )
+    else:
+        return item
+    raise UsageError(f"{wrong}: expected a collection that holds documents by _id; restore {name} as a whole instead")
+
+
+def _tally(order: engine.Order, paired: Paired) -> Tally:
+    tally = Tally()
+    for one in paired.pairs:
+        tally.add(1, len(one.stored), order.codec.count(one.stored).fingerprint)
+    return tally
+
+
+class _Writing:
+    """Documents on their way into one collection of the target, and the way back of those that arrived."""
+
+    def __init__(self, order: engine.Order, item: Collection) -> None:
+        self._order = order
+        self._item = item
+        self._written: list[Pair] = []
+        self._options: dict[str, Any] | None = None
+
+    async def write(self, one: Pair) -> None:
+        """Raises DocumentChanged where the target holds something else than it did."""
+        if await self._live(one) != one.live:
+            raise DocumentChanged(
+                f"the document {readable(one.identity)} of {self._item.name} was written to meanwhile"
+            )
+        self._written.append(one)
+        await self._put(one.identity, one.stored, is_new=one.live is None)
+
+    async def require_there(self, one: Pair) -> None:
+        if await self._live(one) != one.stored:
+            raise RestoreMismatch(
+                f"{self._item.name}: after the restore the server does not hold the document {readable(one.identity)} as it is "
+                "in the backup"
+            )
+
+    async def take_back(self) -> str:
+        """What was written becomes what it was, unless somebody wrote to it since. Returns in words what became of it."""
+        if not self._written:
+            return "nothing had been written"
+        try:
+            for one in reversed(self._written):
+                if await self._live(one) == one.stored != one.live:
+                    await self._undo(one)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what matters is that it is said
+            return f"what had been written could not be taken back ({as_ours(error)}): a comparison with the backup shows it"
+        return "what had been written was taken back"
+
+    async def _undo(self, one: Pair) -> None:
+        if one.live is None:
+            await self._run("delete", deletes=[{"q": by_id(one.identity), "limit": 1}])
+        else:
+            await self._put(one.identity, one.live, is_new=False)
+
+    async def _live(self, one: Pair) -> bytes | None:
+        return await self._order.database.document(self._item, one.identity, self._order.target_db)
+
+    async def _put(self, identity: bytes, document: bytes, *, is_new: bool) -> None:
+        options = await self._how()
+        raw = RawBSONDocument(document)
+        if is_new:
+            await self._run("insert", documents=[raw], **options)
+        else:
+            await self._run("update", updates=[{"q": by_id(identity), "u": raw}], **options)
+
+    async def _run(self, name: str, **parts: Any) -> None:
+        """Raises WriteRejected unless exactly one document was written."""
+        reply = await write(self._order, {name: self._item.name, **parts})
+        if "writeErrors" in reply and (errors := reply.documents("writeErrors")):
+            raise WriteRejected(
+                f"{self._item.name}: the server refused to {name} a document: {errors[0].get('errmsg')}",
+                server_code=errors[0].get("code"),
+            )
+        if reply.count("n") != 1:
+            raise WriteRejected(f"{self._item.name}: {name} wrote {reply.count('n')} documents: expected one")
+
+    async def _how(self) -> dict[str, Any]:
+        """Stored as it is: what was valid when it was written may not be by today's validator."""
+        if self._options is None:
+            version = (await self._order.database.command({"buildInfo": 1})).part("versionArray", list)
+            self._options = {"bypassDocumentValidation": True, **replacing_empty_timestamps(version)}
+        return self._options

@@ -1,0 +1,58 @@
+"""Commands that write to a restore's target: durable, and never left behind by a caller that is called off."""
+
+import asyncio
+import traceback
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import structlog
+
+from sidecar.errors import Cancelled, SidecarError, WriteRejected
+from sidecar.mongodb.replies import ServerReply
+from sidecar.restore.target import Target
+from sidecar.runtime.completion import completed
+
+SETTLE_SECONDS = 3.0  # a process that is told to stop has ten
+
+log = structlog.get_logger(__name__)
+
+
+async def write(
+    target: Target, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False
+) -> ServerReply:
+    """Run a command that writes. Raises WriteRejected for what the server refused or could not make durable."""
+    durable = dict(command) | {"writeConcern": {"w": "majority"}}
+    reply = await _settled(
+        target.database.command(
+            durable, database=database or target.target_db, is_slow=is_slow, otherwise=WriteRejected
+        )
+    )
+    if "writeConcernError" in reply:
+        raise WriteRejected(f"{next(iter(command))} is not durable: {reply['writeConcernError']}")
+    return reply
+
+
+async def _settled(command: Coroutine[Any, Any, ServerReply]) -> ServerReply:
+    """The reply. When called off, what is on its way to the server is waited for a little: undoing it must come after it."""
+    task = asyncio.ensure_future(command)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await completed(_ended_or_given_up(task))
+        raise
+
+
+async def _ended_or_given_up(task: "asyncio.Task[ServerReply]") -> None:
+    await asyncio.wait({task}, timeout=SETTLE_SECONDS)
+    task.cancel()
+
+
+def as_ours(error: BaseException) -> SidecarError:
+    """What nobody foresaw names the place where it happened: there is no other trace of it."""
+    if isinstance(error, SidecarError):
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        return Cancelled(str(error) or "called off")
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    log.debug("restore.broken", exc_info=error)
+    return SidecarError(f"unexpected {type(error).__name__} at {at.name}, line {at.lineno}: {error}")
