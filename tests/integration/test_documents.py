@@ -14,6 +14,7 @@ from sidecar.errors import (
     DocumentChanged,
     DocumentNotFound,
     IdentityRequired,
+    RestoreMismatch,
     SourceError,
     UsageError,
 )
@@ -200,6 +201,14 @@ async def test_what_somebody_writes_meanwhile_is_not_overwritten(service: Servic
     with pytest.raises(DocumentChanged, match="nothing had been written"):
         await bring_back(service, "ada")
     assert {"_id": "ada", "name": "meanwhile"} in held(service)
+
+
+async def test_a_server_that_holds_something_else_afterwards_is_found_out(service: Service) -> None:
+    delete(service, "ada")
+    other = {"update": "users", "updates": [{"q": {"_id": "ada"}, "u": {"name": "other"}}]}
+    run(service, labHook="insert", collection="users", then=other)
+    with pytest.raises(RestoreMismatch, match='does not hold the document "ada"'):
+        await bring_back(service, "ada")
 
 
 async def test_what_cannot_be_brought_back_is_said_before_anything_is_written(service: Service) -> None:
