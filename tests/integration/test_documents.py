@@ -33,7 +33,12 @@ from support.services import open_on
 ADA = {"_id": "ada", "name": "Ada", "address": {"city": "Berlin", "no": 7}}
 ALAN = {"_id": "alan", "name": "Alan"}
 GRACE = {"_id": 42, "name": "Grace"}
-PUPILS = [ADA, ALAN, GRACE, *({"_id": number, "name": f"pupil {number}"} for number in range(1000, 3000))]
+PUPILS: list[dict[str, Any]] = [
+    ADA,
+    ALAN,
+    GRACE,
+    *({"_id": number, "name": f"pupil {number}"} for number in range(1000, 3000)),
+]
 
 
 @pytest.fixture
@@ -73,6 +78,11 @@ def order_for(service: Service, ids: str, collection: str = "users", backup_id: 
 
 async def bring_back(service: Service, ids: str) -> Result:
     return await service.restore(order_for(service, ids))
+
+
+def number(value: int) -> dict[str, str]:
+    """As canonical Extended JSON has it."""
+    return {"$numberInt": str(value)}
 
 
 def as_stored(*documents: Mapping[str, Any]) -> list[Any]:
@@ -125,7 +135,6 @@ async def test_a_document_is_compared_with_what_the_database_holds(service: Serv
     delete(service, "alan")
     update(service, "ada", {"name": "Ada", "address": {"no": 8}, "class": None})
     shown = await shown_beside_live(raw([ADA, ALAN, GRACE]), CODEC, service.database, "users")
-    number = lambda value: {"$numberInt": str(value)}  # noqa: E731 - as canonical Extended JSON has it
     ada = {"_id": "ada", "name": "Ada", "address": {"city": "Berlin", "no": number(7)}}
     changes = [
         Change("address.city", Way.REMOVED, "Berlin", None),

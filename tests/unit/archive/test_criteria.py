@@ -104,8 +104,9 @@ def test_what_names_no_fields_is_refused(text: str) -> None:
 @settings(max_examples=20)
 @given(st.lists(current_documents, min_size=1, max_size=2), st.data())
 def test_every_field_at_the_top_is_found_by_its_extended_json(held: list[bytes], data: st.DataObject) -> None:
-    raw, wanted = data.draw(st.sampled_from([(raw, one) for raw in held for one in elements(raw)] or [(b"", None)]))
-    assume(wanted is not None and wanted.name and b"." not in wanted.name)
+    fields_held = [(raw, one) for raw in held for one in elements(raw) if one.name and b"." not in one.name]
+    assume(fields_held)
+    raw, wanted = data.draw(st.sampled_from(fields_held))
     text = CODEC.encode(joined([Element(wanted.kind, b"v", wanted.value)])).text.decode()
     assume('"$bson"' not in text and len(text) < 4096)
     assert raw in meeting([Criterion(wanted.name.decode(), (typed(text[len('{"v":') : -1].strip()),))], b"".join(held))
