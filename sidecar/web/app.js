@@ -11,6 +11,7 @@ import { current, listen, setNames } from "./store.js";
 import { Alerts } from "./views/alerts.js";
 import { Announcer, Toasts } from "./views/toasts.js";
 import { Overview } from "./views/overview.js";
+import { Retention } from "./views/retention.js";
 import { Runs } from "./views/runs.js";
 import { Schedule } from "./views/schedule.js";
 import { SetView } from "./views/set.js";
@@ -41,6 +42,7 @@ function App({ state }) {
 function View({ state }) {
   const { view, set } = state.route;
   if (view === "set") return html`<${SetView} key=${set} state=${state} />`;
+  if (view === "retention") return html`<${Retention} key=${set} state=${state} />`;
   if (view === "schedule") return html`<${Schedule} state=${state} />`;
   return view === "runs" ? html`<${Runs} state=${state} />` : html`<${Overview} state=${state} />`;
 }
@@ -48,7 +50,8 @@ function View({ state }) {
 function Top({ state }) {
   const { health, role, route } = state;
   const tab = (target, words) => {
-    const isHere = target.view === route.view && target.set === route.set;
+    const here = route.view === "retention" ? "set" : route.view;
+    const isHere = target.view === here && target.set === route.set;
     return html`<a href=${address(target)} aria-current=${isHere ? "page" : undefined}>${words}</a>`;
   };
   return html`<header class="top">

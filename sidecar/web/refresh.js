@@ -10,6 +10,9 @@ const EVERY_MS = 30_000;
 const RETRY_MS = 3_000; // while nobody answers
 const CURVE = 30; // backups of each set whose size and duration are drawn
 const JOBS = 8;
+export const RULES = [
+  "keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly", "keep_within_days", "retention_days", "max_total_mb",
+];
 
 let timer;
 let isLoading = false;
@@ -86,7 +89,7 @@ async function load() {
 async function loadOpen() {
   const { route, session } = current();
   if (session === null) return;
-  const loaded = await { set: loadSet, runs: loadRuns }[route.view]?.(route);
+  const loaded = await { set: loadSet, runs: loadRuns, retention: loadRetention }[route.view]?.(route);
   if (current().session === null) return;
   if (route === current().route) update(loaded ?? {});
   else isOutdated = true;
@@ -117,6 +120,15 @@ async function known(answer) {
     if (problem.code && !problem.isSignedOut) return { problem };
     throw problem;
   }
+}
+
+/** What the rules in force say, and the same by those that are tried. */
+async function loadRetention({ set, query }) {
+  const tried = Object.fromEntries(Object.entries(query).filter(([name]) => RULES.includes(name)));
+  const ask = (rules) => known(get("/retention", { backup_type: set, ...rules }));
+  const [inForce, judged] = await Promise.all([ask({}), Object.keys(tried).length ? ask(tried) : null]);
+  const problem = judged?.problem ?? inForce.problem;
+  return { retention: { set, inForce: inForce[set] ?? [], judged: (judged ?? inForce)[set] ?? [], problem } };
 }
 
 async function loadRuns({ query }) {

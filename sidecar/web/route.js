@@ -4,13 +4,14 @@ import { current, update } from "./store.js";
 
 /**
  * `#/`, `#/schedule`, `#/runs?outcome=failed&page=2`, `#/set/NAME?state=invalid&trigger=manual&page=2`,
- * `#/set/NAME/backup/ID`, and below that `/restore`, `/compare` and `/delete`.
+ * `#/set/NAME/retention?keep_daily=14`, `#/set/NAME/backup/ID`, and below that `/restore`, `/compare` and `/delete`.
  */
 export function parse(hash) {
   const [path, search = ""] = hash.replace(/^#\/?/, "").split("?");
-  const [view, set, , id, action] = path.split("/").map(decoded);
+  const [view, set, below, id, action] = path.split("/").map(decoded);
   const query = Object.fromEntries(new URLSearchParams(search));
   query.page = Math.max(Number.parseInt(query.page, 10) || 1, 1);
+  if (view === "set" && set && below === "retention") return { view: below, set, query };
   if (view === "set" && set) return { view, set, id, action, query };
   return { view: ["schedule", "runs"].includes(view) ? view : "overview", query };
 }
@@ -25,7 +26,7 @@ function decoded(part) {
 
 export function address({ view, set, id, action, query = {} }) {
   const ofSet = ["set", set, ...(id ? ["backup", id] : []), ...(id && action ? [action] : [])];
-  const parts = { set: ofSet, overview: [] }[view] ?? [view];
+  const parts = { set: ofSet, overview: [], retention: ["set", set, "retention"] }[view] ?? [view];
   const given = Object.entries(query).filter(([name, value]) => value && !(name === "page" && value === 1));
   return `#/${parts.map(encodeURIComponent).join("/")}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
 }

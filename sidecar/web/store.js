@@ -13,6 +13,7 @@ const NOTHING = {
   jobs: [], // the newest ones
   history: null, // {key, set, entries, total, decisions}: the page of a set's backups that is open
   backup: null, // {id, entry, decision} or {id, problem}: the one that is open
+  retention: null, // {set, inForce, judged, problem}: the open set's verdicts, by the rules in force and by those that are tried
   runs: null, // {key, jobs, total}: the page of the record that is open
   refreshedAt: null,
   isRefreshing: false,

@@ -24,6 +24,7 @@ def views(backup_id: str) -> list[str]:
         "#/",
         "#/set/main",
         "#/set/attendance",
+        "#/set/main/retention?keep_daily=2",
         "#/schedule",
         "#/runs",
         one,

@@ -71,7 +71,7 @@ const SetFacts = ({ state, name, status }) => html`<dl class="facts">
   <${Fact} name="Verified"><${Proven} by=${status.last_verification} /><//>
   <${Fact} name="Restore rehearsed"><${Proven} by=${status.last_drill} run=${scheduled(state, "drill", name)?.last_run} /><//>
   <${Fact} name="Next run"><${NextRun} entry=${scheduled(state, "backup", name)} /><//>
-  <${Fact} name="Kept">${count(status.backup_count, "valid backup")}; retention reaches back ${status.retention.reaches_back}<//>
+  <${Fact} name="Kept">${count(status.backup_count, "valid backup")}; <a href=${address({ view: "retention", set: name })}>retention</a> reaches back ${status.retention.reaches_back}<//>
 </dl>`;
 
 /** When something was last proven and how that ended; with `run` also how long it took. */

@@ -22,7 +22,9 @@ export function SetView({ state }) {
           <${Badge} of=${HEALTH[status.health]} /> ${status.message}.
           ${` ${count(status.backup_count, "valid backup")} in `}<code>${directory(health.configuration, status)}</code>
         </p>
-        <p class="help">Retention reaches back ${status.retention.reaches_back}. ${status.retention.cure}</p>`}
+        <p class="help">
+          <a href=${address({ view: "retention", set: route.set })}>Retention</a> reaches back ${status.retention.reaches_back}. ${status.retention.cure}
+        </p>`}
       </div>
       ${status && html`<${SetAtWork} state=${state} name=${route.set} />`}
     </section>
