@@ -15,24 +15,35 @@ ADMIN = "/api/admin"
 SECONDS = 60.0
 
 
+class NoServer(errors.SidecarError):
+    """No server listens in the backup directory."""
+
+
 class _Connection(http.client.HTTPConnection):
     """HTTP over a socket that has a path and no port."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=SECONDS)
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(SECONDS)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
 
 
-def ask(method: str, route: str, query: dict[str, object] | None = None, body: object = None) -> Any:
-    """The body of the answer. Raises SidecarError in the server's words, or because there is no server."""
+def ask(
+    method: str,
+    route: str,
+    query: dict[str, object] | None = None,
+    body: object = None,
+    *,
+    seconds: float = SECONDS,
+) -> Any:
+    """The body of the answer. Raises NoServer, and SidecarError in the server's words or where it does not answer in time."""
     root = config.load(os.environ).backup_dir
     given = {name: value for name, value in (query or {}).items() if value is not None}
-    connection = _Connection(root / DIRECTORY / SOCKET)
+    connection = _Connection(root / DIRECTORY / SOCKET, seconds)
     try:
         sent = None if body is None else json.dumps(body)
         connection.request(method, f"{ADMIN}{route}?{urlencode(given)}", sent, {"Content-Type": "application/json"})
@@ -40,8 +51,12 @@ def ask(method: str, route: str, query: dict[str, object] | None = None, body: o
         found = json.loads(answer.read() or b"null")
     except PermissionError:
         raise errors.SidecarError(f"the server of {root} belongs to another user: run this as that user") from None
+    except TimeoutError:
+        raise errors.SidecarError(f"the server of {root} does not answer: waited {seconds:g} seconds") from None
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise NoServer(f"no server answers in {root}: is `sidecar serve` running there?") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise errors.SidecarError(f"no server answers in {root} ({error}): is `sidecar serve` running there?") from None
+        raise errors.SidecarError(f"the server of {root} broke off its answer: {error}") from None
     finally:
         connection.close()
     if answer.status >= http.client.BAD_REQUEST:

@@ -1,7 +1,8 @@
 """`status`: how well each set is protected."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,6 +18,7 @@ from sidecar.service import Service
 from sidecar.status import reports
 
 app = commands.app()
+SERVER_SECONDS = 3.0
 _BAD = (Health.WARNING, Health.CRITICAL)
 
 
@@ -48,16 +50,18 @@ def status(
             console.say_json({name: one.model_dump(mode="json") for name, one in body.items()})
         else:
             backups.status(body, next(iter(service.stores.values())).space().free)
-            serving.next_runs(await in_thread(_schedule), body)
+            await in_thread(_say_next_runs, body)
         is_bad = any(one.health in _BAD for one in body.values())
         return exits.INVALID if check and is_bad else exits.OK
 
     run(use)
 
 
-def _schedule() -> Any:
-    """What the running server says; None where none runs."""
+def _say_next_runs(names: Iterable[str]) -> None:
+    """What the running server says. It is one line of many: a server that hangs is not waited for long."""
     try:
-        return server.ask("GET", "/schedule")
-    except SidecarError:
-        return None
+        serving.next_runs(server.ask("GET", "/schedule", seconds=SERVER_SECONDS), names)
+    except server.NoServer:
+        console.say("Scheduler: no server runs on this directory, so nothing is backed up by itself.", "yellow")
+    except SidecarError as error:
+        console.say(f"Scheduler: unknown: {error}", "yellow")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import stat
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from sidecar.api.local_socket import listening_at
-from sidecar.cli import program
+from sidecar.cli import program, status
 from sidecar.errors import SidecarError, UsageError
 from support.rig import BUSES, DB, PEOPLE
 from support.served import Served
@@ -53,6 +54,17 @@ def test_schedules_and_jobs_are_seen_and_changed_without_a_token(exact: ServerPr
         assert not socket_file.exists()
         with pytest.raises(SidecarError, match="is `sidecar serve` running there"):
             sidecar(served, "schedule", "show")
+
+
+def test_status_does_not_take_a_server_that_hangs_for_one_that_is_not_there(
+    exact: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "SERVER_SECONDS", 0.2)
+    with Served(exact, tmp_path / "backups") as served:
+        assert served.process is not None
+        served.process.send_signal(signal.SIGSTOP)
+        assert "Scheduler: unknown: the server of" in sidecar(served, "status")
+        served.process.send_signal(signal.SIGCONT)
 
 
 async def test_a_socket_that_cannot_be_made_stops_nobody(tmp_path: Path) -> None:

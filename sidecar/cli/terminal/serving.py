@@ -56,11 +56,8 @@ def schedule(entries: Iterable[Body], timezone: str) -> None:
     say(f"Cron expressions are in {timezone}.")
 
 
-def next_runs(schedule: Body | None, names: Iterable[str]) -> None:
+def next_runs(schedule: Body, names: Iterable[str]) -> None:
     """What happens by itself, in a line per set."""
-    if schedule is None:
-        say("Scheduler: no server runs on this directory, so nothing is backed up by itself.", "yellow")
-        return
     say("Scheduler: running." if schedule["is_running"] else "Scheduler: NOT RUNNING.")
     entries = {one["backup_type"]: one for one in schedule["entries"] if one["kind"] == "backup"}
     for name in names:
