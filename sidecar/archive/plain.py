@@ -20,6 +20,7 @@ BLOCK_BYTES: Final = 1 << 18
 VALUE_CHARACTERS: Final = 64 << 20  # of one document: 16 MB of BSON are far less
 BATCH_DOCUMENTS: Final = 500
 BATCH_BYTES: Final = 1 << 20
+MOST_LEVELS: Final = 220  # 200 are the server's limit; Extended JSON writes some values as three more
 _WRAPPER: Final = "collections"
 _SPACE: Final = " \t\n\r"
 
@@ -71,10 +72,22 @@ def _collection(name: str, text: "_Text", codec: Codec) -> Iterator[PlainBatch]:
 
 def _document(row: Any) -> bytes:
     """With or without Extended JSON's wrappers, as json_util reads both."""
+    _require_levels(row)
     try:
         return bson.encode(json_util.loads(json.dumps(row)))
     except (TypeError, RecursionError, OverflowError) as error:
         raise BackupInvalid(f"cannot be decoded: {error}") from error
+
+
+def _require_levels(row: Any) -> None:
+    """That MongoDB could hold it. Python's own limit for JSON is another one with each of its versions."""
+    level = [row]
+    for _ in range(MOST_LEVELS):
+        containers = [value for value in level if isinstance(value, dict | list)]
+        level = [child for one in containers for child in (one.values() if isinstance(one, dict) else one)]
+        if not level:
+            return
+    raise BackupInvalid(f"cannot be decoded: a document of more than {MOST_LEVELS} levels")
 
 
 def _batch(name: str, rows: list[bytes], codec: Codec) -> PlainBatch:

@@ -1,6 +1,7 @@
 """Every due time ends in one recorded outcome, whatever happens to the process and to the clock."""
 
 import asyncio
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -30,6 +31,9 @@ class Process:
 
     def __init__(self, directory: Path, clock: FakeClock, leadership: Alone | None = None) -> None:
         self.history = History(directory, lambda: (), clock.now())
+        weakref.finalize(
+            self, self.history.__exit__, None, None, None
+        )  # Python 3.13 complains of a connection that is left open
         self.clock = clock
         self.is_stuck = False
         self._under_way: Run | None = None
