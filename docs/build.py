@@ -50,6 +50,7 @@ FILES = (
     ("BACKUP_DIR/PREFIX_YYYYMMDD_HHMMSS.json", "The documents of a backup, one to a line."),
     ("BACKUP_DIR/PREFIX_YYYYMMDD_HHMMSS.meta.json", "What it must hold; a backup exists when this does."),
     ("BACKUP_DIR/.history", "The record of what the server ran."),
+    ("BACKUP_DIR/.ledger", "What became of each backup, signed, where there is a key."),
     ("BACKUP_DIR/.locks/server.sock", "Where the running server answers jobs, schedule and status on its host."),
 )
 

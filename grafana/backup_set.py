@@ -199,7 +199,7 @@ def _backups() -> Panels:
             units.NoUnit,
             width=8,
             colours={"valid": "green", "invalid": "red", "missing": "orange", "orphan": "yellow"},
-            alerts=("MongoBackupInvalid", "MongoBackupTooFew"),
+            alerts=("MongoBackupInvalid", "MongoBackupTooFew", "MongoBackupTampered"),
         ),
         Ask(f"sum by (state) ({of_set('backups')})", "{{state}}"),
     )

@@ -270,6 +270,16 @@ class IdentityRequired(SidecarError):
     )
 
 
+class LedgerBroken(BackupInvalid):
+    """The ledger of a set, or its backups, were changed by somebody else than the sidecar."""
+
+    code = "ledger_broken"
+    cure = (
+        "`sidecar ledger check` says what. Find out who was at the directory; then restore with force, or accept what is there "
+        "with `sidecar ledger accept`."
+    )
+
+
 class BackupProtected(SidecarError):
     """A backup that is pinned or the last valid one of its set is not deleted just so."""
 

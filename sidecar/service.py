@@ -35,6 +35,7 @@ from sidecar.store.findings import Findings
 from sidecar.store.keeping import Keeping
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import DIRECTORY, DRILL, Lock
+from sidecar.store.seal import require_untampered
 from sidecar.store.verification import Verification
 from sidecar.store.volume import token
 
@@ -72,7 +73,8 @@ class Service:
         self.database = database
         self.codec = codec
         self.stores = {
-            name: LocalStore(settings.backup_dir, one, settings.keyring) for name, one in settings.sets.items()
+            name: LocalStore(settings.backup_dir, one, settings.keyring, settings.signing)
+            for name, one in settings.sets.items()
         }
         self.catalog = Catalog(self.stores, Findings(settings.backup_dir))
         self.policies = policies(settings, datetime.now(UTC))
@@ -164,6 +166,8 @@ class Service:
         """What to restore: a backup by its id, or a data file anywhere. Raises BackupNotFound, BackupInvalid, UsageError."""
         engine.require_names(target_db, collections)
         store, backup_id = self.locate(chosen)
+        if not force and not isinstance(chosen, Path):
+            require_untampered(store.set.name, store.tampering)
         return engine.Order(
             database=self.database,
             store=store,
@@ -264,6 +268,6 @@ class Service:
     def locate(self, chosen: str | Path) -> tuple[LocalStore, BackupId]:
         """Where a backup lies, by its id or by the path of its data file."""
         if isinstance(chosen, Path):
-            return beside(chosen, self.settings.keyring)
+            return beside(chosen, self.settings.keyring, self.settings.signing)
         found = self.catalog.find(chosen)
         return self.stores[found.set_name], found.id

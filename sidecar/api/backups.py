@@ -13,6 +13,7 @@ from sidecar.errors import (
     BackupProtected,
     Busy,
     IdentityRequired,
+    LedgerBroken,
     NotSuspect,
     SetNotFound,
     UsageError,
@@ -174,7 +175,7 @@ async def one_backup(request: web.Request, path: parameters.BackupPath) -> Reply
     path=parameters.BackupPath,
     query=parameters.DeleteQuery,
     status=204,
-    errors=(BackupNotFound, BackupProtected, Busy),
+    errors=(BackupNotFound, BackupProtected, LedgerBroken, Busy),
 )
 async def delete_backup(request: web.Request, path: parameters.BackupPath, query: parameters.DeleteQuery) -> Reply:
     """Delete a backup. A pinned one and the last valid one of its set only go with `force`."""

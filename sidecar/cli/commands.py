@@ -16,7 +16,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 PANELS = {
     "Make and keep": ("backup", "prune", "delete", "pin", "unpin", "confirm"),
-    "Look": ("list", "show", "status", "runs", "verify", "diff", "history", "checksums", "extract"),
+    "Look": ("list", "show", "status", "runs", "verify", "diff", "history", "checksums", "ledger", "extract"),
     "Bring back": ("restore", "drill"),
     "Serve": ("serve", "jobs", "schedule", "healthcheck", "alert-test", "notify"),
     "About": ("config", "key", "completion", "demo", "version"),

@@ -26,6 +26,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "history": ("sidecar history -c students --id 65a1b2c3d4e5f60718293a4b",),
     "checksums": ("sidecar checksums | (cd /var/backups/bus_tracker && sha256sum -c)",),
+    "ledger": (
+        "sidecar ledger check --json | jq -r 'to_entries[] | \"\\(.key) \\(.value.lines) \\(.value.head)\"'  # note it elsewhere",
+        'sidecar ledger accept main --reason "files removed by hand, ticket 123"',
+    ),
     "extract": (
         f"sidecar extract {ID} -c users -o users.json",
         f"sidecar extract {ID} -c users --lines | jq -c 'select(.active)'",

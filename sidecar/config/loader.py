@@ -25,6 +25,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     reading.two_tokens(values)
     reading.two_databases(values)
     reading.two_limits(values)
+    reading.signature(values)
     reading.mail(values)
     good = {key: value for key, value in values.items() if value is not _BROKEN}
     found = sets.build(_defaults() | good, reading.tables, environ, reading.problems)
@@ -231,6 +232,11 @@ class _Reading:
         """A drill ends by dropping its database."""
         if isinstance(values["drill_db"], str) and values["drill_db"] == values["db_name"]:
             self.problems.append("SIDECAR_DRILL_DB: expected another database than DB_NAME")
+
+    def signature(self, values: Mapping[str, Any]) -> None:
+        if values["require_signature"] is True and values["signing_key_file"] is values["trusted_keys_file"] is None:
+            needed = "SIDECAR_SIGNING_KEY_FILE or SIDECAR_TRUSTED_KEYS_FILE"
+            self.problems.append(f"SIDECAR_REQUIRE_SIGNATURE: expected {needed} too, for nothing else can be compared")
 
     def mail(self, values: Mapping[str, Any]) -> None:
         """A mail server is of no use without a sender and somebody to send to, and a password never travels in clear."""

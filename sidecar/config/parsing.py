@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 
 from sidecar.archive.choose import CHOICES, NATIVE_DISTRIBUTION, has_native
 from sidecar.archive.keys import identities, recipient
+from sidecar.archive.signing import private_key, public_keys
 from sidecar.config.settings import Secret, Share
 from sidecar.rules import template
 from sidecar.rules.names import database_expected
@@ -90,11 +91,7 @@ def recipients_of(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def identity_file(value: str) -> Secret:
-    try:
-        content = Path(text(value)).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        # Not the path: a key that was put into the variable itself would be shown.
-        raise ValueError(f"a file that can be read: {getattr(error, 'strerror', 'not UTF-8')}") from None
+    content = _file(value)
     identities(content.encode())
     return Secret(content)
 
@@ -140,6 +137,25 @@ def mongo_url(value: str) -> Secret:
                 f"readable files in its TLS options (tlsCAFile, tlsCertificateKeyFile): {error.strerror}"
             ) from None
     return Secret(value)
+
+
+def signing_key(value: str) -> Secret:
+    content = _file(value)
+    private_key(content.encode())
+    return Secret(content)
+
+
+def trusted_keys(value: str) -> tuple[str, ...]:
+    """Public keys in hexadecimal."""
+    return tuple(key.public_bytes_raw().hex() for key in public_keys(_file(value).encode()))
+
+
+def _file(value: str) -> str:
+    """Not the path in what is said: a key that was put into the variable itself would be shown."""
+    try:
+        return Path(text(value)).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"a file that can be read: {getattr(error, 'strerror', 'not UTF-8')}") from None
 
 
 def notice_url(value: str) -> Secret:

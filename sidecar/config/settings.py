@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
 from sidecar.archive.keys import NO_KEYS, Keyring, identities
+from sidecar.archive.signing import Signing, private_key, public_key
 from sidecar.model import MB, BackupSet
 
 
@@ -88,6 +89,9 @@ class Settings:
     compression_level: int
     recipients: tuple[str, ...]
     identity_file: Secret | None  # what stands in it
+    signing_key_file: Secret | None  # what stands in it
+    trusted_keys_file: tuple[str, ...] | None  # the keys in it, in hexadecimal
+    require_signature: bool
     heartbeat_url: Secret | None
     webhook_url: Secret | None
     webhook_template: str | None
@@ -114,6 +118,7 @@ class Settings:
         alone = (self.mongo_url, self.admin_token, self.read_token, self.webhook_url, self.smtp_password)
         found = [one.reveal() for one in (*alone, *self.heartbeats.values()) if one]
         found += self.identity_file.reveal().splitlines() if self.identity_file else []
+        found += self.signing_key_file.reveal().splitlines()[1:-1] if self.signing_key_file else []
         password = re.match(r"mongodb(?:\+srv)?://[^:/?@]*:([^/?@]+)@", self.mongo_url.reveal())
         return [*found, password[1], unquote_plus(password[1])] if password else found
 
@@ -121,6 +126,15 @@ class Settings:
     def keyring(self) -> Keyring:
         """What encrypted backups are read with here."""
         return Keyring(identities(self.identity_file.reveal().encode())) if self.identity_file else NO_KEYS
+
+    @property
+    def signing(self) -> Signing:
+        """What metadata is signed with, and whose signatures count."""
+        return Signing(
+            private_key(self.signing_key_file.reveal().encode()) if self.signing_key_file else None,
+            tuple(public_key(one) for one in self.trusted_keys_file or ()),
+            self.require_signature,
+        )
 
     @property
     def unreadable_sets(self) -> list[str]:

@@ -181,6 +181,25 @@ SETTINGS = (
         is_secret=True,
     ),
     Setting(
+        "SIDECAR_SIGNING_KEY_FILE",
+        parsing.signing_key,
+        None,
+        "File with a private key of Ed25519 (PEM): signs the metadata of new backups and keeps a ledger of each set.",
+        is_secret=True,
+    ),
+    Setting(
+        "SIDECAR_TRUSTED_KEYS_FILE",
+        parsing.trusted_keys,
+        None,
+        "File with further public keys of Ed25519 (PEM) whose signatures count, such as that of the key before.",
+    ),
+    Setting(
+        "SIDECAR_REQUIRE_SIGNATURE",
+        parsing.boolean,
+        "false",
+        "Take a backup without a signature for invalid.",
+    ),
+    Setting(
         "SIDECAR_HEARTBEAT_URL",
         parsing.notice_url,
         None,

@@ -115,6 +115,11 @@ STORED = (
         "Data files without metadata: never finished, or their metadata was lost.",
         lambda s: sum(one.verdict.state is BackupState.ORPHAN for one in s.view.backups),
     ),
+    of_set(
+        "ledger_problems",
+        "What contradicts the ledger: entries that were changed, backups that came or went without one.",
+        lambda s: len(s.view.tampering),
+    ),
     of_set("pinned_backups", "Backups that are kept whatever the retention rules say.", lambda s: len(_pinned(s))),
     of_set("pinned_bytes", "Size of those.", lambda s: sum(one.size_bytes for one in _pinned(s))),
     of_set(

@@ -64,9 +64,14 @@ class BackupId:
         return f"{self}.confirmed.json"
 
     @property
+    def signature_name(self) -> str:
+        return f"{self}.meta.sig"
+
+    @property
     def file_names(self) -> tuple[str, ...]:
         """Every file that a backup may have, in the order in which they are taken away: it is gone with the first."""
-        return self.metadata_name, *map(self.data_name_in, Form), self.pin_name, self.confirmation_name
+        beside = (self.pin_name, self.confirmation_name, self.signature_name)
+        return self.metadata_name, *map(self.data_name_in, Form), *beside
 
     def __str__(self) -> str:
         at = self.taken_at  # strftime does not write four digits of every year

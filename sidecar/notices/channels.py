@@ -84,7 +84,13 @@ class Heartbeats:
         if (objection := await in_thread(self._objection, letter)) is not None:
             await post(self.session, signalled(address, FAIL), data=objection or words, headers=_TEXT)
         else:
-            await post(self.session, address, data=words, headers=_TEXT)
+            said = await in_thread(self._with_head, letter.set_name, words)
+            await post(self.session, address, data=said, headers=_TEXT)
+
+    def _with_head(self, set_name: str, words: str) -> str:
+        """How far the ledger has come is noted where this host cannot change it."""
+        head = self.catalog.stores[set_name].seal.ledger.account().head
+        return f"{words}\nledger: {head.lines} lines, head {head.hash}" if head.lines else words
 
     def _objection(self, letter: Letter) -> str | None:
         """Why this is no success, None if it is one."""

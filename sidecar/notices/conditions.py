@@ -54,6 +54,9 @@ class Observed:
         if found is not None:
             severity, words = found
             yield Condition(subject=BACKUP, set_name=name, severity=severity, words=words)
+        if view.tampering:
+            words = f"It and the backups do not fit: {'; '.join(view.tampering)}"
+            yield Condition(subject="ledger", set_name=name, severity=Severity.CRITICAL, words=words)
         bad = [one.id for one in view.backups if one.verdict.state in (BackupState.INVALID, BackupState.MISSING)]
         if bad:
             listed = ", ".join(map(str, bad[:LISTED])) + (" …" if len(bad) > LISTED else "")

@@ -151,7 +151,7 @@ class Safeguard:
 
     async def _back_up(self, target: Target, existing: tuple[str, ...], lock: Lock) -> Manifest:
         only = replace(self.store.set, collections=existing, exclude=())
-        store = LocalStore(self.store.root, only, self.store.keyring)
+        store = LocalStore(self.store.root, only, self.store.keyring, self.store.seal.signing)
         made = await backup.make_backup(
             backup.BackupOrder(
                 database=target.database.of(target.target_db),

@@ -13,6 +13,7 @@ from sidecar.errors import SidecarError, StorageFull
 from sidecar.history import History, Total
 from sidecar.model import BackupSet, Kind, Outcome, Run, StoredBackup, Trigger
 from sidecar.rules import counting, room
+from sidecar.rules.health import Health
 from sidecar.runtime.clock import Clock
 from sidecar.runtime.supervision import Supervised
 from sidecar.runtime.threads import in_thread
@@ -20,7 +21,7 @@ from sidecar.service import Service
 from sidecar.status import alert_test, strangers
 from sidecar.status.alert_test import AlertTest
 from sidecar.status.reports import SetStatus, set_status
-from sidecar.store.local import Space
+from sidecar.store.files import Space
 
 REFRESH_SECONDS = 15.0
 PING_SECONDS = 3.0
@@ -47,6 +48,7 @@ class SetView:
     last_verification: Run | None = None  # of all its backups
     last_drill: Run | None = None
     last_good_drill: Run | None = None
+    tampering: tuple[str, ...] = ()  # what contradicts the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,13 @@ class Overview:
         catalog = self._service.catalog
         try:
             backups = catalog.refresh(name) if again else catalog.backups(name)
-            return replace(recorded, backups=backups, is_writable=store.is_writable(), directory_id=store.volume.id)
+            return replace(
+                recorded,
+                backups=backups,
+                is_writable=store.is_writable(),
+                directory_id=store.volume.id,
+                tampering=store.tampering(),
+            )
         except SidecarError as error:
             log.warning("overview.set_unreadable", set=name, error=str(error))
             return replace(recorded, error=str(error), directory_id=store.volume.id)
@@ -194,7 +202,11 @@ class Overview:
         """How well a set is protected, by what was last seen."""
         view = self.sets[one.name]
         policy, proofs = self._service.policies[one.name], (view.last_verification, view.last_drill)
-        return set_status(one, policy, view.backups, now, proofs)
+        status = set_status(one, policy, view.backups, now, proofs)
+        if not view.tampering:
+            return status
+        words = f"{status.message}; its ledger and its backups do not fit: {'; '.join(view.tampering)}"
+        return status.model_copy(update={"health": Health.CRITICAL, "message": words})
 
     def newest_documents(self, name: str) -> int:
         """How many documents the newest restorable backup of a set holds; 0 without one."""

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from sidecar.archive.keys import Keyring
 from sidecar.archive.manifest import set_name_of
+from sidecar.archive.signing import Signing
 from sidecar.errors import BackupInvalid, BackupNotFound, StorageError
 from sidecar.model import BackupId, BackupSet
 from sidecar.store.local import LocalStore
 
 
-def beside(path: Path, keyring: Keyring) -> tuple[LocalStore, BackupId]:
+def beside(path: Path, keyring: Keyring, signing: Signing) -> tuple[LocalStore, BackupId]:
     """A store of the one directory that a data file lies in. Its metadata names the set."""
     backup_id = BackupId.of_file(path.name)
     try:
@@ -26,4 +27,4 @@ def beside(path: Path, keyring: Keyring) -> tuple[LocalStore, BackupId]:
         raise BackupInvalid(
             f"{backup_id.metadata_name} is missing beside it: without its checksum the file cannot be trusted"
         ) from None
-    return LocalStore(nameless.root, replace(nameless.set, name=set_name), keyring), backup_id
+    return LocalStore(nameless.root, replace(nameless.set, name=set_name), keyring, signing), backup_id

@@ -13,6 +13,7 @@ from sidecar.errors import StorageError
 from sidecar.model import BackupId, Form, Pin
 from sidecar.store.durable import Identity, as_identity, create, move, publish, remove, temporary_of, to_disk
 from sidecar.store.lock import Lock
+from sidecar.store.seal import Seal
 
 _BLOCK_BYTES = 1 << 20
 
@@ -20,10 +21,11 @@ _BLOCK_BYTES = 1 << 20
 class Draft:
     """A backup being written: hashed as it passes, invisible until `commit`. Leaving `with` without one leaves nothing behind."""
 
-    def __init__(self, directory: Path, lock: Lock, backup_id: BackupId, storing: Storing) -> None:
+    def __init__(self, directory: Path, lock: Lock, backup_id: BackupId, storing: Storing, seal: Seal) -> None:
         self.id = backup_id
         self.directory = directory
         self.storing = storing
+        self._seal = seal
         self.identity: Identity | None = None  # of the data file that was read back
         self._lock = lock
         self._data = directory / backup_id.data_name_in(storing.form)
@@ -125,6 +127,7 @@ class Draft:
         """Write the metadata: from now on the backup exists. `last_look` forbids it at the last moment by raising."""
         if is_pinned:
             publish(self.directory / self.id.pin_name, Pin().model_dump_json(exclude_none=True).encode())
+        self._seal.apply(self.id, metadata, checksum=self.stored.checksum, pinned=is_pinned)
         publish(self.directory / self.id.metadata_name, metadata, last_look)
         self._is_committed = True
         with suppress(StorageError):  # it exists, and who sweeps sees that
@@ -134,4 +137,5 @@ class Draft:
         for name in self.id.file_names:
             remove(self.directory / name)
             remove(temporary_of(self.directory / name))
+        self._seal.settle(self.id, is_there=False)
         self._lock.note_unfinished(None)

@@ -52,11 +52,11 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
-def write_whole(descriptor: int, content: bytes) -> None:
-    """Make this what the file begins with; one call may write only a part. Raises OSError."""
+def write_whole(descriptor: int, content: bytes, at: int = 0) -> None:
+    """Make this what the file holds from there on; one call may write only a part. Raises OSError."""
     done = 0
     while done < len(content):
-        done += os.pwrite(descriptor, content[done:], done)
+        done += os.pwrite(descriptor, content[done:], at + done)
 
 
 def as_identity(status: os.stat_result | None) -> Identity | None:

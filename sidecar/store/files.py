@@ -1,16 +1,47 @@
-"""Opening a file of a backup: a regular one only, without waiting for anybody, and every failure is the storage's."""
+"""The files of a backup, and opening one: a regular one only, without waiting for anybody, and every failure is the storage's."""
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import IO, Any
 
 from sidecar.errors import BackupNotFound, StorageError
+from sidecar.model import BackupId, Form
 from sidecar.store.durable import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Which of a backup's files exist, and the identity of its data file as of when it was looked at.
+
+    There is one data file; who unpacked it beside itself has two, and the metadata says which of them is the backup's.
+    """
+
+    id: BackupId
+    has_metadata: bool
+    has_pin: bool
+    is_confirmed: bool = False
+    data: Mapping[Form, Identity] = field(default_factory=dict)  # a verdict on the data is bound to it
+    metadata_identity: Identity | None = None
+    pin_identity: Identity | None = None
+    signature_identity: Identity | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(size for size, _, _ in self.data.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The file system below the backups, in bytes."""
+
+    free: int
+    capacity: int
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import structlog
 from sidecar.errors import StorageError
 from sidecar.model import BackupId, BackupState, Manifest, Verdict
 from sidecar.store.durable import Identity, as_identity, make_private, open_private
-from sidecar.store.local import Files
+from sidecar.store.files import Files
 from sidecar.store.volume import volume
 
 DIRECTORY: Final = ".history"

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import structlog
 
-from sidecar.errors import BackupProtected, Busy, NotSuspect, StorageError
+from sidecar.errors import BackupProtected, Busy, LedgerBroken, NotSuspect, StorageError
 from sidecar.model import BackupId, BackupState, Confirmation, StoredBackup
 from sidecar.rules import counting, retention
 from sidecar.rules.retention import Decision, Policy
 from sidecar.store import timekeeping
 from sidecar.store.catalog import Catalog
+from sidecar.store.ledger import Event
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock
 
@@ -55,13 +56,13 @@ class Keeping:
         stored = self._prunable(set_name)
         earlier = [one.taken_at for one in stored if one.id != just_made]
         clock = timekeeping.observe(self._stores[set_name].root, earlier, server_time)
-        store, failures = self._stores[set_name], list[StorageError]()
+        store, failures = self._stores[set_name], list[StorageError | LedgerBroken]()
         decisions = _judged(store, self.policies[set_name], stored, clock, just_made)
         carried_out = []
         for one in decisions:
             try:
                 carried_out.append(one if one.keep else _carried_out(lock, store, one))
-            except StorageError as error:  # one that cannot be deleted does not keep the others
+            except (StorageError, LedgerBroken) as error:  # one that cannot be deleted does not keep the others
                 log.warning("backup.not_deleted", backup_id=str(one.id), error=str(error))
                 failures.append(error)
         if failures:
@@ -77,7 +78,7 @@ class Keeping:
         with store.locked(f"deletion of {found.id}") as lock:
             if not force:
                 self._require_expendable(self._catalog.find(backup_id))
-            store.delete(lock, found.id)
+            store.delete(lock, found.id, reason="asked for")
         log.info("backup.deleted", backup_id=str(found.id), reason="asked for")
         return found
 
@@ -142,7 +143,7 @@ def _judged(
 
 def _carried_out(lock: Lock, store: LocalStore, decision: Decision) -> Decision:
     try:
-        store.delete(lock, decision.id)
+        store.delete(lock, decision.id, Event.PRUNED, decision.reason)
     except Busy:  # somebody began to read it just now: the next run will find it again
         log.info("backup.delete_deferred", backup_id=str(decision.id))
         return replace(decision, keep=True, reason=f"in use; then: {decision.reason}")

@@ -9,7 +9,7 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from io import BufferedReader
 from pathlib import Path
@@ -18,13 +18,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from sidecar.archive.keys import NO_KEYS, Keyring
+from sidecar.archive.signing import SIGNATURE_BYTES, UNSIGNED, Signing
 from sidecar.archive.stages import Storing
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError, StorageFull
 from sidecar.model import BackupId, BackupSet, Confirmation, Form, Pin
 from sidecar.store.draft import Draft
-from sidecar.store.durable import TEMPORARY, Identity, as_identity, publish, remove, sync_directory
-from sidecar.store.files import opened
-from sidecar.store.lock import Lock, claim, share
+from sidecar.store.durable import TEMPORARY, as_identity, publish, remove, sync_directory, temporary_of
+from sidecar.store.files import Files, Space, opened
+from sidecar.store.ledger import Event
+from sidecar.store.lock import Lock, claim, share, unfinished
+from sidecar.store.seal import Seal
 from sidecar.store.volume import volume
 
 BURST = timedelta(minutes=1)  # backups that follow one another faster than the seconds of their names
@@ -35,44 +38,19 @@ _METADATA_BYTES = 1 << 24  # a metadata file larger than this is not one: some 5
 State = tuple[int, int, int]  # device, inode and mtime in ns of a directory
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Which of a backup's files exist, and the identity of its data file as of when it was looked at.
-
-    There is one data file; who unpacked it beside itself has two, and the metadata says which of them is the backup's.
-    """
-
-    id: BackupId
-    has_metadata: bool
-    has_pin: bool
-    is_confirmed: bool = False
-    data: Mapping[Form, Identity] = field(default_factory=dict)  # a verdict on the data is bound to it
-    metadata_identity: Identity | None = None
-    pin_identity: Identity | None = None
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(size for size, _, _ in self.data.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """The file system below the backups, in bytes."""
-
-    free: int
-    capacity: int
-
-
 class LocalStore:
     """The directory of one backup set. All methods block; errors are StorageError and its kinds."""
 
-    def __init__(self, root: Path, backup_set: BackupSet, keyring: Keyring = NO_KEYS) -> None:
-        """`keyring` is what encrypted backups are read with."""
+    def __init__(
+        self, root: Path, backup_set: BackupSet, keyring: Keyring = NO_KEYS, signing: Signing = UNSIGNED
+    ) -> None:
+        """`keyring` is what encrypted backups are read with, `signing` what metadata is signed with."""
         self.root = root
         self.set = backup_set
         self.keyring = keyring
         self.directory = root / backup_set.directory
         self.volume = volume(root, self.directory)
+        self.seal = Seal(root, self.directory, backup_set.name, signing)
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -96,7 +74,7 @@ class LocalStore:
 
     def look_again(self, known: Files) -> Files:
         """The same files as they are now: their content may be another one. Raises StorageError."""
-        names = [known.id.metadata_name, *map(known.id.data_name_in, known.data)]
+        names = [known.id.metadata_name, known.id.signature_name, *map(known.id.data_name_in, known.data)]
         found = {name: status for name in names if (status := self._status(name)) is not None}
         now = self._files(known.id, found)
         return replace(now, has_pin=known.has_pin, is_confirmed=known.is_confirmed, pin_identity=known.pin_identity)
@@ -138,6 +116,7 @@ class LocalStore:
             data={form: identity for form, identity in data.items() if identity is not None},
             metadata_identity=as_identity(metadata),
             pin_identity=as_identity(names.get(backup_id.pin_name)),
+            signature_identity=as_identity(names.get(backup_id.signature_name)),
         )
 
     def free_bytes(self) -> int:
@@ -176,6 +155,23 @@ class LocalStore:
         if len(content) > _METADATA_BYTES:
             raise BackupInvalid(f"metadata: more than {_METADATA_BYTES >> 20} MB")
         return content
+
+    def read_signature(self, backup_id: BackupId) -> bytes | None:
+        """Of its metadata; None where there is none. Raises StorageError."""
+        try:
+            with self._open(backup_id.signature_name) as file:
+                return file.read(SIGNATURE_BYTES + 1)
+        except BackupNotFound:
+            return None
+
+    def tampering(self) -> tuple[str, ...]:
+        """What contradicts the ledger, in words. Raises StorageError."""
+        if not self.seal.ledger.is_on:
+            return ()
+        files = self.scan()
+        there = [one.id for one in files if one.has_metadata]
+        is_any_signed = any(one.signature_identity for one in files)
+        return self.seal.ledger.problems(there, unfinished(self.root, self.set.name), is_any_signed=is_any_signed)
 
     @contextmanager
     def open_data(self, backup_id: BackupId, form: Form = Form.PLAIN) -> Iterator[BufferedReader]:
@@ -221,12 +217,17 @@ class LocalStore:
         for name in names:
             if name.startswith(".") and name.endswith(TEMPORARY) and self._id_of(name[1 : -len(TEMPORARY)]):
                 self._remove(name)
-        unfinished = BackupId.parse(lock.left_unfinished or "")
-        if unfinished is not None and unfinished.prefix == self.set.prefix and unfinished.metadata_name not in names:
-            for name in unfinished.file_names:
+        left = BackupId.parse(lock.left_unfinished or "")
+        if left is not None and left.prefix == self.set.prefix:
+            is_there = left.metadata_name in names
+            for name in () if is_there else left.file_names:
                 self._remove(name)
+                remove(temporary_of(self.directory / name))
+            self.seal.settle(left, is_there=is_there)
         if lock.left_unfinished:
             lock.note_unfinished(None)
+        if self.seal.ledger.is_missing and not any(one.signature_identity for one in self.scan()):
+            self.seal.ledger.accept([one.id for one in self.scan() if one.has_metadata], "there before the ledger")
 
     @contextmanager
     def begin(self, lock: Lock, moment: datetime) -> Iterator[Draft]:
@@ -239,7 +240,7 @@ class LocalStore:
         while any(self._lstat(name) for name in backup_id.file_names):
             backup_id = backup_id.next_second()
         lock.note_unfinished(str(backup_id))
-        with Draft(self.directory, lock, backup_id, self.storing) as draft:
+        with Draft(self.directory, lock, backup_id, self.storing, self.seal) as draft:
             yield draft
 
     @property
@@ -247,16 +248,22 @@ class LocalStore:
         """How new backups of the set are stored."""
         return Storing(self.set.compression_level if self.set.is_compressed else None, self.set.recipients)
 
-    def delete(self, lock: Lock, backup_id: BackupId) -> None:
-        """Remove a backup, metadata first. The caller has made sure that it may go. Raises Busy while somebody reads it."""
+    def delete(self, lock: Lock, backup_id: BackupId, event: Event = Event.DELETED, reason: str = "") -> None:
+        """Remove a backup, metadata first. The caller has made sure that it may go.
+
+        Raises Busy while somebody reads it, LedgerBroken where its end could not be entered.
+        """
         with self._claimed(backup_id):
             with suppress(
                 StorageFull
             ):  # deleting is what makes room; a killed deletion then leaves an orphan, which is seen
                 lock.note_unfinished(str(backup_id))
+            is_entered = self.seal.note_removal(event, backup_id, reason)
             for name in backup_id.file_names:
                 self._remove(name)
             sync_directory(self.directory)
+            if not is_entered:
+                self.seal.note(event, backup_id, reason)
             lock.note_unfinished(None)
 
     def _remove(self, name: str) -> None:
@@ -265,16 +272,19 @@ class LocalStore:
     def pin(self, lock: Lock, backup_id: BackupId, until: datetime | None = None) -> None:
         """Keep a backup whatever the retention rules say, for ever or until then. Raises StorageError."""
         del lock
+        self.seal.note(Event.PINNED, backup_id, f"until {until.isoformat()}" if until else "")
         publish(self.directory / backup_id.pin_name, Pin(until=until).model_dump_json(exclude_none=True).encode())
 
     def unpin(self, lock: Lock, backup_id: BackupId) -> None:
         del lock
+        self.seal.note(Event.UNPINNED, backup_id)
         self._remove(backup_id.pin_name)
         sync_directory(self.directory)
 
     def confirm(self, lock: Lock, backup_id: BackupId, confirmation: Confirmation) -> None:
         """Say that what a suspect backup lost was meant to go. Raises StorageError."""
         del lock
+        self.seal.note(Event.CONFIRMED, backup_id, f"by {confirmation.by}")
         publish(self.directory / backup_id.confirmation_name, confirmation.model_dump_json().encode())
 
     def read_pin(self, backup_id: BackupId) -> Pin | None:

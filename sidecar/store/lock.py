@@ -110,6 +110,15 @@ class Lock:
             return None
 
 
+def unfinished(root: Path, name: str) -> str | None:
+    """What the owner of a lock, or the last one, is about to make or to remove."""
+    try:
+        said = json.loads((root / DIRECTORY / f"{name}.lock").read_bytes()).get("unfinished")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return said if isinstance(said, str) else None
+
+
 def claim(file: IO[bytes], what: str) -> None:
     """Be the only one who has the file open for reading, for as long as it is open. Raises Busy, StorageError."""
     if not _lock(file.fileno(), fcntl.LOCK_EX, what):

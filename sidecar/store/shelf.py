@@ -15,8 +15,9 @@ from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError
 from sidecar.events import Listener, nobody
 from sidecar.model import NOT_READ, BackupId, BackupState, Form, Manifest, Pin, StoredBackup, Verdict
 from sidecar.store.durable import Identity
+from sidecar.store.files import Files
 from sidecar.store.findings import Finding, Findings
-from sidecar.store.local import Files, LocalStore, State
+from sidecar.store.local import LocalStore, State
 from sidecar.store.verify import read_manifest, verify
 
 ORPHAN: Final = Verdict(BackupState.ORPHAN, "Data without metadata: never finished, or its metadata was lost")
@@ -170,7 +171,7 @@ class Shelf:
 
     def _manifest(self, files: Files) -> Manifest:
         known = self._known.get(files.id)
-        if known and known.backup.manifest and known.files.metadata_identity == files.metadata_identity:
+        if known and known.backup.manifest and _metadata(known.files) == _metadata(files):
             return known.backup.manifest
         return read_manifest(self.store, files.id)
 
@@ -219,6 +220,10 @@ class Shelf:
             self._remembered.save(found.values())
         self._on_disk = {**self._on_disk, **found}
         self._unsaved.clear()
+
+
+def _metadata(files: Files) -> tuple[Identity | None, Identity | None]:
+    return files.metadata_identity, files.signature_identity
 
 
 def _size(files: Files, manifest: Manifest | None) -> int:

@@ -26,7 +26,12 @@ _BLOCK_BYTES = 1 << 20  # small enough to be told to stop between two, also on a
 
 def read_manifest(store: LocalStore, backup_id: BackupId) -> Manifest:
     """The metadata of a backup, with what a key opens of it. Raises BackupNotFound, BackupInvalid, StorageError."""
-    return opened(from_bytes(store.read_metadata(backup_id), backup_id, store.set.name), store.keyring)
+    content = store.read_metadata(backup_id)
+    if store.seal.signing.is_on and (
+        objection := store.seal.signing.objection(content, store.read_signature(backup_id))
+    ):
+        raise BackupInvalid(objection)
+    return opened(from_bytes(content, backup_id, store.set.name), store.keyring)
 
 
 def verify(store: LocalStore, backup_id: BackupId, listener: Listener = nobody) -> Verdict:

@@ -95,4 +95,4 @@ def test_every_command_of_the_page_on_security_works(desk: Desk) -> None:
         "there are backups": desk.back_up,
         "somebody forges the newest backup, metadata and all": desk.forge,
     }
-    assert desk.reader.follow(DOCS / "security.md", scenes) == 3
+    assert desk.reader.follow(DOCS / "security.md", scenes) == 5

@@ -22,7 +22,7 @@ from support.rig import CODEC, DB
 from support.servers import ServerProcess
 
 Files = Mapping[str, bytes]
-OURS: Final = {".locks", ".history", ".volume"}
+OURS: Final = {".locks", ".history", ".ledger", ".volume"}
 
 
 @dataclass(frozen=True)

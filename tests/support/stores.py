@@ -5,15 +5,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from sidecar.archive.manifest import to_bytes
+from sidecar.archive.signing import UNSIGNED, Signing
 from sidecar.model import BackupId, BackupSet, Manifest
 from sidecar.store.local import LocalStore
 
 NOW: Final = datetime(2026, 11, 24, 2, 18, 37, 500_000, tzinfo=UTC)
 
 
-def store_in(directory: Path, name: str = "main") -> LocalStore:
+def store_in(directory: Path, name: str = "main", signing: Signing = UNSIGNED) -> LocalStore:
     prefix = "seed_backup" if name == "main" else f"{name}_backup"
-    return LocalStore(directory, BackupSet(name=name, collections=("users",), prefix=prefix))
+    return LocalStore(directory, BackupSet(name=name, collections=("users",), prefix=prefix), signing=signing)
 
 
 def names(store: LocalStore) -> list[str]:
@@ -45,3 +47,12 @@ def manifest_of(backup_id: BackupId, content: bytes) -> Manifest:
         version="3.0",
         format_version=1,
     )
+
+
+def make_whole(store: LocalStore, content: bytes = b"data", moment: datetime = NOW) -> BackupId:
+    """With metadata that can be read."""
+    with store.locked("test") as lock, store.begin(lock, moment) as draft:
+        draft.write(content)
+        draft.commit_data()
+        draft.commit(to_bytes(manifest_of(draft.id, content)))
+        return draft.id

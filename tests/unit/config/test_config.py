@@ -11,6 +11,7 @@ from sidecar.config import Secret, Settings, Share, describe, load, reference_ta
 from sidecar.model import BackupSet
 from support.configuration import with_file
 from support.forms import IDENTITY, RECIPIENT, SSH_RECIPIENT
+from support.keys import KEY, OTHER_KEY
 
 MAIN = BackupSet(
     name="main",
@@ -63,6 +64,9 @@ DEFAULTS = Settings(
     compression_level=1,
     recipients=(),
     identity_file=None,
+    signing_key_file=None,
+    trusted_keys_file=None,
+    require_signature=False,
     heartbeat_url=None,
     webhook_url=None,
     webhook_template=None,
@@ -94,6 +98,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
 
 def test_every_variable_is_read(tmp_path: Path) -> None:
     (tmp_path / "key.txt").write_text(f"# a comment\n{IDENTITY}\n")
+    (tmp_path / "signing.pem").write_bytes(KEY.private)
+    (tmp_path / "trusted.pem").write_bytes(KEY.public + OTHER_KEY.public)
     environ = {
         "MONGO_URL": "mongodb://admin:p%40ss@db1:27017,db2:27018/?replicaSet=rs0",
         "DB_NAME": "school",
@@ -133,6 +139,9 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "SIDECAR_COMPRESSION_LEVEL": "3",
         "SIDECAR_RECIPIENTS": f"{RECIPIENT}, {SSH_RECIPIENT}",
         "SIDECAR_IDENTITY_FILE": str(tmp_path / "key.txt"),
+        "SIDECAR_SIGNING_KEY_FILE": str(tmp_path / "signing.pem"),
+        "SIDECAR_TRUSTED_KEYS_FILE": str(tmp_path / "trusted.pem"),
+        "SIDECAR_REQUIRE_SIGNATURE": "true",
         "SIDECAR_HEARTBEAT_URL": "https://hc.example/key/{set}",
         "SIDECAR_WEBHOOK_URL": "https://hooks.example/T0/B0",
         "SIDECAR_WEBHOOK_TEMPLATE": '{"message": "{text}"}',
@@ -189,6 +198,9 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         compression_level=3,
         recipients=(RECIPIENT, SSH_RECIPIENT),
         identity_file=Secret(f"# a comment\n{IDENTITY}\n"),
+        signing_key_file=Secret(KEY.private.decode()),
+        trusted_keys_file=(KEY.hexadecimal, OTHER_KEY.hexadecimal),
+        require_signature=True,
         heartbeat_url=Secret("https://hc.example/key/{set}"),
         webhook_url=Secret("https://hooks.example/T0/B0"),
         webhook_template='{"message": "{text}"}',

@@ -93,3 +93,12 @@ def test_what_cannot_be_read_here_is_not_rehearsed_by_schedule(tmp_path: Path) -
     found = routines(settings, datetime(2026, 11, 28, tzinfo=UTC))
     assert [one.set_name for one in found if one.kind is Kind.DRILL] == ["attendance"]
     assert [one.set_name for one in found if one.kind is Kind.VERIFY] == ["main", "attendance"]
+
+
+def test_a_signature_that_is_required_needs_a_key_to_compare_with(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("hunter2")
+    needed = "SIDECAR_SIGNING_KEY_FILE or SIDECAR_TRUSTED_KEYS_FILE"
+    said = f"SIDECAR_REQUIRE_SIGNATURE: expected {needed} too, for nothing else can be compared"
+    assert problems({"SIDECAR_REQUIRE_SIGNATURE": "true"}) == [said]
+    (refused,) = problems({"SIDECAR_SIGNING_KEY_FILE": str(tmp_path / "key.pem")})
+    assert refused.startswith("SIDECAR_SIGNING_KEY_FILE: expected a private key of Ed25519 in PEM")

@@ -10,6 +10,7 @@ from sidecar.errors import Busy, StorageError
 from sidecar.model import BackupId, BackupSet
 from sidecar.store.catalog import Catalog
 from sidecar.store.keeping import Keeping
+from sidecar.store.ledger import Event
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock
 from support.stores import manifest_of
@@ -55,10 +56,10 @@ def test_one_that_cannot_be_deleted_does_not_keep_the_others(
     newest, middle, _ = there(store)
     delete = LocalStore.delete
 
-    def failing(self: LocalStore, lock: Lock, backup_id: BackupId) -> None:
+    def failing(self: LocalStore, lock: Lock, backup_id: BackupId, event: Event, reason: str) -> None:
         if backup_id == middle:
             raise StorageError("Input/output error")
-        delete(self, lock, backup_id)
+        delete(self, lock, backup_id, event, reason)
 
     monkeypatch.setattr(LocalStore, "delete", failing)
     with pytest.raises(StorageError, match="Input/output error"):

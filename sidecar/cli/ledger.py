@@ -1,0 +1,65 @@
+"""`ledger`: whether the backups are those that the sidecar made, and all of them."""
+
+import typer
+
+from sidecar import errors
+from sidecar.cli import commands, exits
+from sidecar.cli.running import Json, SetName, run
+from sidecar.cli.terminal import console
+from sidecar.service import Service
+from sidecar.store.local import LocalStore
+
+app = commands.group("The signed record of what became of each backup.")
+
+
+@app.command()
+def check(set_name: SetName = "all", *, as_json: Json = False) -> None:
+    """Compare each set's ledger with its backups. Exit code 3: something was taken out, moved, changed or put in.
+
+    Prints the head: note it where this host cannot change it, for whoever has the key could write a ledger anew.
+    """
+
+    async def use(service: Service) -> int:
+        stores = [service.stores[one.name] for one in service.sets(set_name)]
+        _require_key(stores)
+        found = {store.set.name: (store.seal.ledger.account().head, store.tampering()) for store in stores}
+        if as_json:
+            console.say_json(
+                {
+                    name: {"lines": head.lines, "head": head.hash, "problems": list(problems)}
+                    for name, (head, problems) in found.items()
+                }
+            )
+        else:
+            for name, (head, problems) in found.items():
+                console.say(f"{name}: {head.lines} lines, head {head.hash}")
+                for problem in problems:
+                    console.say(f"  {problem}")
+        return exits.INVALID if any(problems for _, problems in found.values()) else exits.OK
+
+    run(use)
+
+
+@app.command()
+def accept(set_name: SetName, *, reason: str = typer.Option(..., help="Why, for whoever reads the ledger.")) -> None:
+    """Enter what is there without an entry, and what is gone without one, as it is now.
+
+    A ledger that was itself changed is set aside, and a new one begun.
+    """
+
+    async def use(service: Service) -> None:
+        for one in service.sets(set_name):
+            store = service.stores[one.name]
+            _require_key([store])
+            with store.locked("accepting what is there"):
+                store.seal.ledger.accept([files.id for files in store.scan() if files.has_metadata], reason)
+            console.say(f"{one.name}: {store.seal.ledger.account().head.lines} lines")
+
+    run(use)
+
+
+def _require_key(stores: list[LocalStore]) -> None:
+    if not all(store.seal.ledger.is_on for store in stores):
+        raise errors.UsageError(
+            "there is no ledger: expected SIDECAR_SIGNING_KEY_FILE, or SIDECAR_TRUSTED_KEYS_FILE to check"
+        )
