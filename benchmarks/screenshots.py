@@ -39,6 +39,7 @@ def main() -> None:
         plan(browser, served, newest, "page-dark", DESK | {"color_scheme": "dark"})
         overview(browser, served, "page-phone", PHONE | {"color_scheme": "light"})
         history(browser, served, "page-history", DESK | {"color_scheme": "light"})
+        document(browser, served, newest, "page-document", DESK | {"color_scheme": "light"})
 
 
 @contextmanager
@@ -126,6 +127,19 @@ def history(browser: Browser, served: Served, name: str, options: dict[str, Any]
     with visit(browser, served, **options) as reader:
         page = reader.at("#/set/attendance")
         page.locator(".backup.critical").wait_for()
+        store(page, name)
+
+
+def document(browser: Browser, served: Served, backup_id: str, name: str, options: dict[str, Any]) -> None:
+    """A pupil whom somebody deleted, found in a backup."""
+    with MongoClient[dict[str, Any]](served.mongodb.uri) as client:
+        pupil = client[DB]["students"].find_one_and_delete({}) or {}
+    with visit(browser, served, **options) as reader:
+        page = reader.at(f"#/set/main/backup/{backup_id}/documents")
+        page.get_by_label("Collection").select_option("students")
+        page.get_by_label("Value").fill(str(pupil["_id"]))
+        page.get_by_role("button", name="Find").click()
+        page.get_by_text("Deleted since").wait_for()
         store(page, name)
 
 

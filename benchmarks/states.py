@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it has no types
 from playwright.sync_api import Browser
+from pymongo import MongoClient
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -54,7 +56,10 @@ def states(folder: Path) -> Iterator[tuple[str, Served, str]]:
         repeat(served.directory, made, past, trigger=Trigger.SCHEDULED)
         yield "200-backups", served, "#/set/main"
         seed(served.mongodb.uri, DB, {"users": [{"_id": 10**6 + number} for number in range(7)]})
+        with MongoClient[dict[str, Any]](served.mongodb.uri) as client:
+            client[DB]["users"].update_one({"_id": 7}, {"$set": {"name": "renamed"}})
         yield "restore-plan", served, f"#/set/main/backup/{made['backup_id']}/restore"
+        yield "document", served, f"#/set/main/backup/{made['backup_id']}/documents"
         flip_a_bit(served.directory / f"{made['backup_id']}.json")
         yield "newest-damaged", served, "#/"
         served.mongodb.kill()
@@ -91,6 +96,10 @@ def shoot(browser: Browser, served: Served, name: str, address: str) -> int:
             if name == "restore-plan":
                 page.get_by_role("button", name="Show the plan").click()
                 page.get_by_role("region", name="Plan").wait_for()
+            if name == "document":
+                page.get_by_label("Value").fill("7")
+                page.get_by_label("Value").press("Enter")
+                page.get_by_text("Changed since").wait_for()
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 900 if width > WIDTHS[-1] else 844})
                 is_cut = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")

@@ -42,6 +42,12 @@ export const plan = (backupId, order) => call("POST", path("backups", backupId, 
 export const compare = (backupId, otherId) =>
   call("GET", path("backups", backupId, "diff", ...(otherId ? [otherId] : [])), { isSlow: true });
 
+/** Documents of a backup by `_id` or by a field, beside what the database holds now. Reads the backup from end to end. Raises a Problem. */
+export const findDocuments = (backupId, collection, field, value) => {
+  const wanted = field === "_id" ? { id: value } : { where: JSON.stringify({ [field]: value }) };
+  return call("GET", path("backups", backupId, "documents"), { query: { collection, live: true, ...wanted }, isSlow: true });
+};
+
 /** Begins a restore: the id of its job. Raises a Problem. */
 export async function restore(backupId, order) {
   const body = await call("POST", path("backups", backupId, "restore"), { query: { wait: 0 }, body: order, accept: ANSWERS });

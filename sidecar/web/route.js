@@ -4,7 +4,7 @@ import { current, update } from "./store.js";
 
 /**
  * `#/`, `#/schedule`, `#/runs?outcome=failed&page=2`, `#/set/NAME?state=invalid&trigger=manual&page=2`,
- * `#/set/NAME/retention?keep_daily=14`, `#/set/NAME/backup/ID`, and below that `/restore`, `/compare` and `/delete`.
+ * `#/set/NAME/retention?keep_daily=14`, `#/set/NAME/backup/ID`, and below that `/restore`, `/compare`, `/documents` and `/delete`.
  */
 export function parse(hash) {
   const [path, search = ""] = hash.replace(/^#\/?/, "").split("?");

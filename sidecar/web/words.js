@@ -23,6 +23,12 @@ export const OUTCOME = {
   aborted: ["warning", "Aborted"],
 };
 
+export const NOW = {
+  same: ["good", "The same now"],
+  changed: ["caution", "Changed since"],
+  gone: ["warning", "Deleted since"],
+};
+
 export const TRIGGER = {
   scheduled: "Scheduled",
   manual: "Manual",

@@ -7,7 +7,7 @@ from pymongo import MongoClient
 
 from support.browser import Visit
 from support.rig import BUSES, DB, PEOPLE
-from support.served import BACKUPS, Served
+from support.served import BACKUPS, READER, Served
 
 
 def held(served: Served, name: str, db: str = DB) -> list[Any]:
@@ -161,3 +161,49 @@ def test_trigger_and_restore_need_no_mouse(reader: Visit, served: Served) -> Non
     page.keyboard.press("Escape")
     expect(window).to_have_count(0)
     assert held(served, "users") == PEOPLE
+
+
+def test_one_document_is_found_compared_and_brought_back(reader: Visit, served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    with MongoClient[dict[str, Any]](served.mongodb.uri) as client:
+        client[DB]["users"].delete_one({"_id": 7})
+        client[DB]["users"].update_one({"_id": 8}, {"$set": {"name": "renamed"}})
+    page, window = reader.at(f"#/set/main/backup/{backup_id}"), reader.window
+    window.get_by_role("link", name="Find a document").click()
+    window.get_by_label("Collection").select_option("users")
+    window.get_by_label("Value").fill("nobody")
+    window.get_by_role("button", name="Find").click()
+    expect(window.get_by_role("status")).to_contain_text("No such document")
+
+    window.get_by_label("Field").fill("name")
+    window.get_by_label("Value").fill("pupil 8")
+    window.get_by_role("button", name="Find").click()
+    expect(window).to_contain_text("Changed since")
+    assert rows(page) == ['name "pupil 8" "renamed"']
+
+    window.get_by_label("Field").fill("_id")
+    window.get_by_label("Value").fill("7")
+    window.get_by_label("Value").press("Enter")
+    expect(window).to_contain_text("Deleted since")
+    expect(window.locator("pre")).to_contain_text('"name": "pupil 7"')
+    window.get_by_role("button", name="Restore it").click()
+    expect(window.get_by_role("region", name="Plan")).to_be_visible()
+    assert rows(page) == ["users 1 – 1 0 0 0"]
+    expect(window).to_contain_text("no safety backup is needed")
+    window.get_by_label("Type the database's name").fill(DB)
+    window.get_by_role("button", name="Restore", exact=True).click()
+    expect(window.get_by_role("status")).to_contain_text("documents of users in bus_tracker: 1 inserted")
+    expect(window.get_by_role("link", name="Undo this restore")).to_have_count(0)
+    renamed = [one if one["_id"] != 8 else {"_id": 8, "name": "renamed"} for one in PEOPLE]
+    assert sorted(held(served, "users"), key=lambda one: one["_id"]) == renamed
+
+
+def test_who_may_only_read_finds_documents_and_restores_none(reader: Visit, served: Served) -> None:
+    backup_id = served.back_up()["backup_id"]
+    window = reader.window
+    reader.at(f"#/set/main/backup/{backup_id}/documents", token=READER)
+    window.get_by_label("Collection").select_option("buses")
+    window.get_by_label("Value").fill("3")
+    window.get_by_role("button", name="Find").click()
+    expect(window).to_contain_text("The same now")
+    expect(window.get_by_role("button", name="Restore")).to_have_count(0)

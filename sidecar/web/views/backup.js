@@ -11,6 +11,7 @@ import { address, go } from "../route.js";
 import { mayWrite } from "../store.js";
 import { CONSISTENCY, KIND, STATE, TRIGGER } from "../words.js";
 import { Compare } from "./compare.js";
+import { Documents } from "./documents.js";
 import { Restore } from "./restore.js";
 import { Verdict } from "./set.js";
 
@@ -21,14 +22,16 @@ export function BackupDialog({ state }) {
   const to = (action) => address({ ...route, action });
   const close = () => go({ ...route, id: undefined, action: undefined });
   const action = mayWrite(state) ? route.action : undefined;
-  const part = route.action === "compare" ? Compare : ({ restore: Restore, delete: Delete }[action] ?? Facts);
-  return html`<${Dialog} title=${TITLE[route.action === "compare" ? "compare" : action] ?? route.id} onClose=${close} kind="wide">
+  const part = READING[route.action] ?? { restore: Restore, delete: Delete }[action] ?? Facts;
+  return html`<${Dialog} title=${TITLE[route.action in READING ? route.action : action] ?? route.id} onClose=${close} kind="wide">
     ${shown?.entry && html`<${part} key=${action} ...${{ state, entry: shown.entry, decision, to, close }} />`}
     ${shown?.problem && html`<${Nothing} problem=${shown.problem} />`}
   <//>`;
 }
 
-const TITLE = { restore: "Restore", compare: "Compare", delete: "Delete a backup" };
+const READING = { compare: Compare, documents: Documents }; // for readers too
+
+const TITLE = { restore: "Restore", compare: "Compare", documents: "Find a document", delete: "Delete a backup" };
 
 const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
   <p class="badges">
@@ -55,7 +58,10 @@ const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
   <${Technical} entry=${entry} />
   <${Work} state=${state} entry=${entry} />
   <footer class="actions">
-    ${entry.is_valid && !entry.is_sealed && html`<a class="button" href=${to("compare")}>Compare…</a>`}
+    ${entry.is_valid && !entry.is_sealed && html`
+      <a class="button" href=${to("compare")}>Compare…</a>
+      <a class="button" href=${to("documents")}>Find a document…</a>
+    `}
     ${entry.is_valid && html`<a class="button" href=${downloadAddress(entry.backup_id)} download=${entry.filename}>Download</a>`}
     ${mayWrite(state) && html`<${Writing} entry=${entry} to=${to} />`}
   </footer>

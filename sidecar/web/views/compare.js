@@ -5,6 +5,7 @@ import { Action, Choice, Step, When } from "../elements.js";
 import { local, number } from "../format.js";
 import { html, useState } from "../html.js";
 import { Icon } from "../icons.js";
+import { idWords } from "./documents.js";
 
 const LIVE = "";
 const FIGURES = [["added", "Added"], ["removed", "Removed"], ["changed", "Changed"]];
@@ -75,10 +76,4 @@ function which({ not_in: side, definition_changed: isOther, ids }) {
   if (side) return `Not in the ${SIDES[side]} one: nothing was compared`;
   const some = FIGURES.filter(([key]) => ids[key]?.length).map(([key, words]) => `${words}: ${ids[key].slice(0, SHOWN).map(idWords).join(", ")}`);
   return [...some, isOther ? "Indexes or options changed" : ""].filter(Boolean).join(". ");
-}
-
-/** An `_id` in Extended JSON as people read it. */
-function idWords(id) {
-  const [value, ...more] = id && typeof id === "object" ? Object.values(id) : [id];
-  return more.length || typeof value === "object" ? JSON.stringify(id) : String(value);
 }

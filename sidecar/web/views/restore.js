@@ -9,7 +9,8 @@ import { watch } from "../jobs.js";
 import { address } from "../route.js";
 import { Collections } from "./backup.js";
 
-export function Restore({ state, entry, to }) {
+/** `choose` is the first step: what is wanted. It calls `look` with it. */
+export function Restore({ state, entry, to, choose = Order }) {
   const [order, setOrder] = useState({});
   const [planned, setPlanned] = useState(null);
   const [problem, setProblem] = useState(null);
@@ -38,10 +39,10 @@ export function Restore({ state, entry, to }) {
   };
 
   const refusal = problem && html`<p role="alert" class="problem"><${Icon} name="critical" />${problem.message}. ${problem.cure}</p>`;
-  if (ended) return html`<${Result} entry=${entry} planned=${planned} run=${ended.runs[0]} to=${to} />`;
+  if (ended) return html`<${Result} ...${{ entry, planned, order, run: ended.runs[0], to }} />`;
   if (jobId && !problem) return html`<${UnderWay} state=${state} jobId=${jobId} />`;
-  if (planned) return html`<${Plan} planned=${planned} begin=${begin} back=${back} refusal=${refusal} />`;
-  return html`<${Order} entry=${entry} order=${order} look=${look} refusal=${refusal} />`;
+  if (planned) return html`<${Plan} ...${{ planned, order, begin, back, refusal }} />`;
+  return html`<${choose} ...${{ entry, order, look, refusal, to }} />`;
 }
 
 // -- what is wanted
@@ -90,7 +91,7 @@ const FIGURES = [
   ["unchanged", "Unchanged"],
 ];
 
-function Plan({ planned, begin, back, refusal }) {
+function Plan({ planned, order, begin, back, refusal }) {
   const [typed, setTyped] = useState("");
   const [isBusy, setBusy] = useState(false);
   const isMeant = typed.trim() === planned.target_db;
@@ -107,7 +108,7 @@ function Plan({ planned, begin, back, refusal }) {
     <${PlanTable} rows=${planned.plan} />
     ${warnings.map((words) => html`<p class="note" key=${words}><${Icon} name="warning" />${words}</p>`)}
     <${Obstacles} obstacles=${planned.obstacles} />
-    <p>${safety(planned)} ${estimate(planned)}</p>
+    <p>${safety(planned, order)} ${!order.ids && estimate(planned)}</p>
     <label><span>Type the database's name, <code>${planned.target_db}</code>, to restore into it</span>
       <input name="confirm" autocomplete="off" spellcheck="false" value=${typed} onInput=${(event) => setTyped(event.target.value)} />
     </label>
@@ -121,8 +122,8 @@ function Plan({ planned, begin, back, refusal }) {
   <//>`;
 }
 
-const safety = ({ plan: rows }) =>
-  rows.some((one) => one.replaces_documents !== null)
+const safety = ({ plan: rows }, { ids }) =>
+  rows.some((one) => (ids ? one.replaced > 0 : one.replaces_documents !== null))
     ? html`<strong>Safety backup:</strong> what it replaces is backed up first, pinned, and put back if the restore fails.`
     : "Nothing is replaced, so no safety backup is needed.";
 
@@ -171,7 +172,7 @@ export const Undo = ({ run: { backup_type: set, safety_backup: id } }) => id && 
   ${" "}<a class="button small" href=${address({ view: "set", set, id, action: "restore" })}>Undo this restore…</a>
 </p>`;
 
-function Result({ entry, planned, run, to }) {
+function Result({ entry, planned, order, run, to }) {
   const isGood = run.outcome === "succeeded";
   return html`<${Step} label="Result">
     <div class="alert ${isGood ? "good" : "critical"}" role="status">
@@ -182,7 +183,7 @@ function Result({ entry, planned, run, to }) {
         ${run.cure && html`<p class="cure">${run.cure}</p>`}
       </div>
     </div>
-    ${isGood && html`
+    ${isGood && !order.ids && html`
       <p>Every collection was read back from <code>${planned.target_db}</code>; its count and fingerprint are those of the backup:</p>
       <${Collections} entry=${entry} names=${planned.plan.map((one) => one.collection)} />
     `}
