@@ -25,7 +25,8 @@ from sidecar.restore.target import Check, Target
 from sidecar.restore.undo import recover
 from sidecar.rules import counting, room, suspicion
 from sidecar.rules.policy import Policy
-from sidecar.rules.schedule import average_distance, timetable_of
+from sidecar.rules.schedule import average_distance
+from sidecar.rules.timetable import timetable_of
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.store import spill

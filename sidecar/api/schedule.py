@@ -88,6 +88,7 @@ def _routine(sidecar: Sidecar, routine: Routine) -> schemas.ScheduleEntry:
         schedule=routine.description,
         interval_seconds=routine.interval_seconds,
         next_run=sidecar.scheduler.next_run(routine.name),
+        blackout_until=routine.dark_until(sidecar.clock.now()),
         pause=schemas.PauseBody(since=pause.since, until=pause.until, by=pause.by) if pause else None,
         last_run=run_body(sidecar, last) if last else None,
         last_success_at=success.ended_at if success else None,

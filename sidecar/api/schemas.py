@@ -266,6 +266,7 @@ class ScheduleEntry(Body):
     schedule: str
     interval_seconds: float
     next_run: AwareDatetime | None
+    blackout_until: AwareDatetime | None  # now nothing begins by schedule, until then
     pause: PauseBody | None
     last_run: RunBody | None
     last_success_at: AwareDatetime | None

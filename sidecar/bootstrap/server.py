@@ -40,7 +40,8 @@ from sidecar.model import BackupSet, Kind, Manifest
 from sidecar.mongodb.lease import Lease, Timing
 from sidecar.notices.conditions import Observed
 from sidecar.notices.outgoing import sending
-from sidecar.rules.schedule import Cron, Schedule, Timetable, interval_seconds, timetable_of
+from sidecar.rules.schedule import Cron, Schedule, Timetable, interval_seconds
+from sidecar.rules.timetable import darkened, timetable_of
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone, Member
 from sidecar.runs.operations import Operations
@@ -259,13 +260,20 @@ def routines(settings: Settings, now: datetime) -> list[Routine]:
         if text is not None:
             timetable = Cron(Schedule.parse(text), settings.timezone)
             impossible = settings.unreadable_sets if kind is Kind.DRILL else []
-            names = [name for name in settings.sets if name not in impossible]
-            found += [_routine(kind, name, timetable, text, now) for name in names]
+            sets = [one for one in settings.sets.values() if one.name not in impossible]
+            found += [
+                _routine(kind, one.name, darkened(timetable, one, settings.timezone), _but(text, one), now)
+                for one in sets
+            ]
     return found
 
 
 def _described(one: BackupSet) -> str:
-    return one.schedule or f"every {one.interval_hours:g} h"
+    return _but(one.schedule or f"every {one.interval_hours:g} h", one)
+
+
+def _but(schedule: str, one: BackupSet) -> str:
+    return f"{schedule}, not {' or '.join(one.blackout)}" if one.blackout else schedule
 
 
 def _routine(kind: Kind, name: str, timetable: Timetable, description: str, now: datetime) -> Routine:

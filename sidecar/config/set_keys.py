@@ -9,6 +9,7 @@ from typing import Final
 from sidecar.archive.compression import LEVELS
 from sidecar.config.parsing import LARGEST, notice_url, recipients_of
 from sidecar.config.table import COMPRESSIONS, MOST_KEPT, SHORTEST_INTERVAL_HOURS
+from sidecar.rules import blackout
 from sidecar.rules.names import is_system
 from sidecar.rules.schedule import Schedule
 
@@ -83,6 +84,16 @@ def _directory(value: object) -> str | None:
     return expected if path.is_absolute() or any(part.startswith(".") for part in path.parts) else None
 
 
+def _blackout(value: object) -> str | None:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        return blackout.EXPECTED.removeprefix("expected ")
+    try:
+        blackout.parse(value)
+    except ValueError as error:
+        return str(error).removeprefix("expected ")
+    return None
+
+
 def _compression(value: object) -> str | None:
     return None if value in COMPRESSIONS else f"one of {', '.join(COMPRESSIONS)}"
 
@@ -116,6 +127,12 @@ SET_KEYS: Final = (
     SetKey("interval_hours", _number(SHORTEST_INTERVAL_HOURS, LARGEST), "1", "Hours between two backups."),
     SetKey(
         "jitter_seconds", _number(0, HOUR), "0", "Begin later by a share of this that is always the same for a set."
+    ),
+    SetKey(
+        "blackout",
+        _blackout,
+        "[]",
+        'Windows in the zone of `SIDECAR_TIMEZONE` in which nothing begins by schedule, such as `"mon-fri 07:30-09:00"`.',
     ),
     SetKey("limit", _integer(1, LARGEST), "`BACKUP_LIMIT`", "Newest valid backups kept."),
     SetKey(

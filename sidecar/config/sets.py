@@ -90,7 +90,7 @@ def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
     kept = {"limit": values["backup_limit"], "retention_days": values["backup_retention_days"]}
     kept |= {key: values[key] for key in KEPT}
     stored = {key: values[key] for key in ("compression", "compression_level", "recipients")}
-    return kept | stored | {"exclude": [], "jitter_seconds": 0.0}
+    return kept | stored | {"exclude": [], "jitter_seconds": 0.0, "blackout": []}
 
 
 def _made(name: str, table: Mapping[str, Any]) -> BackupSet:
@@ -107,6 +107,7 @@ def _made(name: str, table: Mapping[str, Any]) -> BackupSet:
         schedule=table["schedule"],
         interval_hours=float(table["interval_hours"]),
         jitter_seconds=float(table["jitter_seconds"]),
+        blackout=tuple(" ".join(window.lower().split()) for window in table["blackout"]),
         compression=table["compression"],
         compression_level=table["compression_level"],
         recipients=recipients_of(table["recipients"]),

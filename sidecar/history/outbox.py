@@ -14,7 +14,7 @@ from sidecar.errors import Stopped
 from sidecar.history.database import RecordFile
 from sidecar.history.rows import moment_of, stored
 from sidecar.model import CALLED_OFF, TOOK_PLACE, Channel, Kind, Notice, NoticeState, Run, Severity
-from sidecar.rules.conditions import Change, Condition, changes
+from sidecar.rules.conditions import Condition, News, changes
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS conditions (
@@ -60,9 +60,9 @@ class Outbox:
     def __init__(self, record: RecordFile) -> None:
         self._db = record
 
-    def note(self, found: Collection[Condition], say: Callable[[Change], Iterable[Letter]]) -> list[Change]:
+    def note(self, found: Collection[Condition], say: Callable[[News], Iterable[Letter]]) -> list[News]:
         """Remember what is wrong now; for each change that is news, queue what `say` makes of it."""
-        news: list[Change] = []
+        news: list[News] = []
 
         def work(connection: sqlite3.Connection) -> None:
             news[:] = changes(_known(connection), found)
@@ -161,7 +161,7 @@ def _known(connection: sqlite3.Connection) -> dict[str, Condition]:
     }
 
 
-def _remember(connection: sqlite3.Connection, change: Change) -> None:
+def _remember(connection: sqlite3.Connection, change: News) -> None:
     one = change.condition
     connection.execute("DELETE FROM conditions WHERE key = ?", (one.key,))
     if not change.is_over:

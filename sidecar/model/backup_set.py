@@ -25,6 +25,7 @@ class BackupSet:
     schedule: str | None = None  # five-field cron expression or @alias; wins over the interval
     interval_hours: float = 1.0
     jitter_seconds: float = 0.0  # everything begins later by a share of this that is the set's own
+    blackout: tuple[str, ...] = ()  # windows in which nothing is begun by schedule
     compression: str = "none"
     compression_level: int = 1
     recipients: tuple[str, ...] = ()  # public keys of age or SSH; without any nothing is encrypted

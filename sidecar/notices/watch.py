@@ -8,7 +8,7 @@ from sidecar.history import Letter
 from sidecar.history.outbox import FAIL, of_heartbeat, of_notice
 from sidecar.model import Channel, Notice, NoticeState
 from sidecar.notices.conditions import RUNS, Observed
-from sidecar.rules.conditions import Change
+from sidecar.rules.conditions import News
 from sidecar.runtime.clock import Clock
 from sidecar.runtime.supervision import Supervised
 from sidecar.runtime.threads import in_thread
@@ -36,12 +36,12 @@ class Watch:
             await self.look()
             await self._clock.sleep(WATCH_SECONDS)
 
-    async def look(self) -> list[Change]:
+    async def look(self) -> list[News]:
         """What is news."""
         found = self._observed.conditions(self._clock.now())
         return await in_thread(self._observed.history.outbox.note, found, self._letters)
 
-    def _letters(self, change: Change) -> Iterable[Letter]:
+    def _letters(self, change: News) -> Iterable[Letter]:
         now, one = self._clock.now(), change.condition
         notice = self._notice(change)
         yield from (of_notice(channel, notice, one.key, now) for channel in self._channels)
@@ -49,7 +49,7 @@ class Watch:
             words = f"{one.subject}: {notice.text}"
             yield of_heartbeat(one.set_name, FAIL, {"signal": FAIL, "outcome": None, "words": words}, now)
 
-    def _notice(self, change: Change) -> Notice:
+    def _notice(self, change: News) -> Notice:
         one = change.condition
         state = NoticeState.RESOLVED if change.is_over else NoticeState.FIRING
         word = "resolved" if change.is_over else one.severity.value

@@ -21,15 +21,15 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class News:
     """A condition that was not known, or as another severity; or one that is over."""
 
     condition: Condition
     is_over: bool = False
 
 
-def changes(known: Mapping[str, Condition], found: Iterable[Condition]) -> list[Change]:
+def changes(known: Mapping[str, Condition], found: Iterable[Condition]) -> list[News]:
     """The news, what is over first. Other words for the same thing are none."""
     now = {one.key: one for one in found}
-    over = [Change(one, is_over=True) for key, one in known.items() if key not in now]
-    return over + [Change(one) for key, one in now.items() if key not in known or known[key].severity != one.severity]
+    over = [News(one, is_over=True) for key, one in known.items() if key not in now]
+    return over + [News(one) for key, one in now.items() if key not in known or known[key].severity != one.severity]

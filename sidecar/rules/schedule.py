@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
-from sidecar.model import BackupSet, Kind
+from sidecar.model import Kind
 
 ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 _FIELDS = 5
@@ -139,7 +139,7 @@ class Cron:
 
     def next_after(self, moment: datetime) -> datetime:
         found = _due_times(self.schedule.expression, _local(moment, self.zone))
-        while (due := _instant(found.get_next(datetime), self.zone)) <= moment:
+        while (due := instant(found.get_next(datetime), self.zone)) <= moment:
             pass  # repeated local times, which were due before the clock was put back
         return due
 
@@ -150,7 +150,7 @@ class Cron:
         found = _due_times(self.schedule.expression, last_minute + MINUTE)
         previous: datetime | None = None
         while True:
-            due = _instant(found.get_prev(datetime), self.zone)
+            due = instant(found.get_prev(datetime), self.zone)
             if due <= until and due != previous:
                 yield due
                 previous = due
@@ -208,14 +208,6 @@ def _coming(timetable: Timetable, now: datetime) -> list[datetime]:
     return dues
 
 
-def timetable_of(one: BackupSet, zone: ZoneInfo) -> Timetable:
-    """When a set is due."""
-    timetable: Timetable = Every(timedelta(hours=one.interval_hours))
-    if one.schedule is not None:
-        timetable = Cron(Schedule.parse(one.schedule), zone)
-    return Shifted(timetable, jitter(one.name, one.jitter_seconds)) if one.jitter_seconds else timetable
-
-
 def max_age_seconds(timetable: Timetable, now: datetime) -> float:
     """The age from which a set's newest backup is too old now: it is from before the last due time but one.
 
@@ -253,7 +245,7 @@ def _offset(local: datetime, *, fold: int) -> timedelta:
 
 
 @lru_cache(maxsize=4096)
-def _instant(local: datetime, zone: ZoneInfo) -> datetime:
+def instant(local: datetime, zone: ZoneInfo) -> datetime:
     """When it is this local time: the first time if it comes twice, the end of the gap if it never comes."""
     wall = local.replace(tzinfo=zone)
     first = (local - _offset(wall, fold=0)).replace(tzinfo=UTC)

@@ -10,6 +10,7 @@ import structlog
 from sidecar.errors import Busy, SourceError
 from sidecar.history import Accounted, History, Pause
 from sidecar.model import Kind, Outcome, Run, Trigger
+from sidecar.rules.blackout import Dark
 from sidecar.rules.schedule import Timetable, reckon, schedule_name
 from sidecar.runs.jobs import new_job_id
 from sidecar.runs.leadership import SHARED, Alone
@@ -40,6 +41,14 @@ class Routine:
     @property
     def name(self) -> str:
         return schedule_name(self.kind, self.set_name)
+
+    def dark_until(self, moment: datetime) -> datetime | None:
+        """When the blackout ends that is then; None where there is none."""
+        return self.timetable.end_over(moment) if isinstance(self.timetable, Dark) else None
+
+    def passed_over(self, after: datetime, until: datetime) -> list[datetime]:
+        """What a blackout let pass in between."""
+        return self.timetable.passed_over(after, until) if isinstance(self.timetable, Dark) else []
 
 
 class Scheduler:
@@ -91,7 +100,7 @@ class Scheduler:
     def _seconds_to_wait(self) -> float:
         now = self._clock.now()
         ours = [routine for routine in self.routines.values() if self._is_ours(routine)]
-        dues = [routine.timetable.next_after(self._accounted_until(routine)) for routine in ours]
+        dues = [self._first_begun(routine, self._accounted_until(routine)) for routine in ours]
         until_due = min(((due - now).total_seconds() for due in dues), default=TICK_SECONDS)
         return min(max(until_due, 0.0), TICK_SECONDS)
 
@@ -121,6 +130,8 @@ class Scheduler:
 
     async def _attend(self, routine: Routine) -> None:
         now = self._clock.now()
+        if routine.dark_until(now) is not None:  # also what was due before, while nobody was there
+            return
         accounted = self._accounted_until(routine)
         if now < accounted - TOLERANCE:
             log.warning("schedule.clock_set_back", schedule=routine.name, seconds=(accounted - now).total_seconds())
@@ -135,7 +146,10 @@ class Scheduler:
 
     async def _settle(self, routine: Routine, missed: Sequence[datetime], due: datetime) -> None:
         pause = self._pauses.get(routine.name)
-        passed = [self._passed(routine, moment, pause) for moment in missed]
+        dark = [
+            self._in_the_dark(routine, moment) for moment in routine.passed_over(self._accounted_until(routine), due)
+        ]
+        passed = dark + [self._passed(routine, moment, pause) for moment in missed]
         if missed:
             log.warning("schedule.missed", schedule=routine.name, due_times=len(missed), since=missed[0].isoformat())
         if pause is not None and pause.covers(due):
@@ -171,6 +185,11 @@ class Scheduler:
             "nobody was there to begin it: not running, not awake, or not leading",
         )
 
+    def _in_the_dark(self, routine: Routine, moment: datetime) -> Run:
+        return self._outcome(
+            routine, moment, Outcome.SKIPPED, "blackout", "within a blackout; made up for once when it ended"
+        )
+
     def _outcome(self, routine: Routine, due: datetime, outcome: Outcome, code: str, message: str) -> Run:
         return Run(
             job_id=new_job_id(routine.kind, due),
@@ -200,7 +219,12 @@ class Scheduler:
             if pause.until is None:
                 return None
             after = max(after, pause.until - RESOLUTION)
-        return self.routines[name].timetable.next_after(after)
+        return self._first_begun(self.routines[name], after)
+
+    def _first_begun(self, routine: Routine, after: datetime) -> datetime:
+        """The first due time; what a blackout holds up now waits for its end."""
+        due, light = routine.timetable.next_after(after), routine.dark_until(self._clock.now())
+        return max(due, light) if light else due
 
     def pause_of(self, name: str) -> Pause | None:
         """The pause that is in force."""

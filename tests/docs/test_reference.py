@@ -70,6 +70,7 @@ def test_the_defaults_that_the_table_of_set_keys_names_are_those_of_a_set(tmp_pa
         "schedule": "not set" if own.schedule is None else own.schedule,
         "interval_hours": f"{own.interval_hours:g}",
         "jitter_seconds": f"{own.jitter_seconds:g}",
+        "blackout": str(list(own.blackout)),
         "limit": "`BACKUP_LIMIT`" if own.limit == load({}).backup_limit else "",
         "retention_days": "`BACKUP_RETENTION_DAYS`" if own.retention_days == load({}).backup_retention_days else "",
         "keep_last": "`limit`",

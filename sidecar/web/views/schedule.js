@@ -27,7 +27,7 @@ const Table = ({ label, entries, mayWrite }) => html`<div class="scroll" tabinde
     <tbody>${entries.map((entry) => html`<tr key=${entry.kind + entry.backup_type}>
       <th scope="row">${KIND[entry.kind]} of ${entry.backup_type}</th>
       <td><code>${entry.schedule}</code></td>
-      <td><${NextRun} entry=${entry} />${entry.pause && html`<div class="label">by ${entry.pause.by}</div>`}</td>
+      <td><${NextRun} entry=${entry} />${entry.blackout_until && html`<div class="label">blackout now</div>`}${entry.pause && html`<div class="label">by ${entry.pause.by}</div>`}</td>
       <td>${entry.last_run ? html`<${Ago} at=${entry.last_run.started_at} />` : "Never"}</td>
       <td><${Last} run=${entry.last_run} /></td>
       ${mayWrite && html`<td>${entry.pause && html`<${Resume} set=${entry.backup_type} />`}</td>`}

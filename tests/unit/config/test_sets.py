@@ -164,3 +164,16 @@ def test_a_built_in_set_that_is_not_wanted_does_not_exist(tmp_path: Path) -> Non
     assert problems(with_file(tmp_path, '[sets.main]\nenabled = "no"\n')) == [
         "sets.main.enabled: expected true or false"
     ]
+
+
+def test_blackout_windows_are_kept_as_they_are_meant_and_refused_where_they_mean_nothing(tmp_path: Path) -> None:
+    text = '[sets.main]\nblackout = ["Mon-Fri  07:30-09:00", "22:00-02:00"]\n'
+    assert load(with_file(tmp_path, text)).sets["main"].blackout == ("mon-fri 07:30-09:00", "22:00-02:00")
+    windows = 'expected windows such as "08:00-10:30" or "mon-fri 22:00-02:00"'
+    for value, said in (
+        ('"08:00-10:00"', windows),
+        ('["8-10"]', windows),
+        ('["08:00-08:00"]', f"{windows}, with two different ends"),
+        ('["00:00-12:00", "12:00-00:00"]', "expected windows that leave some time of the week"),
+    ):
+        assert problems(with_file(tmp_path, f"[sets.main]\nblackout = {value}\n")) == [f"sets.main.blackout: {said}"]

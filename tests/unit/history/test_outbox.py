@@ -13,7 +13,7 @@ from sidecar.errors import DIED
 from sidecar.history import History, Letter
 from sidecar.history.outbox import KEPT, of_notice
 from sidecar.model import Channel, Kind, Notice, NoticeState, Outcome, Run, Severity, Trigger
-from sidecar.rules.conditions import Change, Condition
+from sidecar.rules.conditions import Condition, News
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -23,7 +23,7 @@ WRONG = Condition(subject="last run", set_name="main", severity=Severity.WARNING
 NOTICE = Notice(state=NoticeState.FIRING, severity=Severity.WARNING, set_name="main", title="t", text="x")
 
 
-def _say(letter: Letter, _: Change) -> list[Letter]:
+def _say(letter: Letter, _: News) -> list[Letter]:
     return [letter]
 
 
@@ -93,15 +93,15 @@ def test_runs_without_an_address_and_other_work_say_nothing(tmp_path: Path) -> N
 
 
 def test_news_is_queued_once_also_over_a_restart(tmp_path: Path) -> None:
-    def say(change: Change) -> list[Letter]:
+    def say(change: News) -> list[Letter]:
         return [of_notice(Channel.WEBHOOK, NOTICE, f"{change.is_over}", NOW)]
 
     with opened(tmp_path) as history:
-        assert history.outbox.note([WRONG], say) == [Change(WRONG)]
+        assert history.outbox.note([WRONG], say) == [News(WRONG)]
     with opened(tmp_path) as history:
         assert history.outbox.note([WRONG], say) == []
         assert history.outbox.standing("main") == [WRONG]
-        assert history.outbox.note([], say) == [Change(WRONG, is_over=True)]
+        assert history.outbox.note([], say) == [News(WRONG, is_over=True)]
         assert [letter.notice for letter in waiting(history, Channel.WEBHOOK)] == [NOTICE, NOTICE]
         assert history.outbox.standing("main") == []
 

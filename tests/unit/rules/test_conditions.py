@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model import Severity
-from sidecar.rules.conditions import Change, Condition, changes
+from sidecar.rules.conditions import Condition, News, changes
 
 condition = st.builds(
     Condition,
@@ -14,7 +14,7 @@ condition = st.builds(
 conditions = st.lists(condition, unique_by=lambda one: one.key)
 
 
-def told(known: dict[str, Condition], news: list[Change]) -> dict[str, Condition]:
+def told(known: dict[str, Condition], news: list[News]) -> dict[str, Condition]:
     """What somebody knows who has heard the news."""
     over = {change.condition.key for change in news if change.is_over}
     kept = {key: one for key, one in known.items() if key not in over}
@@ -36,5 +36,5 @@ def test_other_words_are_no_news_and_another_severity_is() -> None:
     again = Condition(subject="last run", set_name="main", severity=Severity.WARNING, words="failed at 11")
     worse = Condition(subject="last run", set_name="main", severity=Severity.CRITICAL, words="failed at 12")
     assert changes({one.key: one}, [again]) == []
-    assert changes({one.key: one}, [worse]) == [Change(worse)]
-    assert changes({one.key: one}, []) == [Change(one, is_over=True)]
+    assert changes({one.key: one}, [worse]) == [News(worse)]
+    assert changes({one.key: one}, []) == [News(one, is_over=True)]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from sidecar.errors import Busy
 from sidecar.history import Accounted, History, JobFilter
 from sidecar.model import Kind, Outcome, Run, Trigger
+from sidecar.rules.blackout import Dark, parse
 from sidecar.rules.schedule import Every
 from sidecar.runs.jobs import new_job_id
 from sidecar.runs.leadership import Alone
@@ -335,3 +337,49 @@ def _dues(after: datetime, until: datetime) -> Iterator[datetime]:
     while due <= until:
         yield due
         due += HOUR
+
+
+# -- blackouts -----------------------------------------------------------------------------------------------------------
+
+DARK = replace(ROUTINE, timetable=Dark(Every(HOUR), parse(["12:00-15:30"]), ZoneInfo("UTC")))
+
+
+async def in_the_dark(directory: Path, clock: FakeClock) -> Process:
+    process = Process(directory, clock)
+    process.scheduler.routines = {DARK.name: DARK}
+    await process.scheduler.load()
+    return process
+
+
+async def test_what_is_due_in_a_blackout_is_skipped_and_made_up_for_once(tmp_path: Path, clock: FakeClock) -> None:
+    process = await in_the_dark(tmp_path, clock)
+    for _ in range(6 * 60):
+        await process.scheduler.attend(DARK)
+        clock.advance(timedelta(minutes=1))
+    assert process.outcomes() == {
+        "01 11:00": "succeeded",
+        "01 12:00": "skipped",
+        "01 13:00": "skipped",
+        "01 14:00": "skipped",
+        "01 15:00": "skipped",
+        "01 15:30": "succeeded",
+        "01 16:00": "succeeded",
+    }
+    skipped = process.history.jobs(JobFilter(outcome=Outcome.SKIPPED), limit=1, offset=0)
+    assert [run.code for runs in skipped for run in runs] == ["blackout"]
+
+
+async def test_what_was_due_before_a_blackout_is_not_begun_within_it(tmp_path: Path, clock: FakeClock) -> None:
+    process = await in_the_dark(tmp_path, clock)
+    clock.advance(timedelta(hours=2))  # the machine slept from 10:20 to 12:20
+    await process.scheduler.attend(DARK)
+    assert process.outcomes() == {}
+    light = datetime(2026, 1, 1, 15, 30, tzinfo=UTC)
+    assert (process.scheduler.next_run(DARK.name), process.scheduler.first_open(DARK.name)) == (light, light)
+    clock.set_to(light)
+    await process.scheduler.attend(DARK)
+    assert process.outcomes() == {
+        "01 11:00": "missed",
+        **{f"01 {hour}:00": "skipped" for hour in (12, 13, 14, 15)},
+        "01 15:30": "succeeded",
+    }
