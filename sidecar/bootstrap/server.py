@@ -118,7 +118,12 @@ async def serving(
 
 
 def _notices(sidecar: Sidecar) -> AbstractAsyncContextManager[None]:
-    observed = Observed(
+    observed = _observed(sidecar)
+    return sending(sidecar.settings, observed, sidecar.service.catalog, sidecar.clock, sidecar.hide)
+
+
+def _observed(sidecar: Sidecar) -> Observed:
+    return Observed(
         overview=sidecar.overview,
         scheduler=sidecar.scheduler,
         startup=sidecar.startup,
@@ -126,7 +131,6 @@ def _notices(sidecar: Sidecar) -> AbstractAsyncContextManager[None]:
         history=sidecar.history,
         since=sidecar.clock.now(),
     )
-    return sending(sidecar.settings, observed, sidecar.service.catalog, sidecar.clock, sidecar.hide)
 
 
 async def _sweep(service: Service) -> None:

@@ -68,6 +68,16 @@ def test_every_end_that_is_cut_off_is_found(path: Path) -> None:
     assert problems(path) == ("the ledger is gone, but there are signed backups",)
 
 
+def test_an_end_that_is_cut_off_is_found_also_where_no_backup_came_or_went(path: Path) -> None:
+    ledger = Ledger(path.parent.parent, "main", KEY.signing)
+    for event in (Event.PINNED, Event.CONFIRMED, Event.UNPINNED):
+        ledger.note(event, IDS[5])
+    lines = lines_of(path)
+    for cut in range(1, 4):
+        path.write_bytes(b"".join(lines[:-cut]))
+        assert problems(path) == (f"it ends at line {len(lines) - cut}, and had come to line {len(lines)}",)
+
+
 def test_every_two_lines_that_change_places_are_found(path: Path) -> None:
     lines = lines_of(path)
     for number in range(LINES - 1):
