@@ -29,14 +29,13 @@ from sidecar.rules.schedule import average_distance
 from sidecar.rules.timetable import timetable_of
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import entered, in_thread
-from sidecar.store import spill
+from sidecar.store import spill, tampering
 from sidecar.store.beside import beside
 from sidecar.store.catalog import Catalog, require_open
 from sidecar.store.findings import Findings
 from sidecar.store.keeping import Keeping
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import DIRECTORY, DRILL, Lock
-from sidecar.store.seal import require_untampered
 from sidecar.store.verification import Verification
 from sidecar.store.volume import token
 
@@ -168,7 +167,7 @@ class Service:
         engine.require_names(target_db, collections)
         store, backup_id = self.locate(chosen)
         if not force and not isinstance(chosen, Path):
-            require_untampered(store.set.name, store.tampering)
+            tampering.require_none(store)
         return engine.Order(
             database=self.database,
             store=store,

@@ -7,6 +7,7 @@ from sidecar.cli import commands, exits
 from sidecar.cli.running import Json, SetName, run
 from sidecar.cli.terminal import console
 from sidecar.service import Service
+from sidecar.store import tampering
 from sidecar.store.local import LocalStore
 
 app = commands.group("The signed record of what became of each backup.")
@@ -22,7 +23,7 @@ def check(set_name: SetName = "all", *, as_json: Json = False) -> None:
     async def use(service: Service) -> int:
         stores = [service.stores[one.name] for one in service.sets(set_name)]
         _require_key(stores)
-        found = {store.set.name: (store.seal.ledger.account().head, store.tampering()) for store in stores}
+        found = {store.set.name: (store.seal.ledger.account().head, tampering.found(store)) for store in stores}
         if as_json:
             console.say_json(
                 {

@@ -21,6 +21,7 @@ from sidecar.service import Service
 from sidecar.status import alert_test, strangers
 from sidecar.status.alert_test import AlertTest
 from sidecar.status.reports import SetStatus, set_status
+from sidecar.store import tampering
 from sidecar.store.files import Space
 
 REFRESH_SECONDS = 15.0
@@ -145,7 +146,7 @@ class Overview:
                 backups=backups,
                 is_writable=store.is_writable(),
                 directory_id=store.volume.id,
-                tampering=store.tampering(),
+                tampering=tampering.found(store),
             )
         except SidecarError as error:
             log.warning("overview.set_unreadable", set=name, error=str(error))

@@ -179,7 +179,8 @@ class Ledger:
         return _look(self._path), _look(self._head_path)
 
     def _accounted(self) -> Account:
-        content, noted = _content(self._path), _content(self._head_path)
+        noted = _content(self._head_path)  # first: whoever writes meanwhile adds the line before he notes it
+        content = _content(self._path)
         head, there, problems = Head(), set[str](), list[str]()
         passed = noted is None
         wanted = self._noted(noted) if noted is not None else None

@@ -26,7 +26,7 @@ from sidecar.store.draft import Draft
 from sidecar.store.durable import TEMPORARY, as_identity, publish, remove, sync_directory, temporary_of
 from sidecar.store.files import Files, Space, opened
 from sidecar.store.ledger import Event
-from sidecar.store.lock import Lock, claim, share, unfinished
+from sidecar.store.lock import Lock, claim, share
 from sidecar.store.seal import Seal
 from sidecar.store.volume import volume
 
@@ -163,15 +163,6 @@ class LocalStore:
                 return file.read(SIGNATURE_BYTES + 1)
         except BackupNotFound:
             return None
-
-    def tampering(self) -> tuple[str, ...]:
-        """What contradicts the ledger, in words. Raises StorageError."""
-        if not self.seal.ledger.is_on:
-            return ()
-        files = self.scan()
-        there = [one.id for one in files if one.has_metadata]
-        is_any_signed = any(one.signature_identity for one in files)
-        return self.seal.ledger.problems(there, unfinished(self.root, self.set.name), is_any_signed=is_any_signed)
 
     @contextmanager
     def open_data(self, backup_id: BackupId, form: Form = Form.PLAIN) -> Iterator[BufferedReader]:

@@ -1,9 +1,7 @@
 """What proves who made a set's backups and what became of them: signatures beside the metadata, and the ledger."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -12,9 +10,6 @@ from sidecar.errors import LedgerBroken, StorageFull
 from sidecar.model import BackupId
 from sidecar.store.durable import publish
 from sidecar.store.ledger import Event, Ledger
-
-FURTHER_LOOKS: Final = 2  # before a ledger and the backups are said not to fit: a run may be under way
-LOOK_SECONDS: Final = 0.2
 
 log = structlog.get_logger(__name__)
 
@@ -58,13 +53,3 @@ class Seal:
             self.ledger.settle(backup_id, is_there=is_there)
         except (LedgerBroken, StorageFull) as error:
             log.error("ledger.not_written", backup_id=str(backup_id), error=str(error))  # noqa: TRY400 - known by its words
-
-
-def require_untampered(set_name: str, look: Callable[[], tuple[str, ...]]) -> None:
-    """That `look` finds nothing which contradicts the set's ledger. Raises LedgerBroken, StorageError."""
-    problems = look()
-    for _ in range(FURTHER_LOOKS if problems else 0):
-        time.sleep(LOOK_SECONDS)
-        problems = look()
-    if problems:
-        raise LedgerBroken(f"the ledger of the set {set_name} and its backups do not fit: {'; '.join(problems)}")

@@ -45,3 +45,9 @@ def test_a_run_that_failed_shows_its_log(reader: Visit, served: Served) -> None:
     served.back_up()
     reader.refresh()
     expect(run.locator(".log")).to_be_visible()  # what was opened stays open
+
+
+def test_a_test_notice_says_that_no_channel_is_configured(reader: Visit) -> None:
+    page = reader.at("#/schedule")
+    page.get_by_role("button", name="Send a test notice").click()
+    expect(page.get_by_role("alert")).to_contain_text("No channel is configured")

@@ -6,6 +6,7 @@
 import os
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sidecar.model import BackupId
 from sidecar.store import ledger as module
 from sidecar.store.ledger import DIRECTORY, START, Event, Head, Ledger
 from sidecar.store.local import LocalStore
+from sidecar.store.tampering import found
 from sidecar.store.verify import read_manifest
 from support.keys import KEY, OTHER_KEY
 from support.stores import NOW, make_whole, store_in
@@ -177,7 +179,7 @@ def test_everything_that_becomes_of_a_backup_is_entered(store: LocalStore) -> No
         store.pin(lock, second)
         store.unpin(lock, second)
         store.delete(lock, first, Event.PRUNED, "older than 30 days")
-    assert (store.tampering(), again(store).tampering()) == ((), ())
+    assert (found(store), found(again(store))) == ((), ())
     assert not (store.directory / first.signature_name).exists()
     head = store.seal.ledger.account().head
     assert (head.lines, head.hash != START) == (5, True)
@@ -186,7 +188,7 @@ def test_everything_that_becomes_of_a_backup_is_entered(store: LocalStore) -> No
 def test_nothing_of_all_this_is_there_without_a_key(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     made = make_whole(store)
-    assert (store.tampering(), (tmp_path / DIRECTORY).exists()) == ((), False)
+    assert (found(store), (tmp_path / DIRECTORY).exists()) == ((), False)
     assert not (tmp_path / made.signature_name).exists()
     assert store.seal.ledger.account().head == Head()
 
@@ -194,11 +196,11 @@ def test_nothing_of_all_this_is_there_without_a_key(tmp_path: Path) -> None:
 def test_backups_from_before_the_key_are_entered_once(tmp_path: Path) -> None:
     old = make_whole(store_in(tmp_path))
     store = store_in(tmp_path, signing=KEY.signing)
-    assert store.tampering() == ()
+    assert found(store) == ()
     make_whole(store)
     assert b'"event":"adopted"' in (tmp_path / DIRECTORY / "main.jsonl").read_bytes().splitlines()[0]
     (tmp_path / old.metadata_name).unlink()
-    assert again(store).tampering() == (f"gone without an entry: {old}",)
+    assert found(again(store)) == (f"gone without an entry: {old}",)
 
 
 def test_a_ledger_that_is_removed_is_not_begun_anew(store: LocalStore) -> None:
@@ -207,7 +209,7 @@ def test_a_ledger_that_is_removed_is_not_begun_anew(store: LocalStore) -> None:
         path.unlink()
     with again(store).locked("test"):
         pass
-    assert again(store).tampering() == ("the ledger is gone, but there are signed backups",)
+    assert found(again(store)) == ("the ledger is gone, but there are signed backups",)
 
 
 def flip(path: Path, at: int) -> None:
@@ -267,10 +269,10 @@ def test_a_deletion_that_a_process_died_over_is_settled_by_the_next(
             store.delete(lock, made, Event.PRUNED, "too old")
 
     after = killed(store, delete)
-    assert after.tampering() == ()  # it is known to be under way
+    assert found(after) == ()  # it is known to be under way
     with after.locked("test"):
         pass
-    assert after.tampering() == ()
+    assert found(after) == ()
     assert b'"event":"kept"' in (store.root / DIRECTORY / "main.jsonl").read_bytes()
 
 
@@ -281,7 +283,7 @@ def test_a_run_that_is_forbidden_at_the_last_moment_leaves_no_contradiction(stor
             draft.commit(b"metadata", last_look=die)
 
     killed(store, make)
-    assert (store.tampering(), [path.name for path in store.directory.glob("seed_*")]) == ((), [])
+    assert (found(store), [path.name for path in store.directory.glob("seed_*")]) == ((), [])
 
 
 def test_a_disk_that_is_too_full_for_an_entry_gets_it_after_the_deletion(
@@ -300,7 +302,7 @@ def test_a_disk_that_is_too_full_for_an_entry_gets_it_after_the_deletion(
     monkeypatch.setattr(module.Ledger, "_append", appended)
     with store.locked("test") as lock:
         store.delete(lock, made, Event.PRUNED, "too old")
-    assert (store.tampering(), list(store.directory.glob("seed_*"))) == ((), [])
+    assert (found(store), list(store.directory.glob("seed_*"))) == ((), [])
 
 
 def test_a_ledger_that_was_tampered_with_keeps_no_backup_from_being_made_and_lets_none_go(store: LocalStore) -> None:
@@ -311,3 +313,18 @@ def test_a_ledger_that_was_tampered_with_keeps_no_backup_from_being_made_and_let
     with store.locked("test") as lock, pytest.raises(LedgerBroken):
         store.delete(lock, first)
     assert {files.id for files in store.scan() if files.has_metadata} == {first, second}
+
+
+def test_a_run_that_makes_and_deletes_meanwhile_is_no_tampering(store: LocalStore) -> None:
+    def make_and_delete() -> None:
+        for number in range(15):
+            made = make_whole(store, moment=NOW + timedelta(hours=number))
+            with store.locked("test") as lock:
+                store.delete(lock, made, Event.PRUNED, "too old")
+
+    other = again(store)
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(make_and_delete)
+        while not work.done():
+            assert found(other) == ()
+        work.result()
