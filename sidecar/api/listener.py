@@ -133,10 +133,10 @@ async def listening(  # noqa: PLR0913 - one place where all ways in are given
         stack.push_async_callback(_stop, runner, room, limits.grace_seconds)
         await runner.setup()
         assert runner.server is not None  # noqa: S101 - it was set up
+        if local is not None:  # first: who is answered on the port takes it that all of the server is there
+            await stack.enter_async_context(listening_at(local, runner.server))
         server = await _listen(partial(Connection, runner.server, limits, context, room), host, port)
         stack.callback(server.close)
-        if local is not None:
-            await stack.enter_async_context(listening_at(local, runner.server))
         yield _listening(server, host, certificate)
 
 

@@ -268,8 +268,9 @@ async def test_a_forced_restore_goes_on_without_an_index_that_the_server_refuses
 async def test_a_server_that_goes_away_while_it_builds_an_index_is_no_refusal(
     action: str, exact: ServerProcess, tmp_path: Path
 ) -> None:
-    async with rig(exact, tmp_path, stall_seconds=0.1) as at:
+    async with rig(exact, tmp_path) as at:
         manifest = await indexed(at)
+    async with rig(exact, tmp_path, stall_seconds=0.5) as at:
         at.lab(labFault="createIndexes", action=action, times=-1)
         with pytest.raises(SourceError) as gone:
             await at.restore(manifest, "copy", force=True)
