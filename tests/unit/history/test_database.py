@@ -6,6 +6,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 
 from sidecar.history import Accounted, History
 from sidecar.history import database as module
+from sidecar.model import Kind, Outcome, Run, Trigger
+from sidecar.store.volume import volume
 from support.command import small_disk
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -141,6 +144,24 @@ def test_a_file_that_breaks_under_us_is_rebuilt(directory: Path) -> None:
         assert history.accounted_until("new") == NOW
 
 
+def test_a_record_is_not_made_where_its_volume_is_away(tmp_path: Path) -> None:
+    root = tmp_path / "backups"
+    volume(root).claim()
+    with opened(root / "history") as history:
+        fill(history)
+        root.rename(tmp_path / "away")
+        root.mkdir()
+        history.account(Accounted("new", NOW))
+        assert (history.is_durable, list(root.iterdir())) == (False, [])
+        assert history.accounted_until("new") == NOW
+        root.rmdir()
+        (tmp_path / "away").rename(root)
+        history.account(Accounted("newer", NOW))
+        assert history.is_durable
+    with opened(root / "history") as again:
+        assert [again.accounted_until(name) for name in ("schedule 7", "new", "newer")] == [NOW, NOW, NOW]
+
+
 def test_a_file_that_is_deleted_under_us_is_written_again(directory: Path) -> None:
     with opened(directory) as history:
         for path in directory.iterdir():
@@ -218,6 +239,7 @@ def test_a_record_that_somebody_else_has_locked_keeps_nobody_from_starting_and_i
 ) -> None:
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.1)
     later = NOW + timedelta(hours=1)
+    run = Run(job_id="job 1", kind=Kind.BACKUP, set_name="main", trigger=Trigger.MANUAL, started_at=NOW)
     with opened(directory) as history:
         history.add("deleted", "main", 2)
     with closing(sqlite3.connect(directory / NAME, isolation_level=None)) as other:
@@ -228,6 +250,9 @@ def test_a_record_that_somebody_else_has_locked_keeps_nobody_from_starting_and_i
         history = opened(directory)
         history.account(Accounted("schedule 2", later))
         history.add("deleted", "main", 3)
+        history.begin(run)
+        history.end(replace(run, outcome=Outcome.SUCCEEDED, ended_at=later))
+        history.begin(replace(run, job_id="job 2"))
         assert not history.is_durable
         assert history.accounted_until("schedule 1") is None
     with history:
@@ -236,4 +261,5 @@ def test_a_record_that_somebody_else_has_locked_keeps_nobody_from_starting_and_i
     with opened(directory) as history:
         known = [history.accounted_until(name) for name in ("schedule 1", "schedule 2", "another")]
         assert (known, history.counted()) == ([NOW, later, NOW], {("deleted", "main"): 5})
+        assert {one.outcome: one.count for one in history.totals()} == {Outcome.SUCCEEDED: 1, Outcome.ABORTED: 1}
     assert [path.name for path in directory.glob("*unreadable*")] == []

@@ -1,6 +1,8 @@
 from datetime import timedelta
 from pathlib import Path
 
+from structlog.testing import capture_logs
+
 from sidecar.history import History, glance
 from sidecar.history.database import NAME
 from sidecar.model import Kind, Outcome, Run, Trigger
@@ -42,7 +44,9 @@ def test_the_last_run_is_read_beside_the_server_that_writes_and_nothing_is_chang
 def test_a_record_that_is_not_there_or_unreadable_tells_nothing(tmp_path: Path) -> None:
     assert glance.last_run(tmp_path, Kind.DRILL, "main") is None
     (tmp_path / NAME).write_bytes(b"no database" * 99)
-    assert glance.last_run(tmp_path, Kind.DRILL, "main") is None
+    with capture_logs() as said:
+        assert glance.last_run(tmp_path, Kind.DRILL, "main") is None
+    assert [(one["event"], one["error"]) for one in said] == [("history.unreadable", "file is not a database")]
 
 
 def test_a_record_that_cannot_be_looked_at_holds_nothing(tmp_path: Path) -> None:
