@@ -1,7 +1,8 @@
 """Finds an `_id` that came twice, in constant memory however many there are.
 
 Eight bytes of hash per document are sorted in runs that spill to an unnamed temporary file. Each run is then cut at the same
-values, so that equal hashes of all runs lie in one part, which is sorted in memory. Two different ids with one hash (a chance
+values, so that equal hashes of all runs lie in one part, which is sorted in memory. Runs and parts are short, because Python
+does nothing else while it sorts, and the server has requests to answer. Two different ids with one hash (a chance
 of 5 in a million among 14 million documents) cost one more read of the collection, never a wrong backup.
 """
 
@@ -18,8 +19,10 @@ from typing import IO, Self
 
 from sidecar.errors import StorageError
 
-RUN_LENGTH = 1 << 18
-PARTS = 1 << 10  # of a billion documents each part still fits into ten megabytes
+RUN_LENGTH = 1 << 15
+PARTS = (
+    1 << 10
+)  # of a billion documents each part still fits into ten megabytes; of fewer, several are looked at together
 _EDGES = [(number << 64) // PARTS - (1 << 63) for number in range(1, PARTS)]
 
 
@@ -66,19 +69,21 @@ class SeenIds:
         current = sorted(self._current)
         if self._file is None:
             return _has_neighbours(current)
-        cuts = _cut(current)
-        for part in range(PARTS):
-            hashes = current[cuts[part] : cuts[part + 1]]
+        cuts, together = _cut(current), max(1, PARTS // (len(self._cuts) + 1))
+        for part in range(0, PARTS, together):
+            end = min(part + together, PARTS)
+            hashes = current[cuts[part] : cuts[end]]
             for run in range(len(self._cuts)):
-                hashes += self._read(run, part)
-            hashes.sort()  # of a few runs that are sorted: little more than a merge
+                hashes += self._read(run, part, end)
+            hashes.sort()  # of runs that are sorted: little more than a merge
             if _has_neighbours(hashes):
                 return True
         return False
 
-    def _read(self, run: int, part: int) -> "array[int]":
+    def _read(self, run: int, first_part: int, end_part: int) -> "array[int]":
         assert self._file is not None  # noqa: S101 - the run is in it
-        first, end = (run * self._run_length + cut for cut in self._cuts[run][part : part + 2])
+        cuts, begins = self._cuts[run], run * self._run_length
+        first, end = begins + cuts[first_part], begins + cuts[end_part]
         try:
             return array("q", os.pread(self._file.fileno(), 8 * (end - first), 8 * first))
         except OSError as error:
