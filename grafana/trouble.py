@@ -46,6 +46,8 @@ def trouble_panels() -> Panels:
         Ask(counted(f"{of_set('directory_writable')} == bool 0"), "directories read-only"),
         Ask(counted(of_set("future_backups")), "backups ahead of now"),
         Ask(counted(of_process("unconfigured_backups")), "backups of no set"),
+        Ask(counted(of_process("uncovered_collections")), "collections in no backup"),
+        Ask(counted(of_process("uncovered_databases")), "databases in no backup"),
         Ask(counted(f"{of_process('mongodb_up')} == bool 0"), "MongoDB away"),
         Ask(
             counted(f"1 - {of_process('scheduler_running')} * {of_process('scheduler_armed')}"),
@@ -69,13 +71,14 @@ def trouble_panels() -> Panels:
     yield lines(
         Frame(
             "Free space",
-            "Free bytes where the backups lie, and the free bytes below which the next run would not start.",
+            "Free bytes, those below which the next run would not start, and what all backups take at full retention.",
             units.BytesIEC,
             width=12,
-            alerts=("MongoBackupStorageShort", "MongoBackupStorageFillingUp"),
+            alerts=("MongoBackupStorageShort", "MongoBackupStorageFillingUp", "MongoBackupStorageFullSoon"),
         ),
         Ask(free, f"{INSTANCE} free"),
         Ask(of_process("storage_required_bytes"), f"{INSTANCE} required"),
+        Ask(of_process("storage_full_retention_bytes"), f"{INSTANCE} at full retention"),
     )
     yield number(
         Frame(

@@ -13,6 +13,7 @@ import structlog
 from sidecar.archive.codec import Codec
 from sidecar.backup import make as backup
 from sidecar.config import Settings
+from sidecar.config.policies import policies
 from sidecar.errors import BackupNotFound, Busy, SetNotFound, SidecarError, StorageError
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, BackupSet, Manifest, StoredBackup, Trigger, Verdict
@@ -24,9 +25,6 @@ from sidecar.restore.safety import Result, Safeguard
 from sidecar.restore.target import Check, Target
 from sidecar.restore.undo import recover
 from sidecar.rules import counting, room, suspicion
-from sidecar.rules.policy import Policy
-from sidecar.rules.schedule import average_distance
-from sidecar.rules.timetable import timetable_of
 from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.store import spill, tampering
@@ -54,15 +52,6 @@ class Made:
     manifest: Manifest
     retention_error: SidecarError | None = None
     deleted: tuple[BackupId, ...] = ()
-
-
-def policies(settings: Settings, now: datetime) -> dict[str, Policy]:
-    """What is kept of each set."""
-    zone = settings.timezone
-    return {
-        name: Policy.of(one, zone, average_distance(timetable_of(one, zone), now))
-        for name, one in settings.sets.items()
-    }
 
 
 class Service:

@@ -1,5 +1,7 @@
 """The process itself: alive, ready, its metrics, and the health of everything on one page."""
 
+import math
+
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
@@ -81,6 +83,7 @@ def _health(sidecar: Sidecar) -> schemas.HealthBody:
             error=overview.mongodb.error,
             hosts=sidecar.settings.mongo_host,
         ),
+        coverage=_coverage(sidecar),
         **{f"{name}_backup": status for name, status in statuses.items()},  # type: ignore[arg-type] # the other keys are above
     )
 
@@ -95,6 +98,18 @@ def _storage(sidecar: Sidecar) -> schemas.StorageBody:
         required_mb=_mb(overview.required_bytes),
         error=overview.storage.error,
         unconfigured_backups=len(overview.strangers),
+        days_until_full=None if math.isinf(overview.outlook.days_until_full) else overview.outlook.days_until_full,
+        full_retention_mb=_mb(overview.outlook.needed_bytes),
+        room_for_backups_mb=_mb(overview.outlook.room_bytes),
+        outlook=str(overview.outlook),
+        cure=overview.outlook.cure,
+    )
+
+
+def _coverage(sidecar: Sidecar) -> schemas.CoverageBody:
+    found = sidecar.overview.uncovered
+    return schemas.CoverageBody(
+        uncovered_collections=found.collections, uncovered_databases=found.databases, message=str(found)
     )
 
 

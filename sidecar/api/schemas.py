@@ -32,6 +32,19 @@ class StorageBody(Body):
     required_mb: float  # the minimum and room for one more backup of the largest set
     error: str | None
     unconfigured_backups: int  # that belong to no configured set: nobody verifies or deletes them
+    days_until_full: float | None  # null: not in sight
+    full_retention_mb: float  # what all sets take when their rules keep all that they can
+    room_for_backups_mb: float  # what they take now and what is free, but for what must stay free
+    outlook: str  # the same in words
+    cure: str  # where there is too little
+
+
+class CoverageBody(Body):
+    """What is in no backup: collections of the database, and other databases where a set takes everything."""
+
+    uncovered_collections: tuple[str, ...]
+    uncovered_databases: tuple[str, ...]
+    message: str  # the same in words; empty where everything is in a backup
 
 
 class ConfigurationBody(Body):
@@ -79,6 +92,7 @@ class HealthBody(Body):
     configuration: ConfigurationBody
     scheduler: SchedulerBody
     mongodb: MongoBody
+    coverage: CoverageBody
 
 
 class BackupResult(Body):

@@ -14,9 +14,9 @@ from sidecar.cli import commands, exits
 from sidecar.cli.running import Json, quiet_logs
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.settings import findings, settings
+from sidecar.config.policies import policies
 from sidecar.inspect import preflight
 from sidecar.rules.policy import Policy
-from sidecar.service import policies
 from sidecar.status import reports
 
 app = commands.group("Look at the configuration.")

@@ -76,6 +76,10 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def names(value: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, value.split(","))))
+
+
 def recipients(value: str) -> tuple[str, ...]:
     return recipients_of(value.split(",") if value.strip() else [])
 

@@ -69,6 +69,7 @@ class Settings:
     main_schedule: str | None
     attendance_schedule: str | None
     timezone: ZoneInfo
+    ignore: tuple[str, ...]
     verify_schedule: str | None
     drill_schedule: str | None
     drill_db: str | None

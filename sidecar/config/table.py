@@ -90,6 +90,12 @@ SETTINGS = (
         "SIDECAR_TIMEZONE", parsing.timezone, "UTC", "Time zone of the cron expressions, and of the days that are kept."
     ),
     Setting(
+        "SIDECAR_IGNORE",
+        parsing.names,
+        "",
+        "Collections that need no backup, separated by commas, such as `sessions,tmp_*`; `other.*` is a whole database.",
+    ),
+    Setting(
         "SIDECAR_VERIFY_SCHEDULE",
         parsing.schedule,
         "30 3 * * *",

@@ -11,12 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sidecar.config import Settings
+from sidecar.config.policies import policies
 from sidecar.errors import AccessRefused, SidecarError, SourceError, SourceStalled
 from sidecar.inspect import rights
 from sidecar.model import MB
 from sidecar.mongodb.database import Database
+from sidecar.rules import forecast
 from sidecar.rules.counting import GRACE
 from sidecar.runtime.threads import in_thread
+from sidecar.store.catalog import Catalog
+from sidecar.store.findings import Findings
 from sidecar.store.local import LocalStore
 
 WITHIN_SECONDS = 10.0
@@ -37,7 +41,10 @@ async def look(settings: Settings, database: Database) -> list[Check]:
     """Everything that was tried, in order."""
     stores = [LocalStore(settings.backup_dir, one) for one in settings.sets.values()]
     found = [one async for one in _server(settings, database)]
-    return [*found, *await in_thread(lambda: [*_directories(stores), _space(settings, stores[0])])]
+    return [
+        *found,
+        *await in_thread(lambda: [*_directories(stores), _space(settings, stores[0]), *_outlook(settings, stores)]),
+    ]
 
 
 async def _server(settings: Settings, database: Database) -> AsyncIterator[Check]:
@@ -120,6 +127,19 @@ def _new(root: Path) -> Check:
     if os.access(above, os.W_OK | os.X_OK):
         return Check("directory", is_good=True, message=f"{root} does not exist yet and can be made in {above}")
     return Check("directory", is_good=False, message=f"{root} does not exist and cannot be made in {above}", cure=_GIVE)
+
+
+def _outlook(settings: Settings, stores: list[LocalStore]) -> Iterator[Check]:
+    """Whether what retention is to keep has room, by what is stored; nothing is read for it."""
+    now, root = datetime.now(UTC), settings.backup_dir
+    try:
+        catalog = Catalog({one.set.name: one for one in stores}, Findings(root), reads=False)
+        sets = [forecast.stored(catalog.backups(name), one, now) for name, one in policies(settings, now).items()]
+        found = forecast.outlook(sets, now, stores[0].space().free, settings.min_storage_bytes)
+    except SidecarError:  # the directory's own check says so
+        return
+    if found.needed_bytes:
+        yield Check("room", is_good=found.is_enough or None, message=str(found), cure=found.cure)
 
 
 def _space(settings: Settings, store: LocalStore) -> Check:

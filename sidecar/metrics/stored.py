@@ -42,8 +42,7 @@ def _expected(one: One) -> float:
     if one.view.known_since is None:
         return 0
     known_seconds = (one.now - one.view.known_since).total_seconds()
-    size_bytes = one.newest.size_bytes if one.newest else 0
-    return expected(one.policy, one.routine.interval_seconds, known_seconds, one.now, size_bytes)
+    return expected(one.policy, one.routine.interval_seconds, known_seconds, one.now, one.restorable)
 
 
 def _identity(one: One) -> float:
@@ -92,7 +91,7 @@ STORED = (
     ),
     of_set(
         "expected_backups",
-        "Valid backups that there would be by now, by schedule and retention rules, had every run succeeded.",
+        "Valid backups that there would be by now, had every run succeeded; those of tiers since the oldest that is there.",
         _expected,
     ),
     of_set(

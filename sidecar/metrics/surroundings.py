@@ -55,6 +55,26 @@ SURROUNDINGS = (
         "Backups in the directory that belong to no configured set: nobody verifies or deletes them.",
         lambda p: len(p.overview.strangers),
     ),
+    of_process(
+        "storage_days_until_full",
+        "Days until a run will not have room, by the growth of the backups and by what retention will keep; +Inf: not in sight.",
+        lambda p: p.overview.outlook.days_until_full,
+    ),
+    of_process(
+        "storage_full_retention_bytes",
+        "What the backups of all sets will take when the retention rules keep all that they can.",
+        lambda p: p.overview.outlook.needed_bytes,
+    ),
+    of_process(
+        "uncovered_collections",
+        "Collections of the database that no set backs up and `SIDECAR_IGNORE` does not name.",
+        lambda p: len(p.overview.uncovered.collections),
+    ),
+    of_process(
+        "uncovered_databases",
+        "Other databases of the server, where a set takes everything; no set backs them up.",
+        lambda p: len(p.overview.uncovered.databases),
+    ),
     of_process("mongodb_up", "1 if MongoDB answered when last asked.", lambda p: p.overview.mongodb.is_up),
     of_process(
         "mongodb_checked_timestamp_seconds",

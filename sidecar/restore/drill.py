@@ -61,6 +61,11 @@ def _require_room(scratch: str, names: Iterable[str]) -> None:
         )
 
 
+def is_scratch(database: str) -> bool:
+    """Whether a database has a name of those that drills make, here or of another sidecar."""
+    return re.fullmatch(rf"{PREFIX}[0-9a-f]+_[0-9a-f]{{8}}|sd_[0-9a-f]+", database) is not None
+
+
 def _short(owner: str) -> str:
     """For collections whose names leave no room for more. One at a time."""
     return f"sd_{owner}"

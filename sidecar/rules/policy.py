@@ -76,6 +76,12 @@ class Policy:
         }
         return replace(self, **given)  # type: ignore[arg-type] # the names are those of fields
 
+    @property
+    def newest_only(self) -> Self:
+        """The same without tiers."""
+        none = {tier.rule: 0 for tier in TIERS}
+        return self.but(keep_within_days=0, **{f"keep_{name}": count for name, count in none.items()})
+
     def tiers(self) -> Iterator[tuple[Tier, int]]:
         """Those of which any are kept, and how many."""
         counts = (self.keep_hourly, self.keep_daily, self.keep_weekly, self.keep_monthly, self.keep_yearly)

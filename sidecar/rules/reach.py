@@ -1,10 +1,11 @@
 """How far back retention reaches, how many backups it leaves, and what to do where that is little. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
+from sidecar.model import StoredBackup
 from sidecar.rules.policy import Policy
 from sidecar.rules.tiers import Tier
 
@@ -57,13 +58,18 @@ class Left:
         return self.newest + len(self.older)
 
 
-def expected(policy: Policy, interval_seconds: float, known_seconds: float, now: datetime, size_bytes: int = 0) -> int:
+def expected(
+    policy: Policy, interval_seconds: float, known_seconds: float, now: datetime, newest: Sequence[StoredBackup] = ()
+) -> int:
     """How many valid backups a set would have that is known for so long, had every run succeeded.
 
-    `size_bytes` is what one takes, where that is bounded.
+    `newest` are those that it has, newest first. Tiers are counted from the oldest of them: what went before a tier was set does
+    not come back.
     """
-    made = int(known_seconds // interval_seconds)
-    count = len(left(policy, timedelta(seconds=interval_seconds), now, made))
+    every, made = timedelta(seconds=interval_seconds), int(known_seconds // interval_seconds)
+    since_oldest = (now - newest[-1].taken_at) // every + 1 if newest else 0
+    count = max(len(left(policy.newest_only, every, now, made)), len(left(policy, every, now, min(made, since_oldest))))
+    size_bytes = newest[0].size_bytes if newest else 0
     if policy.max_total_bytes and size_bytes:
         count = min(count, max(policy.max_total_bytes // size_bytes, 1))
     return count

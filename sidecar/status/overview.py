@@ -1,6 +1,7 @@
 """What is known right now, in memory: for metrics, which may do no I/O, and for pages that must answer at once."""
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,13 +13,15 @@ from sidecar.backup.make import predicted_bytes
 from sidecar.errors import SidecarError, StorageFull
 from sidecar.history import History, Total
 from sidecar.model import BackupSet, Kind, Outcome, Run, StoredBackup, Trigger
-from sidecar.rules import counting, room
+from sidecar.rules import counting, forecast, room
+from sidecar.rules.coverage import Uncovered
+from sidecar.rules.forecast import Outlook
 from sidecar.rules.health import Health
 from sidecar.runtime.clock import Clock
 from sidecar.runtime.supervision import Supervised
 from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
-from sidecar.status import alert_test, strangers
+from sidecar.status import alert_test, coverage, strangers
 from sidecar.status.alert_test import AlertTest
 from sidecar.status.reports import SetStatus, set_status
 from sidecar.store import tampering
@@ -86,6 +89,8 @@ class Overview:
         self.mongodb = Reachability()
         self.alert_test: AlertTest | None = None
         self.strangers: tuple[str, ...] = ()
+        self.uncovered = Uncovered()
+        self.outlook = Outlook(math.inf, 0, 0)
         self._rooms: dict[str, room.RoomNeeded] = {}  # what the next backup of each set needs
         self._asks_again_at = 0.0  # for the sizes, by the monotonic clock
         self.task = Supervised("overview", self._run, clock, silence_seconds=4 * REFRESH_SECONDS)
@@ -108,6 +113,8 @@ class Overview:
         if self._clock.monotonic() >= self._asks_again_at:
             self._asks_again_at = self._clock.monotonic() + ROOM_SECONDS
             await self._reckon_room(self.sets)
+            await self._look_for_uncovered()
+            await self._foretell()
 
     async def look(self, names: Iterable[str], *, again: bool = False) -> None:
         """Look at the backups and the record of some sets; `again` also at files that seem to be the same."""
@@ -124,6 +131,8 @@ class Overview:
             await self._ask_mongodb()
         if run.outcome is Outcome.SUCCEEDED or run.code == StorageFull.code:
             await self._reckon_room([run.set_name])
+            await self._look_for_uncovered()
+            await self._foretell()
 
     def _view(self, name: str, *, again: bool) -> SetView:
         store = self._service.stores[name]
@@ -190,6 +199,29 @@ class Overview:
         if found != self.strangers and found:
             log.warning("backups.of_no_set", backups=len(found), newest=found[-1])
         self.strangers = found
+
+    async def _look_for_uncovered(self) -> None:
+        """Told once when it appears. What is not known stays as it was."""
+        if not self.mongodb.is_up:
+            return
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                found = await coverage.look(self._service.settings, self._service.database, PING_SECONDS)
+        except (SidecarError, TimeoutError) as error:
+            log.debug("coverage.unknown", error=str(error))
+            return
+        if said := str(found.new(self.uncovered)):
+            log.warning("coverage.uncovered", about=said)
+        self.uncovered = found
+
+    async def _foretell(self) -> None:
+        if self.storage.error is None and self.storage.asked_at is not None:
+            self.outlook = await in_thread(self._outlook, self._clock.now())
+
+    def _outlook(self, now: datetime) -> Outlook:
+        service, free = self._service, self.storage.space.free + self.storage.draft_bytes
+        stored = [forecast.stored(self.sets[name].backups, one, now) for name, one in service.policies.items()]
+        return forecast.outlook(stored, now, free, service.settings.min_storage_bytes)
 
     async def _ask_mongodb(self) -> None:
         now = self._clock.now()

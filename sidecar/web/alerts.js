@@ -1,7 +1,7 @@
 // What somebody should do something about: the four causes of the specification, and those that the sidecar adds.
 
 import { backUp, rehearse } from "./actions.js";
-import { ago, brief, count, local, mebibytes, now, relative, timeOfDay } from "./format.js";
+import { ago, brief, count, days, local, mebibytes, now, relative, timeOfDay } from "./format.js";
 import { address } from "./route.js";
 import { scheduled, setNames } from "./store.js";
 
@@ -31,7 +31,7 @@ export function alerts(state) {
   return found.sort((left, right) => ORDER.indexOf(left.tone) - ORDER.indexOf(right.tone));
 }
 
-function* ofProcess({ storage, scheduler, configuration, mongodb }) {
+function* ofProcess({ storage, scheduler, configuration, mongodb, coverage }) {
   if (!mongodb.is_up && mongodb.asked_at) {
     yield {
       key: "mongodb",
@@ -50,6 +50,24 @@ function* ofProcess({ storage, scheduler, configuration, mongodb }) {
       cure: storage.free_mb === 0
         ? `The disk of ${configuration.backup_directory} is full: delete what is not a backup there, or give the volume more room.`
         : `Free space in ${configuration.backup_directory}: give the volume more room, or keep fewer backups (${configuration.backup_limit} per set now).`,
+    };
+  }
+  if (storage.has_sufficient_space && storage.cure) {
+    yield {
+      key: "outlook",
+      tone: "caution",
+      title: storage.days_until_full === null ? "Retention will keep more than has room" : `The storage will be full in about ${days(Math.floor(storage.days_until_full))}`,
+      detail: `${sentence(storage.outlook)}.`,
+      cure: storage.cure,
+    };
+  }
+  if (coverage.message) {
+    yield {
+      key: "coverage",
+      tone: "caution",
+      title: sentence(coverage.message),
+      detail: "",
+      cure: "Add what matters to a set, and name the rest in SIDECAR_IGNORE.",
     };
   }
   if (scheduler.held_because) {
@@ -102,6 +120,8 @@ function* ofSet(state, name) {
 }
 
 const mend = (name) => ({ words: `Back up ${name} now`, work: () => backUp(name) });
+
+const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1);
 
 /** Where a restore from the newest backup that can be restored begins; nothing where there is none. */
 function wayBack(name, newest) {

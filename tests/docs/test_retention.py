@@ -4,14 +4,18 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from sidecar.model import BackupId
 from sidecar.rules import suspicion
+from sidecar.rules.reach import left
 from sidecar.rules.retention import Candidate, Policy, judge
+from sidecar.rules.tiers import HOUR
 
-PAGE = (Path(__file__).parents[2] / "docs" / "retention.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "retention.md").read_text(encoding="utf-8")
 PREFIX = "seed_backup"
 KINDS = {"valid", "invalid", "pinned", "suspect", "before a restore", "being read"}
 EXAMPLE = re.compile(
@@ -75,6 +79,15 @@ def test_the_rules_say_what_the_page_says(example: re.Match[str]) -> None:
         for one in decided
     ]
     assert told == [[taken, *verdict] for taken, _, *verdict in shown]
+
+
+def test_the_picture_shows_what_is_left_of_a_year() -> None:
+    drawn = re.findall(r"<title>(.{16}) UTC: ", (DOCS / "images" / "retention-year.svg").read_text(encoding="utf-8"))
+    end = max(moment(one) for one in drawn)
+    policy = Policy(5, 30, 24, 7, 4, 6, zone=ZoneInfo("Europe/Berlin"))
+    told = left(policy, HOUR, end)
+    assert {moment(one) for one in drawn} == {end - HOUR * age for age in (*range(told.newest), *told.older)}
+    assert f"leave {len(drawn)} backups" in PAGE
 
 
 def test_a_backup_is_suspect_when_the_page_says_so() -> None:

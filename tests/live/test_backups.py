@@ -184,6 +184,16 @@ def test_backups_of_a_set_that_is_gone_from_the_configuration(new_patient: NewPa
     one.resolves("Unconfigured")
 
 
+def test_a_collection_that_no_set_takes(new_patient: NewPatient) -> None:
+    one = new_patient()
+    one.served.lab(create="newcomers")
+    one.served.back_up()
+    one.arrives("Uncovered")
+    one.served.lab(drop="newcomers")
+    one.served.back_up()
+    one.resolves("Uncovered")
+
+
 def test_a_server_that_gives_no_more_snapshots(new_patient: NewPatient) -> None:
     one = new_patient()
     one.served.lab(labFault="find", action="error", times=2, code=239)

@@ -4,7 +4,7 @@ import { backUp, cancel } from "../actions.js";
 import { awaitsFirst, isFirstStart, overall } from "../alerts.js";
 import { Curve } from "../curve.js";
 import { Action, Ago, Badge, Fact, Progress, When } from "../elements.js";
-import { between, bytes, count, duration, mebibytes, percent } from "../format.js";
+import { between, bytes, count, days, duration, mebibytes, percent } from "../format.js";
 import { html } from "../html.js";
 import { running } from "../jobs.js";
 import { address } from "../route.js";
@@ -126,6 +126,8 @@ const Storage = ({ storage, configuration }) => html`<article class="card">
   <meter aria-label="Used storage" max="1" low="0.85" high="0.95" optimum="0" value=${used(storage)}>${percent(used(storage))} used</meter>
   <dl class="facts">
     <${Fact} name="Needed for a run">${mebibytes(storage.required_mb)}<//>
+    <${Fact} name="At full retention">${mebibytes(storage.full_retention_mb)}; ${mebibytes(storage.room_for_backups_mb)} are there<//>
+    <${Fact} name="Full in">${storage.days_until_full === null ? "Not in sight" : `About ${days(Math.floor(storage.days_until_full))}`}<//>
     <${Fact} name="Minimum left free">${mebibytes(storage.minimum_required_mb)}<//>
     <${Fact} name="Directory"><code>${configuration.backup_directory}</code><//>
   </dl>

@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sidecar.model import BackupId
+from sidecar.model import MB, VERIFIED, BackupId, StoredBackup
 from sidecar.rules.policy import Policy
 from sidecar.rules.reach import Left, cure, expected, in_words, left, reach
 from sidecar.rules.retention import Candidate, judge
@@ -55,13 +55,29 @@ def test_what_is_left_is_what_retention_leaves(policy: Policy, every: timedelta,
 
 def test_a_set_that_is_new_has_what_it_has_made() -> None:
     assert left(RECOMMENDED, HOUR, NOW, 30) == Left(5, (*range(5, 24),))
-    assert [expected(RECOMMENDED, 3600, seconds, NOW) for seconds in (0, 7200, 86400 * 3)] == [0, 2, 26]
+    there = backups(0, 30)
+    assert [expected(RECOMMENDED, 3600, seconds, NOW, there) for seconds in (0, 7200, 86400 * 3)] == [0, 2, 24]
+
+
+def test_what_went_before_a_tier_was_set_is_not_expected() -> None:
+    year = 86400 * 365
+    assert expected(RECOMMENDED, 3600, year, NOW) == 5
+    assert expected(RECOMMENDED, 3600, year, NOW, backups(0, 1, 2, 3, 4)) == 5
+    assert expected(RECOMMENDED, 3600, year, NOW, backups(0, 1, 2, 3, 4, 20)) == 21
+    assert expected(RECOMMENDED, 3600, year, NOW, backups(0, 24 * 200)) == 36
+
+
+def backups(*ages: int, size_bytes: int = MB) -> list[StoredBackup]:
+    ids = [BackupId.at("seed_backup", NOW - HOUR * age) for age in ages]
+    return [
+        StoredBackup(id=one, set_name="main", manifest=None, size_bytes=size_bytes, verdict=VERIFIED) for one in ids
+    ]
 
 
 def test_what_a_set_may_take_bounds_what_is_expected() -> None:
     bounded = Policy(100, 30, max_total_mb=10)
-    assert expected(bounded, 3600, 86400 * 30, NOW, 1024 * 1024) == 10
-    assert expected(bounded, 3600, 86400 * 30, NOW, 50 * 1024 * 1024) == 1
+    assert expected(bounded, 3600, 86400 * 30, NOW, backups(0)) == 10
+    assert expected(bounded, 3600, 86400 * 30, NOW, backups(0, size_bytes=50 * MB)) == 1
     assert expected(bounded, 3600, 86400 * 30, NOW) == 100
 
 

@@ -1,0 +1,67 @@
+"""What is in no backup: collections that no set takes, and, where a set takes everything, other databases. Pure."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from sidecar.model import BackupSet
+from sidecar.rules.names import SYSTEM_DATABASES, is_ours
+
+SHOWN = 5  # names that a sentence lists
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """The names of collections and databases that are in no backup."""
+
+    collections: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """In words; empty where there is nothing."""
+        said = [_said(self.collections, "collection"), _said(self.databases, "database")]
+        return "; ".join(filter(None, said))
+
+    def new(self, before: "Uncovered") -> "Uncovered":
+        """What was not there before."""
+        return Uncovered(
+            tuple(name for name in self.collections if name not in before.collections),
+            tuple(name for name in self.databases if name not in before.databases),
+        )
+
+
+def uncovered(
+    sets: Collection[BackupSet],
+    collections: Iterable[str],
+    databases: Iterable[str] = (),
+    ignore: Sequence[str] = (),
+) -> Uncovered:
+    """`collections` are those of the database, `databases` the others of the server.
+
+    What a set that takes everything excludes is left out on purpose. `ignore` holds patterns such as `tmp_*`, and `name.*` for
+    a database.
+    """
+    excluded = {name for one in sets if one.takes_all for name in one.exclude}
+    loose = [
+        name
+        for name in collections
+        if not (any(one.wants(name) for one in sets) or name in excluded or is_ours(name) or _ignored(name, ignore))
+    ]
+    others = [name for name in databases if name not in SYSTEM_DATABASES and not _ignored(f"{name}.*", ignore)]
+    takes_all = any(one.takes_all for one in sets)
+    return Uncovered(tuple(sorted(loose)), tuple(sorted(others)) if takes_all else ())
+
+
+def _ignored(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _said(names: Sequence[str], kind: str) -> str:
+    if not names:
+        return ""
+    listed = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return (
+        f"{len(names)} {kind} is in no backup: {listed}"
+        if len(names) == 1
+        else f"{len(names)} {kind}s are in no backup: {listed}"
+    )
