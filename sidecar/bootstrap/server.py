@@ -90,6 +90,7 @@ async def serving(
         await sidecar.scheduler.load()
         await sidecar.overview.refresh()
         telemetry.register(_state(sidecar))
+        await stack.enter_async_context(_notices(sidecar))  # nothing may come between the listener and the scheduler
         certificate = _certificate(settings)
         listener = await stack.enter_async_context(
             listening(
@@ -99,7 +100,6 @@ async def serving(
         listener = replace(listener, url=listener.url + settings.base_path)
         if certificate is not None:
             await stack.enter_async_context(renewing(certificate).running())
-        await stack.enter_async_context(_notices(sidecar))
         await stack.enter_async_context(sidecar.leadership.running())
         stack.push_async_callback(sidecar.jobs.stop)
         await stack.enter_async_context(sidecar.overview.task.running())

@@ -70,11 +70,13 @@ def test_a_backup_that_is_damaged_before_its_success_is_said_never_was_one(
 ) -> None:
     receiver.answers = [503] * 1000
     made = served.back_up()
+    wait_for(lambda: len(receiver.answers) < 1000)  # it was tried
     data = served.directory / made["filename"]
     data.write_bytes(data.read_bytes().replace(b"pupil 7", b"pupil 8", 1))
     receiver.answers = []
     wait_for(lambda: "/fail" in heard(receiver, "/ping/main-s3cret"), lambda: receiver.received)
     assert "" not in heard(receiver, "/ping/main-s3cret")
+    assert served.get(f"{BACKUPS}/health").status == 200  # which looks at everything
     assert served.metrics()['notification_failures_total{channel="heartbeat"}'] >= 1
 
 
