@@ -236,6 +236,54 @@ class JobNotFound(SidecarError):
     cure = "`GET /api/admin/jobs` lists those that there are."
 
 
+# -- copies elsewhere --------------------------------------------------------------------------------------------------
+
+
+class CopyNotFound(UsageError):
+    """No copy of this name is configured."""
+
+    code = "copy_not_found"
+    cure = "`sidecar copies status` lists the copies; each is a table [copies.NAME] of the configuration file."
+
+
+class CopyError(SidecarError):
+    """A place that holds copies of backups could not be read or written."""
+
+    code = "copy_failed"
+    cure = "Nothing is lost here. It is tried again; the message says what the other side answered."
+
+
+class CopyUnreachable(CopyError):
+    """The place that holds the copies does not answer."""
+
+    code = "copy_unreachable"
+    cure = "Check the network, the endpoint and the mount. The copies catch up by themselves when it answers again."
+
+
+class CopyRefused(CopyError):
+    """The place that holds the copies refused the credentials, or what they ask for."""
+
+    code = "copy_refused"
+    cure = "Check the credentials of the copy, what they allow on the bucket, and the clock of this machine."
+
+
+class CopyForeign(CopyError):
+    """The place belongs to another sidecar, or is not the one that it was: nothing was written there."""
+
+    code = "copy_foreign"
+    cure = (
+        "Give each sidecar a prefix of its own. If the other one is gone for good and this one takes its place, say "
+        "`sidecar copies adopt NAME`."
+    )
+
+
+class CopyDamaged(CopyError):
+    """What was read back from the place is not what was written."""
+
+    code = "copy_damaged"
+    cure = "It is sent again. If it happens often, look at the network and the other side's disks."
+
+
 # -- the backups -------------------------------------------------------------------------------------------------------
 
 

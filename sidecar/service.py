@@ -1,8 +1,8 @@
 """The use cases: what happens in which order when somebody asks for a backup, a verification, a clean-up or a restore."""
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,8 @@ from sidecar.archive.codec import Codec
 from sidecar.backup import make as backup
 from sidecar.config import Settings
 from sidecar.config.policies import policies
+from sidecar.copies import fetching
+from sidecar.copies.copies import Copies
 from sidecar.errors import BackupNotFound, Busy, SetNotFound, SidecarError, StorageError
 from sidecar.events import Listener, nobody
 from sidecar.model import BackupId, BackupSet, Manifest, StoredBackup, Trigger, Verdict
@@ -69,6 +71,7 @@ class Service:
         self.policies = policies(settings, datetime.now(UTC))
         self.keeping = Keeping(self.catalog, self.policies)
         self.verification = Verification(self.catalog, codec)
+        self.copies = Copies(settings.copies, self.stores, self.catalog, settings.min_storage_bytes)
 
     def sets(self, asked: str) -> list[BackupSet]:
         """The sets that a name, `both` or `all` stands for. Raises SetNotFound."""
@@ -198,14 +201,27 @@ class Service:
             is_wanted=is_wanted,
         )
 
-    async def drill(self, set_name: str, listener: Listener = nobody) -> engine.Restored:
-        """Prove the newest valid backup of a set by restoring it into a scratch database, which is dropped again.
+    @asynccontextmanager
+    async def chosen(self, backup_id: str, copy: str | None, listener: Listener = nobody) -> AsyncIterator[str | Path]:
+        """What to restore or look at: a backup here by its id, or the path of one that was fetched from a copy."""
+        if copy is None:
+            yield backup_id
+        else:
+            async with entered(self.copies.borrowed(copy, backup_id, listener)) as path:
+                yield path
+
+    async def drill(self, set_name: str, listener: Listener = nobody, copy: str | None = None) -> engine.Restored:
+        """Prove the newest valid backup of a set, here or in a copy, by restoring it into a scratch database.
 
         Raises BackupNotFound where there is none, Busy while another drill is under way, IdentityRequired, and what a restore
         raises.
         """
-        newest = await in_thread(self.newest_to_rehearse, set_name)
-        order = await in_thread(self.restore_order, str(newest.id), target_db=None, collections=None)
+        newest = await in_thread(self.newest_to_rehearse, set_name, copy)
+        async with self.chosen(str(newest.id), copy, listener) as chosen:
+            return await self._drilled(newest, chosen, listener)
+
+    async def _drilled(self, newest: StoredBackup, chosen: str | Path, listener: Listener) -> engine.Restored:
+        order = await in_thread(self.restore_order, chosen, target_db=None, collections=None)
         async with entered(self._drilling(f"drill of {newest.id}")):
             owner, began = await in_thread(self._owner), time.monotonic()
             proven = await drill.drill(replace(order, listener=listener), owner, self.settings.drill_db)
@@ -214,11 +230,15 @@ class Service:
                 await in_thread(estimate.note_measure, self.settings.backup_dir, newest.manifest, seconds)
         return proven
 
-    def newest_to_rehearse(self, set_name: str) -> StoredBackup:
+    def newest_to_rehearse(self, set_name: str, copy: str | None = None) -> StoredBackup:
         """Raises BackupNotFound, and IdentityRequired where no key opens it."""
-        usable = self.catalog.in_order_of_choice(set_name, datetime.now(UTC))
+        now = datetime.now(UTC)
+        if copy is None:
+            usable, where = self.catalog.in_order_of_choice(set_name, now), ""
+        else:
+            usable, where = self.copies.mirror(copy, set_name).in_order_of_choice(now), f" in the copy {copy}"
         if not usable:
-            raise BackupNotFound(f"the set {set_name} has no valid backup that is dated before now")
+            raise BackupNotFound(f"the set {set_name} has no valid backup{where} that is dated before now")
         require_open(usable[0])
         return usable[0]
 
@@ -235,6 +255,7 @@ class Service:
         """Remove what killed runs left in the directory: where another sidecar leads, the next run here may be far off."""
         with suppress(StorageError):
             spill.sweep(self.settings.backup_dir)
+        fetching.sweep(self.settings.backup_dir)
         for name, store in self.stores.items():
             try:
                 with store.locked("sweeping"):

@@ -18,6 +18,7 @@ PANELS = {
     "Make and keep": ("backup", "prune", "delete", "pin", "unpin", "confirm"),
     "Look": ("list", "show", "status", "runs", "verify", "diff", "history", "checksums", "ledger", "extract"),
     "Bring back": ("restore", "drill"),
+    "Elsewhere": ("copies",),
     "Serve": ("serve", "jobs", "schedule", "healthcheck", "alert-test", "notify"),
     "About": ("config", "key", "completion", "demo", "version"),
 }

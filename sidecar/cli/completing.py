@@ -14,6 +14,14 @@ def sets(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def copies(incomplete: str) -> list[str]:
+    try:
+        names = config.load(os.environ).copies
+    except errors.SidecarError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def ids(incomplete: str) -> list[str]:
     """The newest first."""
     try:

@@ -7,7 +7,8 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands, completing, exits
-from sidecar.cli.running import Json, run
+from sidecar.cli.fetched import fetched
+from sidecar.cli.running import FromCopy, Json, run
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.differences import differences
 from sidecar.inspect import compare
@@ -23,19 +24,25 @@ def diff(
         str | None, typer.Argument(metavar="B", help="The newer backup.", autocompletion=completing.ids)
     ] = None,
     *,
+    from_copy: FromCopy = None,
     live: Annotated[bool, typer.Option("--live", help="Compare with what the database holds now.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show which documents were added, removed or changed between two backups, or since one. Exit code 1 if any."""
+    """Show which documents were added, removed or changed between two backups, or since one. Exit code 1 if any.
+
+    `--from` is where A is fetched from.
+    """
     if (right is None) == (not live):
         raise errors.UsageError("expected a second backup id or --live")
 
     async def use(service: Service) -> int:
-        before, directory = service.locate(left), service.settings.backup_dir
-        if right is None:
-            found = await compare.compare_live(before, service.database, service.codec, directory)
-        else:
-            found = compare.compare_backups(before, service.locate(right), service.codec, directory)
+        directory = service.settings.backup_dir
+        async with fetched(service, left, from_copy) as chosen:
+            before = service.locate(chosen)
+            if right is None:
+                found = await compare.compare_live(before, service.database, service.codec, directory)
+            else:
+                found = compare.compare_backups(before, service.locate(right), service.codec, directory)
         if as_json:
             console.say_json({name: asdict(one) for name, one in found.items()})
         else:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sidecar import errors
 from sidecar.cli import commands, exits
-from sidecar.cli.running import Json, SetName, run
+from sidecar.cli.running import FromCopy, Json, SetName, run
 from sidecar.cli.terminal import console, restores
 from sidecar.cli.terminal.progress import progress
 from sidecar.service import Service
@@ -14,12 +14,12 @@ app = commands.app()
 
 
 @app.command()
-def drill(set_name: SetName = "all", *, as_json: Json = False) -> None:
+def drill(set_name: SetName = "all", *, from_copy: FromCopy = None, as_json: Json = False) -> None:
     """Rehearse a restore: the newest valid backup into a scratch database, compared, and dropped again."""
 
     async def use(service: Service) -> int:
         await service.sweep_drills()
-        proven = [await _drill_one(service, one.name) for one in service.sets(set_name)]
+        proven = [await _drill_one(service, one.name, from_copy) for one in service.sets(set_name)]
         bodies = {str(one["set"]): one["body"] for one in proven}
         console.say_json(bodies) if as_json else restores.drills(bodies)
         return max(int(one["exit"]) for one in proven)
@@ -27,12 +27,12 @@ def drill(set_name: SetName = "all", *, as_json: Json = False) -> None:
     run(use, interrupted="the drill proved nothing; what it left on the server, if anything, the next drill drops")
 
 
-async def _drill_one(service: Service, name: str) -> dict[str, Any]:
+async def _drill_one(service: Service, name: str, copy: str | None) -> dict[str, Any]:
     """One set; its failure does not keep the others from being proven."""
     began = time.monotonic()
     try:
         with progress() as listener:
-            proven = await service.drill(name, listener)
+            proven = await service.drill(name, listener, copy)
     except errors.SidecarError as error:
         console.complain(error)
         failed = {"success": False, "message": str(error), "code": error.code}

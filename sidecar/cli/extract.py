@@ -12,7 +12,8 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands
-from sidecar.cli.running import Id, run
+from sidecar.cli.fetched import fetched
+from sidecar.cli.running import FromCopy, Id, run
 from sidecar.cli.terminal import console
 from sidecar.inspect import extract as extracting
 from sidecar.service import Service
@@ -25,6 +26,7 @@ def extract(  # noqa: PLR0913 - one parameter per documented option
     backup_id: Id,
     collection: Annotated[str, typer.Option("--collection", "-c")],
     *,
+    from_copy: FromCopy = None,
     relaxed: Annotated[
         bool, typer.Option(help="Relaxed Extended JSON: for reading; the width of integers is lost.")
     ] = False,
@@ -37,9 +39,12 @@ def extract(  # noqa: PLR0913 - one parameter per documented option
     """Write one collection of a backup for mongoimport, jq or pandas."""
 
     async def use(service: Service) -> None:
-        store, found = service.locate(backup_id)
-        with _file(output, overwrite=overwrite) if output else _stdout() as out:
-            escaped = extracting.extract(store, found, service.codec, collection, out, relaxed=relaxed, as_lines=lines)
+        async with fetched(service, backup_id, from_copy) as chosen:
+            store, found = service.locate(chosen)
+            with _file(output, overwrite=overwrite) if output else _stdout() as out:
+                escaped = extracting.extract(
+                    store, found, service.codec, collection, out, relaxed=relaxed, as_lines=lines
+                )
         if escaped:
             console.remark(f"{escaped} documents are written as $bson: only `sidecar restore` reads them", "yellow")
 

@@ -10,7 +10,8 @@ import typer
 from sidecar import errors
 from sidecar.archive.criteria import listed
 from sidecar.cli import commands, exits
-from sidecar.cli.running import IdOrNone, Json, run
+from sidecar.cli.fetched import fetched
+from sidecar.cli.running import FromCopy, IdOrNone, Json, run
 from sidecar.cli.terminal import console, restores
 from sidecar.cli.terminal.progress import progress
 from sidecar.restore.restore import Chosen, Order, choose
@@ -24,6 +25,7 @@ app = commands.app()
 def restore(  # noqa: PLR0913 - one parameter per documented option
     backup_id: IdOrNone = None,
     *,
+    from_copy: FromCopy = None,
     backup_file: Annotated[Path | None, typer.Option(help="A data file, with its metadata beside it.")] = None,
     target_db: Annotated[str | None, typer.Option(help="Restore into this database instead of DB_NAME.")] = None,
     collections: Annotated[
@@ -50,10 +52,16 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
     chosen = backup_file or backup_id
     if chosen is None or (backup_file and backup_id):
         raise errors.UsageError("expected either a backup id or --backup-file")
+    if from_copy is not None and backup_id is None:
+        raise errors.UsageError("--from: expected a backup id")
 
     async def use(service: Service) -> int:
+        async with fetched(service, chosen, from_copy) as found:
+            return await work(service, found)
+
+    async def work(service: Service, found: str | Path) -> int:
         names = None if collections is None else [name.strip() for name in collections.split(",")]
-        order = service.restore_order(chosen, target_db=target_db, collections=names, force=force)
+        order = service.restore_order(found, target_db=target_db, collections=names, force=force)
         order = replace(order, with_indexes=not no_indexes, ids=None if ids is None else tuple(listed(ids)))
         is_asked = not dry_run and not yes and sys.stdin.isatty()  # who is asked sees the whole plan first
         verified = None if dry_run or is_asked or order.ids else await choose(order)

@@ -31,6 +31,10 @@ SetName = Annotated[
     ),
 ]
 _ID = typer.Argument(metavar="ID", help="A backup, as `sidecar list` names it.", autocompletion=completing.ids)
+FromCopy = Annotated[
+    str | None,
+    typer.Option("--from", metavar="COPY", help="Fetch it from this copy first.", autocompletion=completing.copies),
+]
 Id = Annotated[str, _ID]
 IdOrNone = Annotated[str | None, _ID]
 

@@ -6,11 +6,13 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands, exits
-from sidecar.cli.running import IdOrNone, Json, run
+from sidecar.cli.fetched import fetched
+from sidecar.cli.running import FromCopy, IdOrNone, Json, run
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.progress import progress
 from sidecar.model import StoredBackup
 from sidecar.service import Service
+from sidecar.store.verify import verify_deep
 
 app = commands.app()
 
@@ -19,6 +21,7 @@ app = commands.app()
 def verify(
     backup_id: IdOrNone = None,
     *,
+    from_copy: FromCopy = None,
     every: Annotated[bool, typer.Option("--all", help="Verify every stored backup.")] = False,
     deep: Annotated[bool, typer.Option(help="Also decode every document and compare counts and fingerprints.")] = False,
     as_json: Json = False,
@@ -27,7 +30,12 @@ def verify(
     if (backup_id is None) == (not every):
         raise errors.UsageError("expected either a backup id or --all")
 
+    if from_copy is not None and backup_id is None:
+        raise errors.UsageError("--from: expected a backup id")
+
     async def use(service: Service) -> int:
+        if from_copy is not None and backup_id is not None:
+            return await _verify_there(service, backup_id, from_copy, deep=deep, as_json=as_json)
         chosen = (
             [service.catalog.find(backup_id)]
             if backup_id
@@ -44,6 +52,22 @@ def verify(
         return exits.OK if all(body["is_valid"] for body in bodies) else exits.FAILED
 
     run(use)
+
+
+async def _verify_there(service: Service, backup_id: str, copy: str, *, deep: bool, as_json: bool) -> int:
+    """The stored bytes are read there; the content is looked at here."""
+    if deep:
+        async with fetched(service, backup_id, copy) as path:
+            store, found = service.locate(path)
+            with progress() as listener:
+                verdict = verify_deep(store, found, service.codec, listener)
+    else:
+        there, found = service.copies.set_of(copy, backup_id)
+        with progress() as listener:
+            verdict = there.prove(there.find(found), listener).backup.verdict
+    body = {"backup_id": backup_id, "is_valid": verdict.is_valid, "message": verdict.message}
+    console.say_json(body) if as_json else console.say(f"{backup_id}: {verdict.message}")
+    return exits.OK if verdict.is_valid else exits.INVALID
 
 
 async def _verified(service: Service, one: StoredBackup, *, deep: bool, is_alone: bool) -> dict[str, Any]:

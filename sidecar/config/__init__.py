@@ -1,13 +1,16 @@
 """The configuration: frozen settings, the table that describes them, and the one loader that reports every problem at once."""
 
+from sidecar.config.copies import copy_reference_table
 from sidecar.config.loader import describe, likely_mistakes, load, reference_table, warnings
 from sidecar.config.set_keys import set_reference_table
-from sidecar.config.settings import Secret, Settings, Share
+from sidecar.config.settings import Copy, Secret, Settings, Share
 
 __all__ = [
+    "Copy",
     "Secret",
     "Settings",
     "Share",
+    "copy_reference_table",
     "describe",
     "likely_mistakes",
     "load",

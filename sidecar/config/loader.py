@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sidecar.archive.choose import codec_in_use
-from sidecar.config import near, sets
+from sidecar.config import copies, near, sets
 from sidecar.config.settings import Secret, Settings, hosts_of, without_credentials
 from sidecar.config.table import CONFIG_VARIABLE, PREFIX, SETTINGS, Setting
 from sidecar.errors import ConfigError
@@ -29,10 +29,19 @@ def load(environ: Mapping[str, str]) -> Settings:
     reading.mail(values)
     good = {key: value for key, value in values.items() if value is not _BROKEN}
     found = sets.build(_defaults() | good, reading.tables, environ, reading.problems)
+    backup_dir = good.get("backup_dir", Path("backups"))
+    elsewhere = copies.build(
+        reading.copies, copies.Surroundings(tuple(found), backup_dir, reading.secret, reading.problems)
+    )
     if reading.problems:
         raise ConfigError(reading.problems)
     heartbeats = sets.heartbeats(found, values["heartbeat_url"], reading.tables)
-    settings = Settings(**values, sets=MappingProxyType(found), heartbeats=MappingProxyType(heartbeats))
+    settings = Settings(
+        **values,
+        sets=MappingProxyType(found),
+        heartbeats=MappingProxyType(heartbeats),
+        copies=MappingProxyType(elsewhere),
+    )
     if settings.restore_on_empty and (sealed := settings.unreadable_sets):
         raise ConfigError([f"SIDECAR_RESTORE_ON_EMPTY: {_needs_identity(sealed)}"])
     return settings
@@ -80,6 +89,13 @@ def describe(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
         facts = [f for f in dataclasses.fields(one) if f.name != "name"]
         rows += [(f"sets.{one.name}.{f.name}", _plain(getattr(one, f.name)), source) for f in facts]
         rows.append((f"sets.{one.name}.heartbeat_url", "***" if one.name in settings.heartbeats else "–", source))
+    for copy in settings.copies.values():
+        facts = [f for f in dataclasses.fields(copy) if f.name != "name"]
+        values = [(f.name, getattr(copy, f.name)) for f in facts]
+        rows += [
+            (f"copies.{copy.name}.{name}", "***" if isinstance(value, Secret) else _plain(value), "file")
+            for name, value in values
+        ]
     return rows
 
 
@@ -128,10 +144,15 @@ class _Reading:
         self.problems: list[str] = []
         self._environ = environ
         self._file = self._read_file()
-        tables = self._file.pop("sets", {})
-        self.tables: Mapping[str, Any] = tables if isinstance(tables, dict) else {}
-        if not isinstance(tables, dict):
-            self.problems.append("sets: expected tables [sets.NAME]")
+        self.tables = self._tables("sets")
+        self.copies = self._tables("copies")
+
+    def _tables(self, key: str) -> Mapping[str, Any]:
+        found = self._file.pop(key, {})
+        if isinstance(found, dict):
+            return found
+        self.problems.append(f"{key}: expected tables [{key}.NAME]")
+        return {}
 
     def _read_file(self) -> dict[str, Any]:
         path = self._environ.get(CONFIG_VARIABLE)
@@ -149,6 +170,23 @@ class _Reading:
         except RecursionError:
             self.problems.append(f"{CONFIG_VARIABLE}: {path} is nested too deeply")
         return {}
+
+    def secret(self, variable: str) -> str | None:
+        """Of no setting of the table: a variable, or the file that NAME_FILE names. What is wrong becomes a problem."""
+        in_file = f"{variable}_FILE"
+        if variable in self._environ and in_file in self._environ:
+            self.problems.append(f"{variable}: expected only one of {variable} and {in_file}")
+            return None
+        try:
+            text = (
+                _secret_text(Path(self._environ[in_file])) if in_file in self._environ else self._environ.get(variable)
+            )
+        except ValueError as error:
+            self.problems.append(f"{variable}: expected {error}")
+            return None
+        if text is not None and not text.strip():
+            self.problems.append(f"{variable}: expected a value, not an empty one")
+        return text.strip() if text else None
 
     def source(self, setting: Setting) -> str:
         if setting.variable in self._environ:
@@ -204,9 +242,11 @@ class _Reading:
             if key not in keys
         ]
 
-    @staticmethod
-    def known_variables() -> Iterator[str]:
+    def known_variables(self) -> Iterator[str]:
         yield CONFIG_VARIABLE
+        for name in self.copies:
+            for variable in copies.variables_of(name):
+                yield from (variable, f"{variable}_FILE")
         for setting in SETTINGS:
             yield setting.variable
             if setting.file_variable:

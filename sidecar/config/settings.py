@@ -47,6 +47,28 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A place elsewhere that holds copies of backups, `[copies.NAME]`."""
+
+    name: str
+    url: str  # s3://, gs://, az:// or file://, without a slash at its end
+    sets: tuple[str, ...]
+    limit: int | None = None  # None: as the set has it
+    retention_days: int | None = None
+    max_age_hours: float
+    max_mb_s: float | None = None
+    verify_slice: Share  # of what is there, read again every day
+    write_only: bool = False
+    object_lock_days: int | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    path_style: bool = False
+    ca_file: Path | None = None
+    access_key_id: Secret | None = None
+    secret_access_key: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be set; made by `load` only."""
 
@@ -109,6 +131,7 @@ class Settings:
     log_level: str
     sets: Mapping[str, BackupSet]
     heartbeats: Mapping[str, Secret]  # addresses by set
+    copies: Mapping[str, Copy]
 
     @property
     def min_storage_bytes(self) -> int:
@@ -120,6 +143,8 @@ class Settings:
         found = [one.reveal() for one in (*alone, *self.heartbeats.values()) if one]
         found += self.identity_file.reveal().splitlines() if self.identity_file else []
         found += self.signing_key_file.reveal().splitlines()[1:-1] if self.signing_key_file else []
+        for one in self.copies.values():
+            found += [secret.reveal() for secret in (one.access_key_id, one.secret_access_key) if secret]
         password = re.match(r"mongodb(?:\+srv)?://[^:/?@]*:([^/?@]+)@", self.mongo_url.reveal())
         return [*found, password[1], unquote_plus(password[1])] if password else found
 

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     PRUNE = "prune"
     RESTORE = "restore"
     DRILL = "drill"
+    COPY = "copy"
 
 
 class Outcome(StrEnum):

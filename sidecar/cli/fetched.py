@@ -1,0 +1,20 @@
+"""A backup that a command is given: one here, or one that is fetched from a copy for as long as the command needs it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from sidecar.cli.terminal.progress import progress
+from sidecar.service import Service
+
+
+@asynccontextmanager
+async def fetched(service: Service, chosen: str | Path, copy: str | None) -> AsyncIterator[str | Path]:
+    """What the service finds it by."""
+    if copy is None or isinstance(chosen, Path):
+        yield chosen
+        return
+    async with AsyncExitStack() as stack:
+        with progress() as listener:
+            path = await stack.enter_async_context(service.chosen(chosen, copy, listener))
+        yield path

@@ -1,0 +1,157 @@
+"""All copies of one backup directory, by name."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from sidecar.config import Copy
+from sidecar.copies import fetching, owner
+from sidecar.copies.directory import Directory
+from sidecar.copies.elsewhere import Elsewhere
+from sidecar.copies.memory import Contact, Held, Memory
+from sidecar.copies.mirror import Mirror
+from sidecar.copies.place import Place
+from sidecar.copies.sending import clear, send
+from sidecar.errors import BackupInvalid, BackupNotFound, CopyForeign, CopyNotFound
+from sidecar.events import Listener
+from sidecar.model import BackupId, StoredBackup
+from sidecar.runtime.pace import Pace, paced
+from sidecar.store.catalog import Catalog
+from sidecar.store.local import LocalStore
+from sidecar.store.volume import volume
+
+PIN_DAYS: Final = 7  # so long a backup that somebody fetched stays, whatever the retention rules here say
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of one copy of one set, without asking it."""
+
+    copy: Copy
+    set_name: str
+    contact: Contact | None
+    held: tuple[Held, ...]
+    restorable: tuple[StoredBackup, ...]  # newest first
+    lag: int
+
+
+class Copies:
+    """Methods block and raise CopyNotFound, CopyError and its kinds, BackupNotFound, Busy, StorageError."""
+
+    def __init__(
+        self, copies: Mapping[str, Copy], stores: Mapping[str, LocalStore], catalog: Catalog, minimum_bytes: int
+    ) -> None:
+        self.configured = copies
+        self._stores = stores
+        self._catalog = catalog
+        self._minimum_bytes = minimum_bytes
+        self._elsewhere: dict[tuple[str, str], Elsewhere] = {}
+
+    def copy(self, name: str) -> Copy:
+        """Raises CopyNotFound."""
+        if name not in self.configured:
+            known = ", ".join(self.configured) or "none is configured"
+            raise CopyNotFound(f"there is no copy {name!r}: expected {known}")
+        return self.configured[name]
+
+    def of(self, name: str, set_name: str) -> Elsewhere:
+        """Raises CopyNotFound, also where the set is not copied there."""
+        copy = self.copy(name)
+        if set_name not in copy.sets:
+            raise CopyNotFound(f"the copy {name} holds {', '.join(copy.sets)}, not the set {set_name}")
+        if (name, set_name) not in self._elsewhere:
+            store = self._stores[set_name]
+            self._elsewhere[name, set_name] = Elsewhere(copy, store, Memory(store.root), lambda: _place_of(copy))
+        return self._elsewhere[name, set_name]
+
+    def mirror(self, name: str, set_name: str) -> Mirror:
+        return Mirror(self.of(name, set_name), self._catalog, self._minimum_bytes)
+
+    def set_of(self, name: str, backup_id: str) -> tuple[Elsewhere, BackupId]:
+        """Where a backup of this id lies, if it lies there. Raises BackupNotFound."""
+        parsed = BackupId.parse(backup_id)
+        for set_name in self.copy(name).sets:
+            if parsed is not None and self._stores[set_name].set.prefix == parsed.prefix:
+                return self.of(name, set_name), parsed
+        raise BackupNotFound(f"there is no backup {backup_id!r} in the copy {name}")
+
+    def standing(self, name: str, set_name: str) -> Standing:
+        """By what is remembered: nothing is asked."""
+        there, mirror = self.of(name, set_name), self.mirror(name, set_name)
+        return Standing(
+            copy=there.copy,
+            set_name=set_name,
+            contact=there.memory.contact(name, set_name),
+            held=tuple(there.remembered()),
+            restorable=tuple(mirror.restorable()),
+            lag=mirror.lag(),
+        )
+
+    # -- single backups ------------------------------------------------------------------------------------------------
+
+    def push(self, name: str, backup: StoredBackup, listener: Listener) -> Held:
+        """Send one backup, whatever the rules there say of it, and prove it. Raises BackupInvalid for one that is not valid."""
+        there = self.of(name, backup.set_name)
+        if not backup.verdict.is_valid:
+            raise BackupInvalid(f"{backup.id} is not sent: {backup.verdict.message}")
+        with there.locked(f"push of {backup.id}") as lock, there.noted():
+            there.claim()
+            clear(there, lock)
+            return send(there, lock, backup, paced(listener, Pace(there.copy.max_mb_s)))
+
+    def pull(self, name: str, backup_id: str, listener: Listener) -> bool:
+        """Make a backup there one of this directory, pinned for a week; whether it was not here already."""
+        there, parsed = self.set_of(name, backup_id)
+        with there.noted(writes=False):
+            held = there.find(parsed)
+            with there.store.locked(f"pull of {parsed}") as lock:
+                listener = paced(listener, Pace(there.copy.max_mb_s))
+                is_new = fetching.bring_home(there, lock, held, listener, self._minimum_bytes)
+                if is_new:
+                    there.store.pin(lock, parsed, datetime.now(UTC) + timedelta(days=PIN_DAYS))
+        return is_new
+
+    @contextmanager
+    def borrowed(self, name: str, backup_id: str, listener: Listener) -> Iterator[Path]:
+        """A backup there as a file here, while in `with`: the path of its data, with its metadata beside it."""
+        there, parsed = self.set_of(name, backup_id)
+        held = there.find(parsed)
+        listener = paced(listener, Pace(there.copy.max_mb_s))
+        with fetching.borrowed(there, held, listener, self._minimum_bytes) as path:
+            yield path
+
+    # -- the whole -----------------------------------------------------------------------------------------------------
+
+    def adopt(self, name: str) -> owner.Owner | None:
+        """Write there from now on, in place of whoever did, who is returned."""
+        copy = self.copy(name)
+        before = None
+        for number, set_name in enumerate(copy.sets):
+            there = self.of(name, set_name)
+            us = owner.id_of(volume(there.store.root))
+            if number == 0:
+                before = owner.adopt(there.place, us)
+            with there.noted():
+                owner.require_ours(there.place, us)
+        return before
+
+    def owner_of(self, name: str) -> tuple[owner.Owner | None, bool]:
+        """Who writes there, and whether that is this directory."""
+        there = self.of(name, self.copy(name).sets[0])
+        try:
+            found = owner.read_owner(there.place)
+        except CopyForeign:
+            return None, False
+        return found, found is not None and found.owner == volume(there.store.root).id
+
+
+def _place_of(copy: Copy) -> Place:
+    if copy.url.startswith("file://"):
+        return Directory(Path(unquote(urlsplit(copy.url).path)))
+    from sidecar.copies.objects import Objects  # noqa: PLC0415 - its library is large, and not everybody has a bucket
+
+    return Objects(copy)

@@ -1,0 +1,145 @@
+"""A copy in a second directory: a disk, a NAS, another mount. Written as the backups are: durable before visible."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sidecar.copies.place import Item
+from sidecar.errors import CopyError, CopyRefused, CopyUnreachable, StorageError
+from sidecar.model import BackupId
+from sidecar.store.durable import (
+    TEMPORARY,
+    as_identity,
+    create,
+    make_private,
+    move,
+    publish,
+    remove,
+    sync_directory,
+    temporary_of,
+    to_disk,
+)
+from sidecar.store.files import opened
+
+_BLOCK_BYTES = 1 << 20
+_NEW = ".new"
+
+
+def is_left_over(name: str, prefix: str) -> bool:
+    """Whether a hidden name is one under which we write a backup of this prefix: what others put there stays."""
+    found = BackupId.of_file(name.lstrip(".").removesuffix(TEMPORARY).removesuffix(_NEW))
+    return name.endswith((TEMPORARY, _NEW)) and found is not None and found.prefix == prefix
+
+
+def _require_size(written: int, size: int, name: str) -> None:
+    if written != size:
+        raise CopyError(f"{name}: {written} bytes were written, {size} expected")
+
+
+class Directory:
+    """A directory that somebody else has mounted: it is never made, only what lies below it."""
+
+    is_versioned = False
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.url = f"file://{root}"
+
+    def items(self) -> list[Item]:
+        with self._translated("listing"):
+            self._require_root()
+            return list(self._below(self.root, ""))
+
+    def _below(self, directory: Path, above: str) -> Iterator[Item]:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                    yield from self._below(directory / entry.name, f"{above}{entry.name}/")
+                elif entry.is_file(follow_symlinks=False) and not entry.name.startswith("."):
+                    status = entry.stat(follow_symlinks=False)
+                    yield Item(above + entry.name, status.st_size, str(as_identity(status)))
+
+    def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
+        with self._translated(f"reading {name}"), opened(self.root / name) as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # from the disk, where the kernel lets us
+            file.seek(offset)
+            while block := file.read(_BLOCK_BYTES):
+                yield block
+
+    def put(self, name: str, size: int, blocks: Iterable[bytes]) -> None:
+        path = self._path_for(name)
+        temporary = temporary_of(path)
+        try:
+            with self._translated(f"writing {name}"):
+                remove(temporary)
+                with create(temporary) as file:
+                    for block in blocks:
+                        file.write(block)
+                    _require_size(file.tell(), size, name)
+                    to_disk(file)
+                move(temporary, path)
+        except BaseException:  # whatever ended it, nothing half-written stays
+            with suppress(StorageError):
+                remove(temporary)
+            raise
+
+    def create(self, name: str, content: bytes) -> bool:
+        path = self._path_for(name)
+        beside = path.with_name(f".{path.name}{_NEW}")
+        with self._translated(f"writing {name}"):
+            publish(beside, content)
+            try:
+                os.link(beside, path)
+            except FileExistsError:
+                return False
+            except OSError:  # a file system without hard links: there is one writer, which the owner's file sees to
+                if path.exists():
+                    return False
+                move(beside, path)
+            finally:
+                remove(beside)
+            sync_directory(path.parent)
+        return True
+
+    def delete(self, name: str) -> None:
+        with self._translated(f"deleting {name}"):
+            self._require_root()
+            path = self.root / name
+            remove(path)
+            if path.parent.is_dir():
+                sync_directory(path.parent)
+
+    def locked_until(self, name: str) -> None:
+        del name
+
+    def sweep(self, prefix: str) -> None:
+        with self._translated("sweeping"):
+            self._require_root()
+            for path in [*self.root.glob(".*"), *self.root.glob("*/.*")]:
+                if is_left_over(path.name, prefix):
+                    remove(path)
+
+    # -- the directory -------------------------------------------------------------------------------------------------
+
+    def _path_for(self, name: str) -> Path:
+        path = self.root / name
+        with self._translated(f"writing {name}"):
+            self._require_root()
+            make_private(self.root, path.parent)
+        return path
+
+    def _require_root(self) -> None:
+        if not self.root.is_dir():
+            raise CopyUnreachable(f"{self.root} is not there: mount it, or make it")
+
+    @contextmanager
+    def _translated(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError as error:
+            raise CopyRefused(f"{action} in {self.root}: {error.strerror}") from error
+        except OSError as error:
+            raise CopyError(f"{action} in {self.root}: {error.strerror or error}") from error
+        except StorageError as error:
+            raise CopyError(str(error)) from error

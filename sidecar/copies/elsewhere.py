@@ -1,0 +1,253 @@
+"""One copy of one set: what lies there, and what of it was read back."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import structlog
+
+from sidecar.config import Copy
+from sidecar.copies import owner
+from sidecar.copies.memory import Contact, Held, Memory, parsed
+from sidecar.copies.place import Item, Place
+from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged, CopyError, SidecarError
+from sidecar.events import Listener, Progressed, nobody
+from sidecar.model import NOT_READ, BackupId, BackupState, Form, Manifest, StoredBackup, Verdict
+from sidecar.store.local import LocalStore
+from sidecar.store.lock import Lock
+from sidecar.store.volume import volume
+
+METADATA_BYTES = 1 << 24
+READ_BACK = Verdict(BackupState.VALID, "Read back there, as it was written")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Which of a backup's files lie there."""
+
+    id: BackupId
+    metadata: Item | None
+    data: dict[Form, Item]
+
+    @property
+    def identity(self) -> str:
+        found = [self.metadata, *self.data.values()]
+        return " | ".join(f"{one.name} {one.size} {one.tag}" for one in found if one)
+
+
+class Elsewhere:
+    """Methods block and raise CopyError and its kinds."""
+
+    def __init__(self, copy: Copy, store: LocalStore, memory: Memory, place: Callable[[], Place]) -> None:
+        self.copy = copy
+        self.store = store
+        self.set = store.set
+        self.memory = memory
+        self._make_place = place
+        self._place: Place | None = None
+
+    @property
+    def place(self) -> Place:
+        """Opened when it is first needed."""
+        if self._place is None:
+            self._place = self._make_place()
+        return self._place
+
+    def path_of(self, name: str) -> str:
+        """The name there of a file of the set: the same below the prefix as below BACKUP_DIR."""
+        return str(self.set.directory / name)
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def look(self) -> list[Held]:
+        """What lies there, newest first. What is not what it was when it was read back is NOT_READ."""
+        known = self.memory.held(self.copy.name, self.set.name)
+        found = [self._held(files, known.get(files.id)) for files in self._listed()]
+        self.memory.forget(self.copy.name, known.keys() - {one.backup.id for one in found})
+        self.memory.keep(self.copy.name, [one for one in found if known.get(one.backup.id) != one])
+        return found
+
+    def remembered(self) -> list[Held]:
+        """The same, as it was last seen, without asking."""
+        return list(self.memory.held(self.copy.name, self.set.name).values())
+
+    def find(self, backup_id: BackupId) -> Held:
+        """Raises BackupNotFound."""
+        for one in self.look():
+            if one.backup.id == backup_id:
+                return one
+        raise BackupNotFound(f"there is no backup {backup_id} in {self.copy.url}")
+
+    def _listed(self) -> list[Files]:
+        found: dict[BackupId, Files] = {}
+        for item in self.place.items():
+            name = item.name.rpartition("/")[2]
+            backup_id = BackupId.of_file(name)
+            if backup_id is None or backup_id.prefix != self.set.prefix or item.name != self.path_of(name):
+                continue
+            files = found.setdefault(backup_id, Files(backup_id, None, {}))
+            if name == backup_id.metadata_name:
+                found[backup_id] = replace(files, metadata=item)
+            else:
+                files.data[Form(name.removeprefix(str(backup_id)))] = item
+        return [found[one] for one in sorted(found, reverse=True)]
+
+    def _held(self, files: Files, known: Held | None) -> Held:
+        if known is not None and known.identity == files.identity:
+            return known
+        metadata = self._metadata(files.id) if files.metadata and not self.copy.write_only else None
+        manifest = parsed(metadata, files.id, self.set.name)
+        form = manifest.form if isinstance(manifest, Manifest) else next(iter(files.data), Form.PLAIN)
+        verdict, at = self._first_look(files, manifest)
+        backup = StoredBackup(
+            id=files.id,
+            set_name=self.set.name,
+            manifest=manifest if isinstance(manifest, Manifest) else None,
+            size_bytes=files.data[form].size if form in files.data else 0,
+            verdict=verdict,
+            verified_at=at,
+            form=form,
+        )
+        return Held(backup=backup, identity=files.identity, metadata=metadata)
+
+    def _first_look(self, files: Files, manifest: Manifest | BackupInvalid | None) -> tuple[Verdict, datetime | None]:
+        """What can be said without reading the data."""
+        now = datetime.now(UTC)
+        if files.metadata is None:
+            return Verdict(BackupState.ORPHAN, "Metadata missing there"), None
+        if isinstance(manifest, BackupInvalid):
+            return Verdict(BackupState.INVALID, str(manifest)), now
+        if manifest is None:
+            return NOT_READ, None
+        data = files.data.get(manifest.form)
+        if data is None:
+            return Verdict(BackupState.MISSING, "Data missing there"), now
+        if data.size != manifest.file_size_bytes:
+            said = f"the data has {data.size} bytes there, the metadata says {manifest.file_size_bytes}"
+            return Verdict(BackupState.INVALID, said), now
+        return NOT_READ, None
+
+    def _metadata(self, backup_id: BackupId) -> bytes | None:
+        with suppress(BackupNotFound):
+            return self.read_small(self.path_of(backup_id.metadata_name))
+        return None
+
+    def read_small(self, name: str) -> bytes:
+        content = b""
+        for block in self.place.read(name):
+            content += block
+            if len(content) > METADATA_BYTES:
+                raise CopyDamaged(f"{name} in {self.copy.url}: more than {METADATA_BYTES >> 20} MB of metadata")
+        return content
+
+    # -- proving -------------------------------------------------------------------------------------------------------
+
+    def prove(self, held: Held, listener: Listener = nobody) -> Held:
+        """Read a backup there from its first byte to its last, and remember what was found."""
+        manifest, form = held.backup.manifest, held.backup.form
+        if manifest is None:
+            return held
+        try:
+            found = self.hashed(held.backup.id, form, listener)
+            metadata = self.read_small(self.path_of(held.backup.id.metadata_name))
+            verdict = _judged(manifest, found, is_same=metadata == held.metadata)
+        except BackupNotFound as error:
+            verdict = Verdict(BackupState.MISSING, str(error))
+        backup = replace(held.backup, verdict=verdict, verified_at=datetime.now(UTC))
+        locked = self._locked_until(held.backup.id, form) if self.copy.object_lock_days else None
+        proven = replace(held, backup=backup, locked_until=locked)
+        self.memory.keep(self.copy.name, [proven])
+        if not verdict.is_valid:
+            log.error("copy.damaged", copy=self.copy.name, backup_id=str(backup.id), reason=verdict.message)
+        return proven
+
+    def hashed(self, backup_id: BackupId, form: Form, listener: Listener) -> str:
+        """The SHA-256 of what lies there: no tag and no checksum of the other side's tells that."""
+        digest, size = hashlib.sha256(), 0
+        for block in self.place.read(self.path_of(backup_id.data_name_in(form))):
+            digest.update(block)
+            size += len(block)
+            listener(Progressed("read back", "", 0, size, 0))
+        return digest.hexdigest()
+
+    def remember_sent(self, backup: StoredBackup, metadata: bytes) -> Held:
+        """What was just sent and, where that is possible, read back: as it is listed now."""
+        if self.copy.write_only:
+            unread = replace(backup, verdict=NOT_READ, verified_at=None)
+            held = Held(backup=unread, identity="sent", is_sent=True, metadata=metadata)
+        else:
+            listed = next((files for files in self._listed() if files.id == backup.id), None)
+            if listed is None:
+                raise CopyDamaged(f"{backup.id} was sent to {self.copy.url} and is not listed there")
+            held = replace(self._held(listed, None), is_sent=True)
+            if held.backup.verdict == NOT_READ and held.metadata == metadata:
+                proven = replace(held.backup, verdict=READ_BACK, verified_at=datetime.now(UTC))
+                locked = self._locked_until(backup.id, backup.form) if self.copy.object_lock_days else None
+                held = replace(held, backup=proven, locked_until=locked)
+        self.memory.keep(self.copy.name, [held])
+        return held
+
+    def _locked_until(self, backup_id: BackupId, form: Form) -> datetime | None:
+        """Until when both of its files are."""
+        names = (backup_id.metadata_name, backup_id.data_name_in(form))
+        ends = [self.place.locked_until(self.path_of(name)) for name in names]
+        return min((end for end in ends if end), default=None) if all(ends) else None
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self, purpose: str) -> Iterator[Lock]:
+        """Be the only one of this directory who works on the set there. Raises Busy, StorageError."""
+        what = f"the copy {self.copy.name} of the set {self.set.name}"
+        with Lock(self.store.root, f".copy_{self.copy.name}_{self.set.name}", what, purpose) as lock:
+            yield lock
+
+    def claim(self) -> None:
+        """Be the one who writes there. Raises CopyForeign."""
+        contact = self.memory.contact(self.copy.name, self.set.name)
+        was_ours = contact is not None and contact.is_ours
+        owner.claim(self.place, self._us(), was_ours=was_ours, can_read=not self.copy.write_only)
+
+    def require_ours(self) -> None:
+        if not self.copy.write_only:
+            owner.require_ours(self.place, self._us())
+
+    def _us(self) -> str:
+        return owner.id_of(volume(self.store.root))
+
+    # -- remembering how it went ---------------------------------------------------------------------------------------
+
+    @contextmanager
+    def noted(self, *, writes: bool = True) -> Iterator[None]:
+        """Remember whether it answered, and what went wrong; who `writes` there without an error is its owner."""
+        try:
+            yield
+        except SidecarError as error:
+            if isinstance(error, CopyError):
+                self._note(error=str(error), code=error.code)
+            raise
+        now = datetime.now(UTC)
+        ours = {"is_ours": True} if writes else {}
+        self._note(answered_at=now, is_versioned=self.place.is_versioned, **ours)
+
+    def note_scrubbed(self) -> None:
+        self._note(scrubbed_at=datetime.now(UTC))
+
+    def _note(self, **found: object) -> None:
+        before = self.memory.contact(self.copy.name, self.set.name) or Contact(at=datetime.now(UTC))
+        cleared: dict[str, object] = {} if found.keys() == {"scrubbed_at"} else {"error": None, "code": None}
+        changed = replace(before, at=datetime.now(UTC), **(cleared | found))  # type: ignore[arg-type] # its own fields
+        self.memory.note(self.copy.name, self.set.name, changed)
+
+
+def _judged(manifest: Manifest, found: str, *, is_same: bool) -> Verdict:
+    if found != manifest.checksum:
+        said = f"SHA-256 of the data is {found} there, the metadata says {manifest.checksum}"
+        return Verdict(BackupState.INVALID, said)
+    if not is_same:
+        return Verdict(BackupState.INVALID, "the metadata changed there while the data was read")
+    return READ_BACK

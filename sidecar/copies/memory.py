@@ -1,0 +1,219 @@
+"""What is known of the copies, on the disk for every process that uses the directory: what was read back there, and when.
+
+Only a memory: a row is believed while the objects there are the very ones that it was written for. Losing the file costs
+reading the copies once more.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from sidecar.archive.manifest import from_bytes
+from sidecar.errors import BackupInvalid, StorageError
+from sidecar.model import BackupId, BackupState, Form, Manifest, StoredBackup, Verdict
+from sidecar.store.durable import make_private, open_private
+from sidecar.store.findings import DIRECTORY
+from sidecar.store.volume import volume
+
+NAME: Final = "copies.sqlite3"
+WAIT_SECONDS: Final = 2.0  # for another process that writes
+_COLUMNS = "copy, backup_id, set_name, identity, size, state, message, proven_at, locked_until, is_sent, form, metadata"
+_PLACES = ", ".join("?" * len(_COLUMNS.split(", ")))
+_TABLES = """
+CREATE TABLE IF NOT EXISTS held (
+    copy TEXT NOT NULL, backup_id TEXT NOT NULL, set_name TEXT NOT NULL, identity TEXT NOT NULL, size INTEGER NOT NULL,
+    state TEXT NOT NULL, message TEXT NOT NULL, proven_at REAL, locked_until REAL, is_sent INTEGER NOT NULL,
+    form TEXT NOT NULL, metadata BLOB, PRIMARY KEY (copy, backup_id)
+);
+CREATE TABLE IF NOT EXISTS contacts (
+    copy TEXT NOT NULL, set_name TEXT NOT NULL, at REAL NOT NULL, error TEXT, code TEXT, is_ours INTEGER NOT NULL,
+    is_versioned INTEGER NOT NULL, answered_at REAL, scrubbed_at REAL, PRIMARY KEY (copy, set_name)
+)
+"""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A backup as it lies there. `backup.verified_at` is when its bytes were read back; None: never, it counts for nothing."""
+
+    backup: StoredBackup
+    identity: str  # of the objects that this was found for
+    locked_until: datetime | None = None
+    is_sent: bool = False  # from here, whole, as far as one can tell without reading
+    metadata: bytes | None = None
+
+    @property
+    def is_proven(self) -> bool:
+        return self.backup.verified_at is not None and self.backup.verdict.is_valid
+
+    @property
+    def is_damaged(self) -> bool:
+        """Known to be bad: not one that nobody has read yet."""
+        return self.backup.verified_at is not None and not self.backup.verdict.is_valid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """The last attempt to work with a copy on a set. `is_ours`: this directory wrote there once."""
+
+    at: datetime
+    error: str | None = None
+    code: str | None = None
+    is_ours: bool = False
+    is_versioned: bool = False
+    answered_at: datetime | None = None
+    scrubbed_at: datetime | None = None
+
+
+class Memory:
+    """Of one backup directory. Methods block; none of them fails because of the disk: what cannot be kept is found again."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path = root / DIRECTORY / NAME
+
+    def held(self, copy: str, set_name: str) -> dict[BackupId, Held]:
+        rows = self._rows(f"SELECT {_COLUMNS} FROM held WHERE copy = ? AND set_name = ?", copy, set_name)  # noqa: S608 - constants
+        found = [one for row in rows if (one := _held_of(row)) is not None]
+        return {one.backup.id: one for one in sorted(found, key=lambda one: one.backup.id, reverse=True)}
+
+    def contact(self, copy: str, set_name: str) -> Contact | None:
+        columns = "at, error, code, is_ours, is_versioned, answered_at, scrubbed_at"
+        rows = self._rows(f"SELECT {columns} FROM contacts WHERE copy = ? AND set_name = ?", copy, set_name)  # noqa: S608 - constants
+        for at, error, code, is_ours, is_versioned, answered_at, scrubbed_at in rows:
+            return Contact(
+                at=datetime.fromtimestamp(at, UTC),
+                error=error,
+                code=code,
+                is_ours=bool(is_ours),
+                is_versioned=bool(is_versioned),
+                answered_at=_moment(answered_at),
+                scrubbed_at=_moment(scrubbed_at),
+            )
+        return None
+
+    def keep(self, copy: str, found: Iterable[Held]) -> None:
+        rows = [_row(copy, one) for one in found]
+        with self._writing() as connection:
+            connection.executemany(f"INSERT OR REPLACE INTO held ({_COLUMNS}) VALUES ({_PLACES})", rows)  # noqa: S608 - constants
+
+    def forget(self, copy: str, gone: Iterable[BackupId]) -> None:
+        rows = [(copy, str(one)) for one in gone]
+        if rows:
+            with self._writing() as connection:
+                connection.executemany("DELETE FROM held WHERE copy = ? AND backup_id = ?", rows)
+
+    def note(self, copy: str, set_name: str, contact: Contact) -> None:
+        row = (
+            copy,
+            set_name,
+            contact.at.timestamp(),
+            contact.error,
+            contact.code,
+            contact.is_ours,
+            contact.is_versioned,
+            _stored(contact.answered_at),
+            _stored(contact.scrubbed_at),
+        )
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO contacts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    # -- the file ------------------------------------------------------------------------------------------------------
+
+    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        try:
+            if not self._path.is_file():
+                return []
+            with closing(sqlite3.connect(self._path, timeout=WAIT_SECONDS)) as connection:
+                return connection.execute(query, values).fetchall()
+        except (sqlite3.Error, OSError) as error:
+            log.warning("copies.memory_not_read", error=str(error))
+            return []
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            volume(self._root).require()
+            make_private(self._root, self._path.parent)
+            os.close(open_private(self._path, os.O_RDWR | os.O_CREAT))
+            with closing(sqlite3.connect(self._path, timeout=WAIT_SECONDS)) as connection, connection:
+                for statement in _TABLES.split(";"):
+                    connection.execute(statement)
+                yield connection
+        except (sqlite3.Error, OSError, StorageError) as error:
+            log.warning("copies.memory_not_kept", error=str(error))
+            if type(error) is sqlite3.DatabaseError:  # it is not a database, or a broken one
+                self._path.unlink(missing_ok=True)
+
+
+def parsed(metadata: bytes | None, backup_id: BackupId, set_name: str) -> Manifest | BackupInvalid | None:
+    """What the metadata there says, or what is wrong with it."""
+    if metadata is None:
+        return None
+    try:
+        return from_bytes(metadata, backup_id, set_name)
+    except BackupInvalid as error:
+        return error
+
+
+def _row(copy: str, one: Held) -> tuple[object, ...]:
+    backup = one.backup
+    return (
+        copy,
+        str(backup.id),
+        backup.set_name,
+        one.identity,
+        backup.size_bytes,
+        backup.verdict.state,
+        backup.verdict.message,
+        _stored(backup.verified_at),
+        _stored(one.locked_until),
+        one.is_sent,
+        backup.form.value,
+        one.metadata,
+    )
+
+
+def _held_of(row: tuple[Any, ...]) -> Held | None:
+    """None for a row that makes no sense."""
+    _, text, set_name, identity, size, state, message, proven_at, locked_until, is_sent, form, metadata = row
+    backup_id = BackupId.parse(text)
+    if backup_id is None:
+        return None
+    try:
+        manifest = parsed(metadata, backup_id, set_name)
+        backup = StoredBackup(
+            id=backup_id,
+            set_name=set_name,
+            manifest=manifest if isinstance(manifest, Manifest) else None,
+            size_bytes=size,
+            verdict=Verdict(BackupState(state), message),
+            verified_at=_moment(proven_at),
+            form=Form(form),
+        )
+        return Held(
+            backup=backup,
+            identity=identity,
+            locked_until=_moment(locked_until),
+            is_sent=bool(is_sent),
+            metadata=metadata,
+        )
+    except (ValueError, TypeError):
+        return None
+
+
+def _stored(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None
+
+
+def _moment(stored: float | None) -> datetime | None:
+    return datetime.fromtimestamp(stored, UTC) if stored is not None else None

@@ -1,0 +1,57 @@
+"""A backup that comes back from elsewhere: it takes its own name, durable before visible, and replaces what is damaged there."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import file_digest
+from pathlib import Path
+from typing import IO
+
+from sidecar.errors import StorageError
+from sidecar.model import BackupId, Manifest
+from sidecar.store.durable import create, move, publish, remove, temporary_of, to_disk
+from sidecar.store.local import LocalStore
+from sidecar.store.lock import Lock
+
+Commit = Callable[[bytes], None]
+
+
+@contextmanager
+def arriving(
+    store: LocalStore, lock: Lock, backup_id: BackupId, manifest: Manifest
+) -> Iterator[tuple[IO[bytes], Commit]]:
+    """A file for the data, and what makes that the backup once it is whole: it takes the bytes of the metadata.
+
+    Leaving `with` without it leaves everything as it was. Raises StorageError.
+    """
+    store.volume.claim()
+    data, metadata = store.directory / manifest.filename, store.directory / backup_id.metadata_name
+    temporary = temporary_of(data)
+    remove(temporary)
+    with create(temporary) as file:
+
+        def commit(content: bytes) -> None:
+            if not data.exists():  # else a killed process leaves what was there before, or what is as good
+                lock.note_unfinished(str(backup_id))
+            try:
+                to_disk(file)
+                move(temporary, data)
+                _require_as_written(data, manifest)
+            except OSError as error:
+                raise StorageError.of(error, f"committing {data.name}") from error
+            publish(metadata, content)
+            lock.note_unfinished(None)
+
+        try:
+            yield file, commit
+        finally:
+            with suppress(StorageError):
+                remove(temporary)
+
+
+def _require_as_written(path: Path, manifest: Manifest) -> None:
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        found = file_digest(file, "sha256").hexdigest()
+    if found != manifest.checksum:
+        raise StorageError(f"{path.name} reads back with SHA-256 {found}, {manifest.checksum} was written")
