@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
 NEWEST ?= $(shell for v in 3.15 3.14 3.13 3.12; do python$$v -c "" 2>/dev/null && echo python$$v && break; done)
 CARGO := $(shell cargo clippy --version >/dev/null 2>&1 && echo cargo)
 
-.PHONY: alerts-mutants promtool-3 demo test newest native fuzz instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock sbom clean
+.PHONY: versitygw copies alerts-mutants promtool-3 demo test newest native fuzz instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock sbom clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -126,6 +126,15 @@ promtool-3:  ## promtool of Prometheus 3 in ~/go/bin, on which `make test` runs 
 	cd $(HOME)/go/bin && GOBIN=$$(mktemp -d) && export GOBIN \
 	  && go install -tags remove_all_sd -ldflags '-s -w' github.com/prometheus/prometheus/cmd/promtool@$(PROMETHEUS_3) \
 	  && mv $$GOBIN/promtool promtool-3 && rmdir $$GOBIN
+
+VERSITYGW ?= v1.8.0
+versitygw: $(HOME)/go/bin/versitygw  ## an S3 server for the tests of copies, in ~/go/bin; with Go, four CPU minutes once
+
+$(HOME)/go/bin/versitygw:
+	GOBIN=$(HOME)/go/bin go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
+
+copies: $(READY) versitygw  ## copies on a real S3 server: the same tests as on a directory, locks, faults and the cost
+	$(BIN)/python -m pytest --quiet -m copies tests
 
 lock: $(READY)  ## renew the pinned versions
 	$(BIN)/python -m pip install --quiet uv

@@ -3,6 +3,7 @@
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import units
 
+from grafana.elsewhere import copies
 from grafana.frame import SET_UID, empty_dashboard
 from grafana.panels import (
     AGE,
@@ -40,6 +41,7 @@ def backup_set() -> dashboard.Dashboard:
             "Runs": _runs(),
             "Backups": _backups(),
             "Proof": proof(),
+            "Copies elsewhere": copies(),
             "Retention and schedule": retention_and_schedule(),
         },
     )

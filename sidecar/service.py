@@ -71,7 +71,7 @@ class Service:
         self.policies = policies(settings, datetime.now(UTC))
         self.keeping = Keeping(self.catalog, self.policies)
         self.verification = Verification(self.catalog, codec)
-        self.copies = Copies(settings.copies, self.stores, self.catalog, settings.min_storage_bytes)
+        self.copies = Copies(settings.copies, self.catalog, self.policies, settings.min_storage_bytes)
 
     def sets(self, asked: str) -> list[BackupSet]:
         """The sets that a name, `both` or `all` stands for. Raises SetNotFound."""

@@ -9,6 +9,7 @@ from sidecar.api.problems import Hide
 from sidecar.config import Settings
 from sidecar.history import History
 from sidecar.metrics import Telemetry
+from sidecar.runs.copying import Copying
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone
 from sidecar.runs.operations import Operations
@@ -32,6 +33,7 @@ class Sidecar:
     operations: Operations
     leadership: Alone
     scheduler: Scheduler
+    copying: Copying
     startup: StartUp
     telemetry: Telemetry
     gate: Gate

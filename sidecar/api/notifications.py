@@ -6,7 +6,7 @@ from sidecar.api.context import sidecar_of
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.model import Channel
 from sidecar.notices.rehearsal import rehearse
-from sidecar.status.reports import Body
+from sidecar.status.bodies import Body
 
 routes = RouteTable(tag="Notifications")
 

@@ -170,6 +170,22 @@ class BackupPair(BackupPath):
     other_id: Annotated[str, Field(max_length=255, examples=["seed_backup_20251117_160530"])]
 
 
+class CopyPath(Parameters):
+    """The name of a copy."""
+
+    name: Annotated[str, Field(max_length=31, examples=["offsite"])]
+
+
+class BackupCopyPath(BackupPath, CopyPath):
+    """A backup and a copy."""
+
+
+class CopyQuery(Parameters):
+    """How long the answer may take."""
+
+    wait: Wait = None
+
+
 class RunbookPath(Parameters):
     """The name of an alert."""
 
@@ -215,6 +231,9 @@ class RestoreBody(Parameters):
             "hexadecimal, a number, a text or Extended JSON as somebody types it; anything else is Extended JSON.",
             examples=[["65a1b2c3d4e5f60718293a4b", {"$numberInt": "42"}]],
         ),
+    ] = None
+    from_copy: Annotated[
+        str | None, Field(alias="from", max_length=31, description="Fetch the backup from this copy first.")
     ] = None
     dry_run: bool = False
     force: Annotated[

@@ -34,7 +34,7 @@ async def readyz(request: web.Request) -> Reply:
 
 
 def _reasons(sidecar: Sidecar) -> tuple[str, ...]:
-    tasks = (sidecar.scheduler.task, sidecar.overview.task, *sidecar.leadership.tasks)
+    tasks = (sidecar.scheduler.task, sidecar.overview.task, sidecar.copying.task, *sidecar.leadership.tasks)
     dead = [
         f"the {task.name} is not running: {task.error or 'it does not answer'}" for task in tasks if not task.is_running
     ]

@@ -1,16 +1,27 @@
 """The way back over HTTP: what differs between two backups, the plan of a restore, and the restore as a job."""
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from aiohttp import web
 
 from sidecar.api import parameters, problems, schemas
-from sidecar.api.context import sidecar_of
+from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.jobs import awaited, location_of
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.archive.criteria import given
-from sidecar.errors import BackupInvalid, BackupNotFound, Busy, IdentityRequired, SourceError, UsageError
+from sidecar.errors import (
+    BackupInvalid,
+    BackupNotFound,
+    Busy,
+    CopyError,
+    IdentityRequired,
+    SourceError,
+    StorageFull,
+    UsageError,
+)
 from sidecar.inspect.compare import Difference, compare_backups, compare_live
 from sidecar.model import Outcome
 from sidecar.restore.restore import choose
@@ -28,16 +39,39 @@ routes = RouteTable(tag="Restore")
     response=schemas.RestoreResult,
     also=schemas.RESULTS | {422: "The body says why it was refused."},
     headers={"Location": "The job, while it is not over."},
-    errors=(BackupNotFound, BackupInvalid, IdentityRequired, UsageError, Busy, SourceError),
+    errors=(
+        BackupNotFound,
+        BackupInvalid,
+        IdentityRequired,
+        UsageError,
+        Busy,
+        SourceError,
+        CopyError,
+        StorageFull,
+    ),
 )
 async def restore_backup(
     request: web.Request, path: parameters.BackupPath, query: parameters.RestoreQuery, body: parameters.RestoreBody
 ) -> Reply:
     """Make collections what a backup holds, and prove it by reading them back. What is replaced is backed up first."""
     sidecar = sidecar_of(request)
+    async with AsyncExitStack() as stack:
+        chosen = await stack.enter_async_context(sidecar.service.chosen(path.backup_id, body.from_copy))
+        return await _restored(sidecar, chosen, path, query, body, stack)
+
+
+async def _restored(  # noqa: PLR0913 - what was asked for, and what was fetched for it
+    sidecar: Sidecar,
+    found: str | Path,
+    path: parameters.BackupPath,
+    query: parameters.RestoreQuery,
+    body: parameters.RestoreBody,
+    stack: AsyncExitStack,
+) -> Reply:
+    """What was fetched stays until the job is over, however long the answer waits for that."""
     order = await in_thread(
         sidecar.service.restore_order,
-        path.backup_id,
+        found,
         target_db=body.target_db,
         collections=body.collections,
         force=body.force,
@@ -61,7 +95,7 @@ async def restore_backup(
     )
     if body.dry_run:
         return Reply(result)
-    job = await sidecar.operations.restore(order, chosen)
+    job = await sidecar.operations.restore(order, chosen, release=stack.pop_all().aclose)
     (run,) = await awaited(sidecar, job.id, query.wait)
     outcome = {"message": run.message or "under way", "job_id": job.id, "code": run.code}
     if run.outcome is None:

@@ -11,7 +11,9 @@ from sidecar.rules.health import Health
 from sidecar.rules.tiers import Rule
 from sidecar.runs.leadership import Standing
 from sidecar.runs.progress import Snapshot
-from sidecar.status.reports import Body, Entry, SetStatus
+from sidecar.status.bodies import Body
+from sidecar.status.copies import CopyStatus
+from sidecar.status.reports import Entry, SetStatus
 
 
 class Statuses(RootModel[dict[str, SetStatus]]):
@@ -216,6 +218,24 @@ class DecisionBody(Body):
 
 class Decisions(RootModel[dict[str, list[DecisionBody]]]):
     """The retention rules' verdict on each backup, by set."""
+
+
+class CopyBody(Body):
+    """A copy elsewhere, and what is known of it without asking it."""
+
+    name: str
+    kind: str  # s3, gs, az or file
+    is_up: bool  # the last contact went well
+    write_only: bool
+    object_lock_days: int | None
+    max_age_hours: float
+    sets: dict[str, CopyStatus]
+
+
+class CopiesBody(Body):
+    """Every copy that is configured."""
+
+    copies: tuple[CopyBody, ...]
 
 
 class RunBody(Body):

@@ -14,6 +14,7 @@ from aiohttp import web
 from sidecar import __version__
 from sidecar.api import (
     backups,
+    copies,
     documents,
     download,
     jobs,
@@ -36,12 +37,13 @@ from sidecar.config import Secret, Settings, warnings
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError, StorageError
 from sidecar.history import DIRECTORY, History
 from sidecar.metrics import State, Telemetry
-from sidecar.model import BackupSet, Kind, Manifest
+from sidecar.model import BackupSet, Kind, Manifest, Run
 from sidecar.mongodb.lease import Lease, Timing
 from sidecar.notices.conditions import Observed
 from sidecar.notices.outgoing import sending
 from sidecar.rules.schedule import Cron, Schedule, Timetable, interval_seconds
 from sidecar.rules.timetable import darkened, timetable_of
+from sidecar.runs.copying import Copying
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone, Member
 from sidecar.runs.operations import Operations
@@ -57,7 +59,20 @@ from sidecar.store.verify import read_manifest
 
 THREADS = 32  # most of them wait for a disk; a few verifications must not hold up everything else
 SWEEP_SECONDS = 15.0  # between two attempts
-ROUTES = (backups, download, documents, restores, retention, jobs, schedule, notifications, session, process, runbooks)
+ROUTES = (
+    backups,
+    download,
+    documents,
+    restores,
+    retention,
+    copies,
+    jobs,
+    schedule,
+    notifications,
+    session,
+    process,
+    runbooks,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +119,7 @@ async def serving(
         stack.push_async_callback(sidecar.jobs.stop)
         await stack.enter_async_context(sidecar.overview.task.running())
         await stack.enter_async_context(sidecar.scheduler.task.running())
+        await stack.enter_async_context(sidecar.copying.task.running())
         for work in (_sweep(service), _arm(sidecar)):
             stack.push_async_callback(_ended, asyncio.create_task(work))
         for words in warnings(settings):
@@ -169,9 +185,10 @@ def _only_server(settings: Settings) -> Lock:
 def _assembled(settings: Settings, gate: Gate, telemetry: Telemetry, service: Service, history: History) -> Sidecar:
     clock = SystemClock()
     overview = Overview(service, history, clock)
-    jobs_ = Jobs(history, overview.after)
+    jobs_ = Jobs(history, lambda run: _after(run, overview, copying))
     leadership = _leadership(service, jobs_, clock)
     operations = Operations(service, jobs_, overview, leadership)
+    copying = Copying(service, operations, jobs_, clock)
     scheduler = Scheduler(routines(settings, clock.now()), history, operations.begin_scheduled, clock, leadership)
     return Sidecar(
         settings=settings,
@@ -183,11 +200,17 @@ def _assembled(settings: Settings, gate: Gate, telemetry: Telemetry, service: Se
         operations=operations,
         leadership=leadership,
         scheduler=scheduler,
+        copying=copying,
         startup=StartUp(service, operations, scheduler, clock),
         telemetry=telemetry,
         gate=gate,
         hide=_hiding_paths(settings),
     )
+
+
+async def _after(run: Run, overview: Overview, copying: Copying) -> None:
+    await overview.after(run)
+    await copying.after(run)
 
 
 def _leadership(service: Service, jobs_: Jobs, clock: Clock) -> Alone:

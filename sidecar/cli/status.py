@@ -16,6 +16,7 @@ from sidecar.rules.health import Health
 from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 from sidecar.status import reports
+from sidecar.status.copies import copies_of
 
 app = commands.app()
 SERVER_SECONDS = 3.0
@@ -43,6 +44,7 @@ def status(
                     glance.last_run(record, Kind.VERIFY, one.name, Trigger.SCHEDULED),
                     glance.last_run(record, Kind.DRILL, one.name),
                 ),
+                copies_of(service.copies, one.name, service.catalog.backups(one.name), now),
             )
             for one in service.sets(set_name)
         }

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from sidecar.config import near
 from sidecar.config.parsing import LARGEST, share
+from sidecar.config.set_keys import SET_KEYS
+from sidecar.config.sets import KEPT as SET_KEPT
 from sidecar.config.settings import Copy, Secret, Share
 from sidecar.config.table import PREFIX
 
@@ -93,11 +95,12 @@ def _slice(value: object) -> str | None:
     return None
 
 
+KEPT: Final = ("limit", "keep_last", "retention_days", *SET_KEPT)
+RETENTION: Final = tuple(CopyKey(key.name, key.fault, "the set's", key.meaning) for key in SET_KEYS if key.name in KEPT)
 COPY_KEYS: Final = (
     CopyKey("url", _url, "none", "`s3://bucket/prefix`, `gs://…`, `az://…` or `file:///directory`: where they go."),
     CopyKey("sets", _names, "all", "Names of the sets whose backups are copied."),
-    CopyKey("limit", _integer, "the set's", "Newest valid backups kept there."),
-    CopyKey("retention_days", _integer, "the set's", "Days after which a backup goes there."),
+    *RETENTION,
     CopyKey(
         "max_age_hours", _positive, f"{MAX_AGE_HOURS:g}", "Age of the newest copy from which the set is at `warning`."
     ),
@@ -182,6 +185,8 @@ def _check(name: str, table: Any, around: Surroundings) -> None:
         problems.append(f"{where}.url: expected where the copies go")
     elif _url(table["url"]) is None:
         problems.extend(f"{where}.{said}" for said in _unfit(table, around))
+    if {"limit", "keep_last"} <= table.keys():
+        problems.append(f"{where}.keep_last: the same as limit: expected one of the two")
     unknown = [one for one in table.get("sets", ()) if isinstance(one, str) and one not in around.sets]
     problems.extend(f"{where}.sets: there is no set {one!r}" for one in unknown)
 
@@ -207,8 +212,7 @@ def _made(name: str, table: Mapping[str, Any], around: Surroundings) -> Copy:
         name=name,
         url=table["url"].rstrip("/"),
         sets=tuple(table.get("sets", around.sets)),
-        limit=table.get("limit"),
-        retention_days=table.get("retention_days"),
+        kept=tuple(("limit" if key == "keep_last" else key, table[key]) for key in KEPT if key in table),
         max_age_hours=float(table.get("max_age_hours", MAX_AGE_HOURS)),
         max_mb_s=float(table["max_mb_s"]) if "max_mb_s" in table else None,
         verify_slice=share(str(table.get("verify_slice", SLICE))),

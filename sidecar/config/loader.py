@@ -90,8 +90,8 @@ def describe(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
         rows += [(f"sets.{one.name}.{f.name}", _plain(getattr(one, f.name)), source) for f in facts]
         rows.append((f"sets.{one.name}.heartbeat_url", "***" if one.name in settings.heartbeats else "–", source))
     for copy in settings.copies.values():
-        facts = [f for f in dataclasses.fields(copy) if f.name != "name"]
-        values = [(f.name, getattr(copy, f.name)) for f in facts]
+        names = [f.name for f in dataclasses.fields(copy) if f.name not in ("name", "kept")]
+        values = [*((name, getattr(copy, name)) for name in names), *copy.kept]
         rows += [
             (f"copies.{copy.name}.{name}", "***" if isinstance(value, Secret) else _plain(value), "file")
             for name, value in values

@@ -53,8 +53,7 @@ class Copy:
     name: str
     url: str  # s3://, gs://, az:// or file://, without a slash at its end
     sets: tuple[str, ...]
-    limit: int | None = None  # None: as the set has it
-    retention_days: int | None = None
+    kept: tuple[tuple[str, int], ...] = ()  # the words of retention that differ from the set's
     max_age_hours: float
     max_mb_s: float | None = None
     verify_slice: Share  # of what is there, read again every day
@@ -66,6 +65,11 @@ class Copy:
     ca_file: Path | None = None
     access_key_id: Secret | None = None
     secret_access_key: Secret | None = None
+
+    @property
+    def where(self) -> str:
+        """What messages call it: paths and hosts of others are nobody's business."""
+        return f"the copy {self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -14,21 +14,21 @@ from sidecar.copies.directory import Directory
 from sidecar.copies.elsewhere import Elsewhere
 from sidecar.copies.memory import Contact, Held, Memory
 from sidecar.copies.mirror import Mirror
-from sidecar.copies.place import Place
+from sidecar.copies.remote import Remote
 from sidecar.copies.sending import clear, send
 from sidecar.errors import BackupInvalid, BackupNotFound, CopyForeign, CopyNotFound
 from sidecar.events import Listener
 from sidecar.model import BackupId, StoredBackup
+from sidecar.rules.policy import Policy
 from sidecar.runtime.pace import Pace, paced
 from sidecar.store.catalog import Catalog
-from sidecar.store.local import LocalStore
 from sidecar.store.volume import volume
 
 PIN_DAYS: Final = 7  # so long a backup that somebody fetched stays, whatever the retention rules here say
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CopyView:
     """What is known of one copy of one set, without asking it."""
 
     copy: Copy
@@ -43,10 +43,12 @@ class Copies:
     """Methods block and raise CopyNotFound, CopyError and its kinds, BackupNotFound, Busy, StorageError."""
 
     def __init__(
-        self, copies: Mapping[str, Copy], stores: Mapping[str, LocalStore], catalog: Catalog, minimum_bytes: int
+        self, copies: Mapping[str, Copy], catalog: Catalog, policies: Mapping[str, Policy], minimum_bytes: int
     ) -> None:
+        """`policies` are those of the sets: what a copy says of its own goes before."""
         self.configured = copies
-        self._stores = stores
+        self._stores = catalog.stores
+        self._policies = policies
         self._catalog = catalog
         self._minimum_bytes = minimum_bytes
         self._elsewhere: dict[tuple[str, str], Elsewhere] = {}
@@ -69,7 +71,8 @@ class Copies:
         return self._elsewhere[name, set_name]
 
     def mirror(self, name: str, set_name: str) -> Mirror:
-        return Mirror(self.of(name, set_name), self._catalog, self._minimum_bytes)
+        there, policy = self.of(name, set_name), replace(self._policies[set_name], **dict(self.copy(name).kept))  # type: ignore[arg-type] # its own fields
+        return Mirror(there, self._catalog, policy, self._minimum_bytes)
 
     def set_of(self, name: str, backup_id: str) -> tuple[Elsewhere, BackupId]:
         """Where a backup of this id lies, if it lies there. Raises BackupNotFound."""
@@ -79,10 +82,10 @@ class Copies:
                 return self.of(name, set_name), parsed
         raise BackupNotFound(f"there is no backup {backup_id!r} in the copy {name}")
 
-    def standing(self, name: str, set_name: str) -> Standing:
+    def standing(self, name: str, set_name: str) -> CopyView:
         """By what is remembered: nothing is asked."""
         there, mirror = self.of(name, set_name), self.mirror(name, set_name)
-        return Standing(
+        return CopyView(
             copy=there.copy,
             set_name=set_name,
             contact=there.memory.contact(name, set_name),
@@ -126,7 +129,7 @@ class Copies:
 
     # -- the whole -----------------------------------------------------------------------------------------------------
 
-    def adopt(self, name: str) -> owner.Owner | None:
+    def adopt(self, name: str) -> owner.Tenant | None:
         """Write there from now on, in place of whoever did, who is returned."""
         copy = self.copy(name)
         before = None
@@ -139,7 +142,7 @@ class Copies:
                 owner.require_ours(there.place, us)
         return before
 
-    def owner_of(self, name: str) -> tuple[owner.Owner | None, bool]:
+    def owner_of(self, name: str) -> tuple[owner.Tenant | None, bool]:
         """Who writes there, and whether that is this directory."""
         there = self.of(name, self.copy(name).sets[0])
         try:
@@ -149,9 +152,9 @@ class Copies:
         return found, found is not None and found.owner == volume(there.store.root).id
 
 
-def _place_of(copy: Copy) -> Place:
+def _place_of(copy: Copy) -> Remote:
     if copy.url.startswith("file://"):
-        return Directory(Path(unquote(urlsplit(copy.url).path)))
+        return Directory(Path(unquote(urlsplit(copy.url).path)), copy.where)
     from sidecar.copies.objects import Objects  # noqa: PLC0415 - its library is large, and not everybody has a bucket
 
     return Objects(copy)

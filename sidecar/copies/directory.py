@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sidecar.copies.place import Item
+from sidecar.copies.remote import Item
 from sidecar.errors import CopyError, CopyRefused, CopyUnreachable, StorageError
 from sidecar.model import BackupId
 from sidecar.store.durable import (
@@ -42,9 +42,9 @@ class Directory:
 
     is_versioned = False
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, where: str) -> None:
         self.root = root
-        self.url = f"file://{root}"
+        self.where = where
 
     def items(self) -> list[Item]:
         with self._translated("listing"):
@@ -131,15 +131,15 @@ class Directory:
 
     def _require_root(self) -> None:
         if not self.root.is_dir():
-            raise CopyUnreachable(f"{self.root} is not there: mount it, or make it")
+            raise CopyUnreachable(f"the directory of {self.where} is not there: mount it, or make it")
 
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:
         try:
             yield
         except PermissionError as error:
-            raise CopyRefused(f"{action} in {self.root}: {error.strerror}") from error
+            raise CopyRefused(f"{action} in {self.where}: {error.strerror}") from error
         except OSError as error:
-            raise CopyError(f"{action} in {self.root}: {error.strerror or error}") from error
+            raise CopyError(f"{action} in {self.where}: {error.strerror or error}") from error
         except StorageError as error:
-            raise CopyError(str(error)) from error
+            raise CopyError(f"{self.where}: {error}") from error

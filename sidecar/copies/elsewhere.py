@@ -11,7 +11,7 @@ import structlog
 from sidecar.config import Copy
 from sidecar.copies import owner
 from sidecar.copies.memory import Contact, Held, Memory, parsed
-from sidecar.copies.place import Item, Place
+from sidecar.copies.remote import Item, Remote
 from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged, CopyError, SidecarError
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.model import NOT_READ, BackupId, BackupState, Form, Manifest, StoredBackup, Verdict
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class Listed:
     """Which of a backup's files lie there."""
 
     id: BackupId
@@ -42,16 +42,16 @@ class Files:
 class Elsewhere:
     """Methods block and raise CopyError and its kinds."""
 
-    def __init__(self, copy: Copy, store: LocalStore, memory: Memory, place: Callable[[], Place]) -> None:
+    def __init__(self, copy: Copy, store: LocalStore, memory: Memory, place: Callable[[], Remote]) -> None:
         self.copy = copy
         self.store = store
         self.set = store.set
         self.memory = memory
         self._make_place = place
-        self._place: Place | None = None
+        self._place: Remote | None = None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Remote:
         """Opened when it is first needed."""
         if self._place is None:
             self._place = self._make_place()
@@ -80,23 +80,23 @@ class Elsewhere:
         for one in self.look():
             if one.backup.id == backup_id:
                 return one
-        raise BackupNotFound(f"there is no backup {backup_id} in {self.copy.url}")
+        raise BackupNotFound(f"there is no backup {backup_id} in {self.copy.where}")
 
-    def _listed(self) -> list[Files]:
-        found: dict[BackupId, Files] = {}
+    def _listed(self) -> list[Listed]:
+        found: dict[BackupId, Listed] = {}
         for item in self.place.items():
             name = item.name.rpartition("/")[2]
             backup_id = BackupId.of_file(name)
             if backup_id is None or backup_id.prefix != self.set.prefix or item.name != self.path_of(name):
                 continue
-            files = found.setdefault(backup_id, Files(backup_id, None, {}))
+            files = found.setdefault(backup_id, Listed(backup_id, None, {}))
             if name == backup_id.metadata_name:
                 found[backup_id] = replace(files, metadata=item)
             else:
                 files.data[Form(name.removeprefix(str(backup_id)))] = item
         return [found[one] for one in sorted(found, reverse=True)]
 
-    def _held(self, files: Files, known: Held | None) -> Held:
+    def _held(self, files: Listed, known: Held | None) -> Held:
         if known is not None and known.identity == files.identity:
             return known
         metadata = self._metadata(files.id) if files.metadata and not self.copy.write_only else None
@@ -114,7 +114,7 @@ class Elsewhere:
         )
         return Held(backup=backup, identity=files.identity, metadata=metadata)
 
-    def _first_look(self, files: Files, manifest: Manifest | BackupInvalid | None) -> tuple[Verdict, datetime | None]:
+    def _first_look(self, files: Listed, manifest: Manifest | BackupInvalid | None) -> tuple[Verdict, datetime | None]:
         """What can be said without reading the data."""
         now = datetime.now(UTC)
         if files.metadata is None:
@@ -141,7 +141,7 @@ class Elsewhere:
         for block in self.place.read(name):
             content += block
             if len(content) > METADATA_BYTES:
-                raise CopyDamaged(f"{name} in {self.copy.url}: more than {METADATA_BYTES >> 20} MB of metadata")
+                raise CopyDamaged(f"{name} in {self.copy.where}: more than {METADATA_BYTES >> 20} MB of metadata")
         return content
 
     # -- proving -------------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ class Elsewhere:
         else:
             listed = next((files for files in self._listed() if files.id == backup.id), None)
             if listed is None:
-                raise CopyDamaged(f"{backup.id} was sent to {self.copy.url} and is not listed there")
+                raise CopyDamaged(f"{backup.id} was sent to {self.copy.where} and is not listed there")
             held = replace(self._held(listed, None), is_sent=True)
             if held.backup.verdict == NOT_READ and held.metadata == metadata:
                 proven = replace(held.backup, verdict=READ_BACK, verified_at=datetime.now(UTC))

@@ -74,7 +74,7 @@ def download(
     if digest.hexdigest() != manifest.checksum:
         there.prove(held)  # so that everybody knows
         raise CopyDamaged(
-            f"{name} came from {there.copy.url} with {size} bytes and SHA-256 {digest.hexdigest()}, the metadata says "
+            f"{name} came from {there.copy.where} with {size} bytes and SHA-256 {digest.hexdigest()}, the metadata says "
             f"{manifest.file_size_bytes} and {manifest.checksum}"
         )
 

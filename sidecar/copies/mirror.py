@@ -20,7 +20,8 @@ from sidecar.errors import BackupInvalid, BackupNotFound, Busy, CopyDamaged, Sid
 from sidecar.events import Listener
 from sidecar.model import NOT_READ, BackupId, StoredBackup
 from sidecar.rules import counting, mirroring
-from sidecar.rules.retention import Decision, Policy, Steadiness
+from sidecar.rules.policy import Policy
+from sidecar.rules.retention import Decision, Steadiness
 from sidecar.runtime.pace import Pace, paced
 from sidecar.store import timekeeping
 from sidecar.store.catalog import Catalog
@@ -43,17 +44,18 @@ class Report:
     """What a sync did, and what it could not do."""
 
     sent: list[BackupId] = field(default_factory=list)
+    fetched: list[BackupId] = field(default_factory=list)
     proven: int = 0
     mended_there: list[BackupId] = field(default_factory=list)
     mended_here: list[BackupId] = field(default_factory=list)
     deleted: list[BackupId] = field(default_factory=list)
     locked: int = 0  # that would go if they were not locked
-    damaged: list[str] = field(default_factory=list)  # in words: what could not be mended
     failures: list[SidecarError] = field(default_factory=list)
 
     def __str__(self) -> str:
         done = [
             ("sent", len(self.sent)),
+            ("fetched", len(self.fetched)),
             ("read back", self.proven),
             ("mended there", len(self.mended_there)),
             ("mended here", len(self.mended_here)),
@@ -76,7 +78,8 @@ def _noting(report: Report, backup_id: BackupId) -> Iterator[None]:
 class Mirror:
     """One copy of one set, brought up to date. Methods block."""
 
-    def __init__(self, there: Elsewhere, catalog: Catalog, minimum_bytes: int) -> None:
+    def __init__(self, there: Elsewhere, catalog: Catalog, policy: Policy, minimum_bytes: int) -> None:
+        self.policy = policy  # of what lies there
         self._there = there
         self._catalog = catalog
         self._minimum_bytes = minimum_bytes
@@ -106,6 +109,20 @@ class Mirror:
             )
         return report
 
+    def has_work(self) -> bool:
+        """Whether a sync would do something, after a look at what lies there. Raises CopyError and its kinds."""
+        there = self._there
+        if there.copy.write_only:
+            return bool(self.plan().send)
+        with there.noted(writes=False):
+            held = there.look()
+        plan = self.plan()
+        is_unread = any(one.backup.verdict == NOT_READ for one in held)
+        is_to_go = any(not one.keep for one in self._judged())
+        return bool(
+            is_unread or is_to_go or plan.send or plan.fetch or plan.hopeless or (held and self._is_scrub_due())
+        )
+
     # -- proving -------------------------------------------------------------------------------------------------------
 
     def _prove(self, report: Report, listener: Listener) -> None:
@@ -117,20 +134,24 @@ class Mirror:
 
     def _scrub(self, report: Report, listener: Listener) -> None:
         """Once a day the slice for which that is longest ago."""
-        contact = self._there.memory.contact(self._there.copy.name, self._name)
-        last = contact.scrubbed_at if contact else None
-        if last is not None and datetime.now(UTC) - last < SCRUB_EVERY:
+        if not self._is_scrub_due():
             return
         for held in self._slice():
             self._there.prove(held, listener)
             report.proven += 1
         self._there.note_scrubbed()
 
+    def _is_scrub_due(self) -> bool:
+        contact = self._there.memory.contact(self._there.copy.name, self._name)
+        last = contact.scrubbed_at if contact else None
+        return last is None or datetime.now(UTC) - last > SCRUB_EVERY
+
     def _slice(self) -> list[Held]:
-        share = self._there.copy.verify_slice
-        proven = [one for one in self._there.remembered() if one.backup.verified_at and one.backup.manifest]
-        oldest_first = sorted(proven, key=lambda one: (one.backup.verified_at or one.backup.taken_at, one.backup.id))
-        return oldest_first[: math.ceil(len(oldest_first) * share.number / share.parts)]
+        share, now = self._there.copy.verify_slice, datetime.now(UTC)
+        read = [(one.backup.verified_at, one) for one in self._there.remembered() if one.backup.verified_at]
+        longest_ago_first = sorted(read, key=lambda pair: (pair[0], pair[1].backup.id))
+        due = longest_ago_first[: math.ceil(len(read) * share.number / share.parts)]
+        return [one for at, one in due if one.backup.manifest and now - at > SCRUB_EVERY]
 
     def scrub(self, listener: Listener) -> list[Held]:
         """Read all of them again now. Returns what was found."""
@@ -140,7 +161,7 @@ class Mirror:
 
     # -- sending and mending -------------------------------------------------------------------------------------------
 
-    def plan(self) -> mirroring.Plan:
+    def plan(self) -> mirroring.Queue:
         """By what is remembered of the place."""
         here, there = self._here(), [one.backup for one in self._there.remembered()]
         return mirroring.plan(here, there, self.policy, datetime.now(UTC), self._clock(here))
@@ -150,11 +171,6 @@ class Mirror:
 
     def _clock(self, here: tuple[StoredBackup, ...]) -> Steadiness:
         return timekeeping.steadiness(self._there.store.root, (one.taken_at for one in here))
-
-    @property
-    def policy(self) -> Policy:
-        copy, one = self._there.copy, self._there.set
-        return Policy(copy.limit or one.limit, copy.retention_days or one.retention_days)
 
     def _carry_out(self, lock: Lock, report: Report, listener: Listener) -> None:
         plan = self.plan()
@@ -185,13 +201,17 @@ class Mirror:
 
     def decisions(self) -> list[Decision]:
         """What the rules say of each backup there, locks looked at."""
-        here = self._here()
         there = {one.backup.id: one for one in self._there.remembered()}
+        return [one if one.keep else self._unless_locked(one, there[one.id]) for one in self._judged()]
+
+    def _judged(self) -> list[Decision]:
+        """Without asking for locks, but for those that are remembered."""
+        here, now = self._here(), datetime.now(UTC)
+        there = self._there.remembered()
         pinned = [one.id for one in here if one.is_pinned]
-        judged = mirroring.to_delete(
-            [one.backup for one in there.values()], pinned, self.policy, datetime.now(UTC), self._clock(here)
-        )
-        return [one if one.keep else self._unless_locked(one, there[one.id]) for one in judged]
+        locked = {one.backup.id: one.locked_until for one in there if one.locked_until and one.locked_until > now}
+        judged = mirroring.to_delete([one.backup for one in there], pinned, self.policy, now, self._clock(here))
+        return [one if one.keep or one.id not in locked else _locked(one, locked[one.id]) for one in judged]
 
     def _unless_locked(self, decision: Decision, held: Held) -> Decision:
         now = datetime.now(UTC)
@@ -200,7 +220,7 @@ class Mirror:
         until = max((end for end in ends if end is not None and end > now), default=None)
         if until is None:
             return decision
-        return replace(decision, keep=True, reason=f"locked until {until:%Y-%m-%d %H:%M} UTC; then: {decision.reason}")
+        return _locked(decision, until)
 
     def _prune(self, report: Report) -> None:
         for one in self.decisions():
@@ -236,3 +256,7 @@ class Mirror:
         ]
         now = datetime.now(UTC)
         return [one.backup for one in held if not counting.is_ahead(one.backup, now)]
+
+
+def _locked(decision: Decision, until: datetime) -> Decision:
+    return replace(decision, keep=True, reason=f"locked until {until:%Y-%m-%d %H:%M} UTC; then: {decision.reason}")

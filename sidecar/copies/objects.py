@@ -1,6 +1,7 @@
 """A copy in a bucket: Amazon S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage.
 
-The only module that knows obstore. Its synchronous calls let go of the interpreter and run in threads; they end a multipart upload whose source raises.
+The only module that knows obstore. Its synchronous calls let go of the interpreter and run in threads; they end a multipart
+upload whose source raises.
 """
 
 import re
@@ -14,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from sidecar.config import Copy
-from sidecar.copies.place import Item
+from sidecar.copies.remote import Item
 from sidecar.errors import BackupNotFound, CopyError, CopyRefused, CopyUnreachable, SidecarError
 
 WHOLE_BYTES: Final = 16 << 20  # up to here one PUT
@@ -37,7 +38,7 @@ class Objects:
 
     def __init__(self, copy: Copy, *, read_seconds: float = READ_SECONDS, retry_seconds: float = RETRY_SECONDS) -> None:
         parts = urlsplit(copy.url)
-        self.url = copy.url
+        self.where = copy.where
         self.is_versioned = False
         self._copy = copy
         self._scheme, self._bucket, self._prefix = parts.scheme, parts.netloc, parts.path.strip("/")
@@ -58,7 +59,7 @@ class Objects:
             try:
                 found = obstore.get(self._store, name, options={"range": {"offset": offset}} if offset else {})
             except FileNotFoundError:
-                raise BackupNotFound(f"there is no {name} in {self.url}") from None
+                raise BackupNotFound(f"there is no {name} in {self.where}") from None
             self.is_versioned = self.is_versioned or found.meta["version"] not in (None, "null")
             for block in found.stream(_BLOCK_BYTES):
                 yield bytes(block)
@@ -133,9 +134,9 @@ class Objects:
         except urllib.error.HTTPError as error:
             if error.code == 404:  # noqa: PLR2004 - not found
                 return {}
-            raise CopyError(f"looking at {name} in {self.url}: HTTP {error.code}") from None
+            raise CopyError(f"looking at {name} in {self.where}: HTTP {error.code}") from None
         except OSError as error:
-            raise CopyUnreachable(f"looking at {name} in {self.url}: {getattr(error, 'reason', error)}") from None
+            raise CopyUnreachable(f"looking at {name} in {self.where}: {getattr(error, 'reason', error)}") from None
 
     def _locking(self) -> Any:
         """For writing: with the headers of the lock where there is one."""
@@ -196,13 +197,13 @@ class Objects:
         except SidecarError:
             raise
         except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise CopyRefused(f"{action} in {self.url}: {_words(error)}") from None
+            raise CopyRefused(f"{action} in {self.where}: {_words(error)}") from None
         except FileNotFoundError:
-            raise CopyRefused(f"{action} in {self.url}: there is no such bucket, or nobody may know of it") from None
+            raise CopyRefused(f"{action} in {self.where}: there is no such bucket, or nobody may know of it") from None
         except (BaseError, OSError, ValueError) as error:
             words = _words(error)
             kind = CopyUnreachable if _LOST.search(words) else CopyError
-            raise kind(f"{action} in {self.url}: {words}") from None
+            raise kind(f"{action} in {self.where}: {words}") from None
 
 
 class _Source:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from sidecar.copies.place import OWNER, Place
+from sidecar.copies.remote import OWNER, Remote
 from sidecar.errors import BackupNotFound, CopyForeign, StorageError
 from sidecar.model import BackupId
 from sidecar.store.volume import Volume
@@ -16,7 +16,7 @@ from sidecar.store.volume import Volume
 _SHOWN = 8
 
 
-class Owner(BaseModel):
+class Tenant(BaseModel):
     """The file's content."""
 
     model_config = ConfigDict(frozen=True)
@@ -37,26 +37,26 @@ def id_of(volume: Volume) -> str:
     return volume.id
 
 
-def read_owner(place: Place) -> Owner | None:
+def read_owner(place: Remote) -> Tenant | None:
     """Who writes there; None where nobody does yet. Raises CopyForeign where the file makes no sense."""
     try:
         content = b"".join(place.read(OWNER))
     except BackupNotFound:
         return None
     try:
-        return Owner.model_validate_json(content)
+        return Tenant.model_validate_json(content)
     except ValidationError:
-        raise CopyForeign(f"{place.url}: {OWNER} cannot be understood") from None
+        raise CopyForeign(f"{place.where}: {OWNER} cannot be understood") from None
 
 
-def require_ours(place: Place, us: str) -> None:
+def require_ours(place: Remote, us: str) -> None:
     """That this sidecar may write there. Raises CopyForeign."""
     found = read_owner(place)
     if found is None or found.owner != us:
-        raise CopyForeign(f"{place.url} belongs to {f'the sidecar {found}' if found else 'nobody any more'}")
+        raise CopyForeign(f"{place.where} belongs to {f'the sidecar {found}' if found else 'nobody any more'}")
 
 
-def claim(place: Place, us: str, *, was_ours: bool, can_read: bool = True) -> None:
+def claim(place: Remote, us: str, *, was_ours: bool, can_read: bool = True) -> None:
     """Be the one who writes there, if nobody else is. Raises CopyForeign.
 
     Where this sidecar wrote before, or somebody's backups lie, a place without an owner is not what it was: an empty mount
@@ -65,21 +65,21 @@ def claim(place: Place, us: str, *, was_ours: bool, can_read: bool = True) -> No
     if not can_read:
         if not place.create(OWNER, _content(us)) and not was_ours:
             raise CopyForeign(
-                f"{place.url} belongs to another sidecar: it has a file {OWNER}, which was not made from here"
+                f"{place.where} belongs to another sidecar: it has a file {OWNER}, which was not made from here"
             )
         return
     if read_owner(place) is None:
         if was_ours:
             raise CopyForeign(
-                f"{place.url} has no file {OWNER} any more: it is not the place that it was, or was emptied"
+                f"{place.where} has no file {OWNER} any more: it is not the place that it was, or was emptied"
             )
         if any(BackupId.of_file(item.name.rpartition("/")[2]) for item in place.items()):
-            raise CopyForeign(f"{place.url} holds backups and has no file {OWNER}: nobody knows whose they are")
+            raise CopyForeign(f"{place.where} holds backups and has no file {OWNER}: nobody knows whose they are")
         place.create(OWNER, _content(us))
     require_ours(place, us)
 
 
-def adopt(place: Place, us: str) -> Owner | None:
+def adopt(place: Remote, us: str) -> Tenant | None:
     """Take over from whoever it was, who is returned."""
     before = read_owner_or_none(place)
     content = _content(us)
@@ -88,7 +88,7 @@ def adopt(place: Place, us: str) -> Owner | None:
     return before
 
 
-def read_owner_or_none(place: Place) -> Owner | None:
+def read_owner_or_none(place: Remote) -> Tenant | None:
     """The same as `read_owner`, and None where the file makes no sense."""
     try:
         return read_owner(place)
@@ -97,5 +97,5 @@ def read_owner_or_none(place: Place) -> Owner | None:
 
 
 def _content(us: str) -> bytes:
-    owner = Owner(owner=us, host=platform.node(), since=datetime.now(UTC))
+    owner = Tenant(owner=us, host=platform.node(), since=datetime.now(UTC))
     return owner.model_dump_json().encode()

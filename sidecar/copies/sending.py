@@ -42,7 +42,7 @@ def send(there: Elsewhere, lock: Lock, backup: StoredBackup, listener: Listener)
                 metadata, len(content), [content]
             )  # what lay there was damaged, or of an upload that ended early
         if there.read_small(metadata) != content:
-            raise CopyDamaged(f"{metadata} reads back from {copy.url} differently from what was sent")
+            raise CopyDamaged(f"{metadata} reads back from {copy.where} differently from what was sent")
     lock.note_unfinished(None)
     log.info("copy.sent", copy=copy.name, backup_id=str(backup.id), size_bytes=manifest.file_size_bytes)
     return there.remember_sent(backup, content)
@@ -84,5 +84,5 @@ def _require_sent(there: Elsewhere, backup_id: BackupId, manifest: Manifest, lis
     found = there.hashed(backup_id, manifest.form, listener)
     if found != manifest.checksum:
         raise CopyDamaged(
-            f"{manifest.filename} reads back from {there.copy.url} with SHA-256 {found}, {manifest.checksum} was sent"
+            f"{manifest.filename} reads back from {there.copy.where} with SHA-256 {found}, {manifest.checksum} was sent"
         )

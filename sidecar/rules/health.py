@@ -11,6 +11,7 @@ from enum import StrEnum
 
 CAUTION_FROM = timedelta(hours=24)
 WARNING_AFTER = timedelta(hours=48)
+FIRST_COPY = timedelta(hours=1)
 
 
 class Health(StrEnum):
@@ -82,6 +83,26 @@ def _judged(newest: Newest | None, now: datetime) -> Protection:
     if age <= WARNING_AFTER:
         return Protection(Status.AGING, Health.CAUTION, message)
     return Protection(Status.STALE, Health.WARNING, message)
+
+
+def lateness(
+    copy: str, newest_there: datetime | None, oldest_here: datetime | None, limit: timedelta, now: datetime
+) -> str | None:
+    """Why a copy elsewhere is too old, in words; None where it is not. A new set has an hour for its first one."""
+    if newest_there is not None:
+        age = now - newest_there
+        return f"the copy {copy} is {age_in_words(age)} old" if age > limit else None
+    if oldest_here is not None and now - oldest_here > FIRST_COPY:
+        return f"the copy {copy} holds no backup that was read back"
+    return None
+
+
+def with_copies(protection: Protection, late: Sequence[str]) -> Protection:
+    """The judgement with its copies elsewhere: one that is too old is at least a warning."""
+    if not late:
+        return protection
+    message = f"{protection.message}; {'; '.join(late)}"
+    return replace(protection, health=worst([protection.health, Health.WARNING]), message=message)
 
 
 def overall(protections: Iterable[Health], *, has_space: bool, runs_well: bool, is_scheduling: bool) -> Health:

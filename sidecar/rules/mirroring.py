@@ -11,14 +11,15 @@ from typing import Final
 
 from sidecar.model import NOT_READ, BackupId, BackupState, StoredBackup
 from sidecar.rules import retention
-from sidecar.rules.retention import Candidate, Decision, Policy, Steadiness
+from sidecar.rules.policy import Policy
+from sidecar.rules.retention import Candidate, Decision, Steadiness
 
 BOTH_BAD: Final = "damaged here and there: nothing to mend it from"
 NOT_THE_SAME: Final = "another backup of the same name lies there: neither is touched"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Queue:
     """Newest first: what to send, what of that mends a damaged copy, what to fetch, and what cannot be helped."""
 
     send: tuple[BackupId, ...]
@@ -33,7 +34,7 @@ def plan(
     policy: Policy,
     now: datetime,
     clock: Steadiness | None = None,
-) -> Plan:
+) -> Queue:
     """`there`, what nobody has read back yet is NOT_READ: it is neither sent again nor mended from."""
     local, remote = {one.id: one for one in here}, {one.id: one for one in there}
     wanted = _wanted(local, remote, policy, now, clock)
@@ -41,7 +42,7 @@ def plan(
     pairs = [(one, local.get(one), remote.get(one)) for one in both]
     hopeless = {one: why for one, mine, theirs in pairs if (why := _hopeless(mine, theirs))}
     send = tuple(one for one, mine, theirs in pairs if one in wanted and one not in hopeless and _to_send(mine, theirs))
-    return Plan(
+    return Queue(
         send=send,
         mended_there=frozenset(one for one in send if one in remote),
         fetch=tuple(one for one, mine, theirs in pairs if one not in hopeless and _to_fetch(mine, theirs)),

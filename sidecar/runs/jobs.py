@@ -245,6 +245,10 @@ class Jobs:
         owners = [watched.owner for job in jobs for watched in job.watched.values() if watched.owner is not None]
         await asyncio.gather(*owners, return_exceptions=True)
 
+    async def count(self, counter: str, set_name: str, amount: int) -> None:
+        """Add to a lasting counter."""
+        await in_thread(self._history.add, counter, set_name, amount)
+
     def _forget_old(self) -> None:
         over = [job_id for job_id, job in self._jobs.items() if job.over.is_set()]
         for job_id in over[:-KEPT]:

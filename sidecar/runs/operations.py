@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from sidecar.errors import BackupInvalid, BackupNotFound
+from sidecar.copies.mirror import Report
+from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError
 from sidecar.events import Listener
 from sidecar.history import Accounted, Retry
 from sidecar.model import Kind, Run, Trigger
@@ -39,6 +40,7 @@ class Operations:
         self._overview = overview
         self._leadership = leadership
         self._one_drills = asyncio.Semaphore(1)  # and rehearsals the server
+        self._one_copies: dict[str, asyncio.Semaphore] = {}  # a line is given to one set at a time
         self._one_reads = asyncio.Semaphore(1)  # verifications of whole sets take the disk in turn
 
     async def back_up(self, set_names: Iterable[str], retry: Retry | None = None) -> Job:
@@ -62,9 +64,16 @@ class Operations:
         return await self._jobs.start(Kind.PRUNE, Trigger.MANUAL, works)
 
     async def restore(
-        self, order: engine.Order, chosen: engine.Chosen | None = None, trigger: Trigger = Trigger.MANUAL
+        self,
+        order: engine.Order,
+        chosen: engine.Chosen | None = None,
+        trigger: Trigger = Trigger.MANUAL,
+        release: Callable[[], Awaitable[None]] | None = None,
     ) -> Job:
-        """The target becomes what the backup holds; what is replaced is backed up first. `chosen` is verified already."""
+        """The target becomes what the backup holds; what is replaced is backed up first. `chosen` is verified already.
+
+        `release` is awaited when it is over, or could not begin.
+        """
         name = order.store.set.name
         work = Work(
             claim=_writes(name),
@@ -72,7 +81,14 @@ class Operations:
             backup_id=str(order.backup_id),
             expected_documents=self._overview.newest_documents(name),
         )
-        return await self._jobs.start(Kind.RESTORE, trigger, {name: work})
+        if release is None:
+            return await self._jobs.start(Kind.RESTORE, trigger, {name: work})
+        work = replace(work, do=partial(_releasing, release, work.do))
+        try:
+            return await self._jobs.start(Kind.RESTORE, trigger, {name: work})
+        except BaseException:  # whatever kept it from beginning
+            await release()
+            raise
 
     async def drill(self, set_names: Iterable[str]) -> Job:
         names = list(set_names)
@@ -80,6 +96,35 @@ class Operations:
             with suppress(BackupNotFound):  # which the job's own run says
                 await in_thread(self._service.newest_to_rehearse, name)
         return await self._jobs.start(Kind.DRILL, Trigger.MANUAL, {name: self._drill(name) for name in names})
+
+    async def copy(self, copy: str, set_name: str, trigger: Trigger = Trigger.MANUAL) -> Job:
+        """A copy of a set is brought up to date. Raises CopyNotFound."""
+        return await self.copy_sets(copy, [set_name], trigger)
+
+    async def copy_sets(self, copy: str, set_names: Iterable[str], trigger: Trigger = Trigger.MANUAL) -> Job:
+        works = {name: self._copying(copy, name, self._service.copies.mirror(copy, name).sync) for name in set_names}
+        return await self._jobs.start(Kind.COPY, trigger, works)
+
+    async def push(self, copy: str, backup_id: str) -> Job:
+        found = await in_thread(self._service.catalog.find, backup_id)
+        self._service.copies.of(copy, found.set_name)
+
+        def work(listener: Listener) -> Report:
+            self._service.copies.push(copy, found, listener)
+            return Report(sent=[found.id])
+
+        works = {found.set_name: replace(self._copying(copy, found.set_name, work), backup_id=backup_id)}
+        return await self._jobs.start(Kind.COPY, Trigger.MANUAL, works)
+
+    async def pull(self, copy: str, backup_id: str) -> Job:
+        there, found = self._service.copies.set_of(copy, backup_id)
+
+        def work(listener: Listener) -> Report:
+            is_new = self._service.copies.pull(copy, backup_id, listener)
+            return Report(fetched=[found] if is_new else [])
+
+        works = {there.set.name: replace(self._copying(copy, there.set.name, work), backup_id=backup_id)}
+        return await self._jobs.start(Kind.COPY, Trigger.MANUAL, works)
 
     async def begin_scheduled(self, routine: Routine, accounted: Accounted) -> None:
         """The scheduler's way in: the run and its due time are recorded together, and before it works the group knows."""
@@ -106,6 +151,20 @@ class Operations:
     def is_free(self, set_name: str) -> bool:
         """Whether a backup of this set could begin now, as far as this process is concerned."""
         return self._jobs.claimed_by(_writes(set_name)) is None
+
+    def _copying(self, copy: str, set_name: str, do: Callable[[Listener], Report]) -> Work:
+        return Work(claim=f"copy {set_name} to {copy}", do=partial(self._copy, copy, set_name, do))
+
+    async def _copy(self, copy: str, set_name: str, do: Callable[[Listener], Report], listener: Listener) -> Done:
+        try:
+            async with self._one_copies.setdefault(copy, asyncio.Semaphore(1)):
+                report = await in_thread(do, listener)
+        except SidecarError as error:
+            await self._jobs.count(failures_of(copy, error.code), set_name, 1)
+            raise
+        mended = {"there": len(report.mended_there), "here": len(report.mended_here)}
+        counts = {healed_of(copy, direction): number for direction, number in mended.items() if number}
+        return Done(f"{copy}: {report}", counts=counts)
 
     # -- the works -----------------------------------------------------------------------------------------------------
 
@@ -172,6 +231,15 @@ class Operations:
         return Done(f"{len(gone)} backups deleted", counts={RETENTION_DELETED: len(gone)})
 
 
+async def _releasing(
+    release: Callable[[], Awaitable[None]], do: Callable[[Listener], Awaitable[Done]], listener: Listener
+) -> Done:
+    try:
+        return await do(listener)
+    finally:
+        await release()
+
+
 _BEFORE = "what was there before is in "
 
 
@@ -191,3 +259,13 @@ def safety_of(run: Run) -> str | None:
 
 def _writes(set_name: str) -> str:
     return f"write to {set_name}"
+
+
+def failures_of(copy: str, code: str) -> str:
+    """The name of a lasting counter."""
+    return f"copy_failures {copy} {code}"
+
+
+def healed_of(copy: str, direction: str) -> str:
+    """The same; `there` and `here` are the directions."""
+    return f"copy_healed {copy} {direction}"

@@ -10,6 +10,7 @@ from datetime import datetime
 import structlog
 
 from sidecar.backup.make import predicted_bytes
+from sidecar.copies.copies import CopyView
 from sidecar.errors import SidecarError, StorageFull
 from sidecar.history import History, Total
 from sidecar.model import BackupSet, Kind, Outcome, Run, StoredBackup, Trigger
@@ -23,6 +24,7 @@ from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 from sidecar.status import alert_test, coverage, strangers
 from sidecar.status.alert_test import AlertTest
+from sidecar.status.copies import copy_status
 from sidecar.status.reports import SetStatus, set_status
 from sidecar.store import tampering
 from sidecar.store.files import Space
@@ -83,6 +85,7 @@ class Overview:
         self._history = history
         self._clock = clock
         self.sets: Mapping[str, SetView] = {name: SetView() for name in service.settings.sets}
+        self.copies: Mapping[tuple[str, str], CopyView] = {}  # by copy and set
         self.totals: list[Total] = []
         self.counted: Mapping[tuple[str, str], int] = {}
         self.storage = Storage()
@@ -121,6 +124,7 @@ class Overview:
         for name in names:
             view = await in_thread(self._view, name, again=again)
             self.sets = {**self.sets, name: view}
+            self.copies = {**self.copies, **await in_thread(self._standings, name)}
         self.totals, self.counted = await in_thread(self._history.totals), await in_thread(self._history.counted)
 
     async def after(self, run: Run) -> None:
@@ -160,6 +164,16 @@ class Overview:
         except SidecarError as error:
             log.warning("overview.set_unreadable", set=name, error=str(error))
             return replace(recorded, error=str(error), directory_id=store.volume.id)
+
+    def _standings(self, name: str) -> dict[tuple[str, str], CopyView]:
+        """By what is remembered of the copies: nothing is asked of them here."""
+        copies = self._service.copies
+        wanted = [one.name for one in copies.configured.values() if name in one.sets]
+        try:
+            return {(copy, name): copies.standing(copy, name) for copy in wanted}
+        except SidecarError as error:
+            log.warning("overview.copies_unknown", set=name, error=str(error))
+            return {}
 
     async def _look_at_storage(self) -> None:
         now = self._clock.now()
@@ -234,8 +248,11 @@ class Overview:
     def status(self, one: BackupSet, now: datetime) -> SetStatus:
         """How well a set is protected, by what was last seen."""
         view = self.sets[one.name]
+        copies = [
+            copy_status(standing, view.backups, now) for (_, name), standing in self.copies.items() if name == one.name
+        ]
         policy, proofs = self._service.policies[one.name], (view.last_verification, view.last_drill)
-        status = set_status(one, policy, view.backups, now, proofs)
+        status = set_status(one, policy, view.backups, now, proofs, copies)
         if not view.tampering:
             return status
         words = f"{status.message}; its ledger and its backups do not fit: {'; '.join(view.tampering)}"

@@ -7,18 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from sidecar.model import MB, BackupSet, BackupState, Consistency, Outcome, Run, StoredBackup, Trigger
 from sidecar.rules import counting, health, reach
 from sidecar.rules.policy import Policy
 from sidecar.rules.tiers import HOUR
-
-
-class Body(BaseModel):
-    """What is sent; every key is always there."""
-
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+from sidecar.status.bodies import Body, Restorable, age_hours
+from sidecar.status.copies import CopyStatus
 
 
 class Entry(Body):
@@ -66,14 +62,6 @@ class LastBackup(Body):
     collections: dict[str, int]
 
 
-class Restorable(Body):
-    """A backup of which the whole set can be restored."""
-
-    backup_id: str
-    timestamp: AwareDatetime
-    age_hours: float
-
-
 class Proof(Body):
     """How the last verification of the stored backups, or the last restore drill, ended."""
 
@@ -118,6 +106,7 @@ class SetStatus(Body):
     last_verification: Proof | None  # by schedule, of all that is stored
     last_drill: Proof | None
     retention: RetentionRules
+    copies: tuple[CopyStatus, ...]  # of the set, elsewhere
 
 
 def entry(backup: StoredBackup, now: datetime) -> Entry:
@@ -170,18 +159,19 @@ def kept(policy: Policy) -> RetentionRules:
     )
 
 
-def set_status(
+def set_status(  # noqa: PLR0913 - what is known of a set comes from as many places
     backup_set: BackupSet,
     policy: Policy,
     backups: Sequence[StoredBackup],
     now: datetime,
     proofs: tuple[Run | None, Run | None] = (None, None),
+    copies: Sequence[CopyStatus] = (),
 ) -> SetStatus:
-    """The state of one set; `proofs` are the last verification and the last drill on record."""
+    """The state of one set; `proofs` are the last verification and the last drill on record, `copies` those elsewhere."""
     verification, drill = proofs
     newest = counting.newest(backups, now)
     restorable = counting.restorable(backups, now)
-    protection = protection_of(backups, now)
+    protection = health.with_copies(protection_of(backups, now), [one.message for one in copies if one.is_late])
     return SetStatus(
         status=protection.status,
         health=protection.health,
@@ -193,20 +183,13 @@ def set_status(
         directory=str(backup_set.directory),
         states=dict.fromkeys(BackupState, 0) | Counter(backup.verdict.state for backup in backups),
         suspicions=_suspicions(newest),
-        newest_restorable=_restorable(restorable[0], now) if restorable else None,
-        oldest_restorable=_restorable(restorable[-1], now) if restorable else None,
+        newest_restorable=Restorable.of(restorable[0], now) if restorable else None,
+        oldest_restorable=Restorable.of(restorable[-1], now) if restorable else None,
         last_verification=_proof(verification),
         last_drill=_proof(drill),
         retention=kept(policy),
+        copies=tuple(copies),
     )
-
-
-def _restorable(backup: StoredBackup, now: datetime) -> Restorable:
-    return Restorable(backup_id=str(backup.id), timestamp=backup.taken_at, age_hours=_age_hours(backup, now))
-
-
-def _age_hours(backup: StoredBackup, now: datetime) -> float:
-    return round(max((now - backup.taken_at).total_seconds() / 3600, 0), 1)
 
 
 def _proof(run: Run | None) -> Proof | None:
@@ -239,4 +222,4 @@ def _suspicions(newest: StoredBackup | None) -> tuple[str, ...]:
 
 def _last(backup: StoredBackup, now: datetime) -> LastBackup:
     shown = entry(backup, now).model_dump(include=set(LastBackup.model_fields))
-    return LastBackup(**shown, age_hours=_age_hours(backup, now))
+    return LastBackup(**shown, age_hours=age_hours(backup, now))

@@ -52,6 +52,7 @@ class Night:
             "attendance_backup_20261124_021838": lambda: str(self.command.json("list", "attendance")[0]["backup_id"]),
             "/run/secrets/sidecar-token": str(secret),
             "seed_backup_20261124_051500": lambda: str(self.safe.store.scan()[0].id),
+            "seed_backup_20261124_061500": lambda: next(path.stem for path in self.nas.glob("seed_backup_*[0-9].json")),
             "/media/usb": str(self.safe.directory.parent),
             "/mnt/safe": str(self.safe.directory),
             "/mnt/rescue": str(self.rescue),
@@ -76,6 +77,7 @@ class Night:
             "another backup is made, and a bit of it flips": self.damage_the_newest,
             "a restore is killed before its last step": self.kill_a_restore,
             "MongoDB is new and empty": self.empty,
+            "the machine burned; a copy, the configuration file and an empty MongoDB are left": self.burn,
             "the files were carried to a machine with an empty MongoDB": self.carry_away,
             "somebody looks: the database is as the backup holds it, and loses it again": self.look_and_empty,
             "encrypted files were carried to a machine with an empty MongoDB, and a key from the safe": self.fetch_the_key,
@@ -122,6 +124,7 @@ class Night:
 
     def carry_away(self) -> None:
         """There is nothing else on that machine, settings neither."""
+        self.reader.type("unset SIDECAR_CONFIG")
         shutil.copytree(self.command.directory, self.rescue, ignore=shutil.ignore_patterns(".*"))
         self.reader.type(f"unset {' '.join(self.command.environment.keys() - {'PATH', 'HOME'})}")
         self.empty()
@@ -136,7 +139,7 @@ class Night:
         """It lies in a file beside the files that were carried away."""
         self.empty()
         furnish(self.server)
-        self.safe.directory.mkdir(parents=True)
+        self.safe.directory.mkdir()
         ended = self.safe.run("backup", "main")
         assert ended.returncode == 0, ended.stderr
         self.empty()
@@ -144,6 +147,30 @@ class Night:
     def look_and_empty(self) -> None:
         main = {name: documents for name, documents in self.good.items() if name != "attendance"}
         self.require(main)
+        self.empty()
+
+    @property
+    def nas(self) -> Path:
+        return self.rescue.with_name("nas")
+
+    def burn(self) -> None:
+        """The same database again, a copy of its backup, and of all the rest the configuration file."""
+        self.empty()
+        furnish(self.server)
+        lost = self.rescue.with_name("lost")
+        config = self.safe.directory.parent / "sidecar.toml"
+        config.parent.mkdir()
+        self.nas.mkdir()
+        url = f'mongo_url = "{self.server.uri}"\ndb_name = "{DB}"\nmin_storage_mb = 0\n'
+        config.write_text(
+            f'{url}backup_dir = "{lost}"\n[copies.offsite]\nurl = "file://{self.nas}"\nsets = ["main"]\n',
+            encoding="utf-8",
+        )
+        old = Command(self.server, lost, {"SIDECAR_CONFIG": str(config)})
+        for words in (("backup", "main"), ("copies", "sync", "offsite")):
+            assert old.run(*words).returncode == 0
+        shutil.rmtree(lost)
+        self.reader.type(f"unset {' '.join(self.command.environment.keys() - {'PATH', 'HOME'})}")
         self.empty()
 
     def back_up(self, name: str) -> None:

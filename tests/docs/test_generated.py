@@ -14,6 +14,7 @@ def test_the_documents_are_those_that_the_code_would_write_now(tmp_path: Path) -
         "README.md",
         "docs/cli.md",
         "docs/configuration.md",
+        "docs/copies.md",
         "docs/metrics.md",
         "docs/problems.md",
         "docs/sidecar.1",

@@ -16,6 +16,7 @@ from sidecar.cli.commands import PANEL_OF
 from sidecar.cli.examples import EXAMPLES, FIRST
 from sidecar.cli.program import app
 from sidecar.config import load, reference_table
+from sidecar.config.copies import variables_of
 from sidecar.config.set_keys import SET_KEYS
 from sidecar.config.sets import KEPT
 from sidecar.demo.server import EmbeddedServerError
@@ -27,7 +28,7 @@ PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md
 CODES = {*problems.catalogue(), *errors.every_code(), CannotListen.code, EmbeddedServerError.code}
 
 METRICS = set(re.findall(r"`(mongobackup_[a-z_]+)`", metrics.reference_table()))
-VARIABLES = set(re.findall(r"`([A-Z_]+)`", reference_table())) | {"SIDECAR_CONFIG"}
+VARIABLES = set(re.findall(r"`([A-Z_]+)`", reference_table())) | {"SIDECAR_CONFIG", *variables_of("offsite")}
 
 
 def text(name: str) -> str:

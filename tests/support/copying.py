@@ -11,6 +11,7 @@ from sidecar.copies.copies import Copies
 from sidecar.copies.mirror import Mirror, Report
 from sidecar.events import nobody
 from sidecar.model import BackupId
+from sidecar.rules.policy import Policy
 from sidecar.store.catalog import Catalog
 from sidecar.store.findings import Findings
 from sidecar.store.local import LocalStore
@@ -21,7 +22,8 @@ NOW = datetime.now().astimezone()
 
 
 def copy_of(url: str, **options: Any) -> Copy:
-    return Copy(**{"name": "offsite", "url": url, "sets": ("main",), "max_age_hours": 26.0, "verify_slice": Share(1, 1)} | options)
+    facts: dict[str, Any] = {"name": "offsite", "sets": ("main",), "max_age_hours": 26.0, "verify_slice": Share(1, 1)}
+    return Copy(url=url, **(facts | options))
 
 
 def bucket_of(server: versitygw.Gateway, prefix: str = "school", **options: Any) -> Copy:
@@ -47,7 +49,7 @@ class Site:
 
     @property
     def copies(self) -> Copies:
-        return Copies({self.copy.name: self.copy}, {"main": self.store}, self.catalog, 0)
+        return Copies({self.copy.name: self.copy}, self.catalog, {"main": Policy.of(self.store.set)}, 0)
 
     @property
     def mirror(self) -> Mirror:

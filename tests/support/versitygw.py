@@ -50,11 +50,16 @@ class Gateway:
         os.kill(self.pid, signal.SIGKILL)
 
     def request(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes = b"", **headers: str
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes, Mapping[str, str]]:
         """Signed (Signature Version 4) with the same credentials as the sidecar's; status, body and headers of the answer."""
         asked = urlencode(sorted((query or {}).items()), quote_via=quote)
-        signed = _signed(method, quote(path), asked, body, f"127.0.0.1:{self.port}", headers)
+        signed = _signed(method, quote(path), asked, body, f"127.0.0.1:{self.port}", headers or {})
         url = f"{self.endpoint}{quote(path)}" + (f"?{asked}" if asked else "")
         request = urllib.request.Request(url, data=body or None, method=method, headers=signed)  # noqa: S310 - ours
         try:
@@ -75,14 +80,12 @@ def gateway(directory: Path, *, versioned: bool = False) -> Iterator[Gateway]:
     if versioned:
         versions.mkdir(exist_ok=True)
     backend = ["posix", *(["--versioning-dir", str(versions)] if versioned else []), str(root)]
-    process = subprocess.Popen(
-        [program(), *arguments, *backend], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([program(), *arguments, *backend], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     found = Gateway(port, root, process.pid)
     try:
         wait_for(lambda: _answers(port))
         headers = {"x-amz-bucket-object-lock-enabled": "true"} if versioned else {}
-        found.request("PUT", f"/{BUCKET}", **headers)
+        found.request("PUT", f"/{BUCKET}", headers=headers)
         yield found
     finally:
         process.kill()
@@ -103,20 +106,27 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _signed(
+def _signed(  # noqa: PLR0913 - the parts of a request
     method: str, path: str, query: str, body: bytes, host: str, headers: Mapping[str, str]
 ) -> dict[str, str]:
     now = datetime.now(UTC)
     moment, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
     digest = hashlib.sha256(body).hexdigest()
-    sent = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": moment, **{k.lower(): v for k, v in headers.items()}}
+    sent = {
+        "host": host,
+        "x-amz-content-sha256": digest,
+        "x-amz-date": moment,
+        **{k.lower(): v for k, v in headers.items()},
+    }
     names = ";".join(sorted(sent))
     lines = "".join(f"{name}:{sent[name]}\n" for name in sorted(sent))
-    canonical = "\n".join([method, path, query, lines, names, digest])
+    canonical = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{digest}"
     scope = f"{day}/{REGION}/s3/aws4_request"
     text = "\n".join(["AWS4-HMAC-SHA256", moment, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     key = f"AWS4{SECRET}".encode()
     for part in (day, REGION, "s3", "aws4_request", text):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    sent["authorization"] = f"AWS4-HMAC-SHA256 Credential={ACCESS}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
+    sent["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={ACCESS}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
+    )
     return {name: value for name, value in sent.items() if name != "host"}

@@ -11,13 +11,13 @@ from rich.text import Text
 from sidecar.cli.terminal.console import say, shown
 from sidecar.cli.terminal.tables import Column, Table, number
 from sidecar.cli.terminal.units import size
-from sidecar.copies.copies import Standing
+from sidecar.copies.copies import CopyView
 from sidecar.copies.memory import Held
 from sidecar.errors import UsageError
 from sidecar.rules.health import age_in_words
 
 
-def standings(found: Iterable[Standing], now: datetime) -> None:
+def standings(found: Iterable[CopyView], now: datetime) -> None:
     table = Table(
         "Copies",
         Column("Copy", is_lead=True),
@@ -38,7 +38,7 @@ def standings(found: Iterable[Standing], now: datetime) -> None:
     table.show()
 
 
-def is_late(one: Standing, now: datetime) -> bool:
+def is_late(one: CopyView, now: datetime) -> bool:
     limit = timedelta(hours=one.copy.max_age_hours)
     return not one.restorable or now - one.restorable[0].taken_at > limit
 
@@ -66,7 +66,7 @@ def _damaged(held: Iterable[Held]) -> list[str]:
     return [f"Damaged there: {one.backup.id}: {one.backup.verdict.message}" for one in held if one.is_damaged]
 
 
-def body(one: Standing, now: datetime) -> dict[str, Any]:
+def body(one: CopyView, now: datetime) -> dict[str, Any]:
     newest = one.restorable[0] if one.restorable else None
     return {
         "copy": one.copy.name,

@@ -84,6 +84,7 @@ DEFAULTS = Settings(
     log_level="info",
     sets={"main": MAIN, "attendance": ATTENDANCE},
     heartbeats={},
+    copies={},
 )
 
 
@@ -218,6 +219,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         lease_seconds=30.0,
         log_format="console",
         log_level="debug",
+        copies={},
         sets={
             "main": BackupSet(
                 name="main",
@@ -330,7 +332,7 @@ def test_the_table_for_the_documentation_has_a_line_per_setting() -> None:
         "|---|---|---|",
         "| `MONGO_URL` (secret) | `mongodb://localhost:27017` | Connection string. |",
     ]
-    assert len(lines) == 2 + len(fields(Settings)) - 2  # all but the sets and their heartbeats
+    assert len(lines) == 2 + len(fields(Settings)) - 3  # all but the sets, their heartbeats and the copies
 
 
 secrets = st.text(alphabet="ABCDEFGHJKLMNPQRSTUVWXYZ", min_size=16, max_size=30)

@@ -17,12 +17,12 @@ class Item:
     tag: str
 
 
-class Place(Protocol):
+class Remote(Protocol):
     """Methods block and raise CopyError and its kinds, and what an iterator raises that they were given."""
 
     @property
-    def url(self) -> str:
-        """Where it is, without a secret."""
+    def where(self) -> str:
+        """What messages call it."""
         ...
 
     @property

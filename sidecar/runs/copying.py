@@ -1,0 +1,100 @@
+"""Copies brought up to date by themselves: soon after a backup, and every now and then. A place that fails is asked again later.
+
+A backup never waits for this and is never taken back by it. What is to be done is found by looking at both sides, so nothing has
+to be remembered through a restart; only a look that finds work begins a job.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from sidecar.errors import Busy, SidecarError
+from sidecar.model import Kind, Outcome, Run, Trigger
+from sidecar.runs.jobs import Job, Jobs
+from sidecar.runs.operations import Operations, failures_of
+from sidecar.runtime.clock import Clock
+from sidecar.runtime.supervision import Supervised
+from sidecar.runtime.threads import in_thread
+from sidecar.service import Service
+
+TICK_SECONDS: Final = 1.0
+EVERY_SECONDS: Final = 900.0  # between two looks where all is well
+FIRST_SECONDS: Final = 5.0  # after a start, and after the first failure
+MOST_SECONDS: Final = 900.0
+SILENCE_SECONDS: Final = 600.0  # a listing may take its time
+
+log = structlog.get_logger(__name__)
+
+
+def pause_seconds(failures: int, chance: Callable[[], float] = random.random) -> float:
+    """After so many failures in a row: doubled each time up to a cap, and never the same for two who failed together."""
+    return min(FIRST_SECONDS * 2.0**failures, MOST_SECONDS) * (0.5 + chance() / 2)
+
+
+@dataclass(slots=True)
+class _Pair:
+    """One copy of one set. Times are monotonic."""
+
+    copy: str
+    set_name: str
+    next_at: float
+    failures: int = 0
+    job: Job | None = None
+
+
+class Copying:
+    """The task that keeps every copy up to date."""
+
+    def __init__(self, service: Service, operations: Operations, jobs: Jobs, clock: Clock) -> None:
+        self.task = Supervised("copies", self._run, clock, SILENCE_SECONDS)
+        self._service = service
+        self._operations = operations
+        self._jobs = jobs
+        self._clock = clock
+        begin = clock.monotonic() + FIRST_SECONDS
+        self._pairs = [_Pair(one.name, name, begin) for one in service.copies.configured.values() for name in one.sets]
+
+    async def after(self, run: Run) -> None:
+        """A new backup is copied soon, unless the place has just failed: then when its pause ends."""
+        if run.kind is Kind.BACKUP and run.outcome is Outcome.SUCCEEDED:
+            for pair in self._pairs:
+                if pair.set_name == run.set_name and not pair.failures:
+                    pair.next_at = self._clock.monotonic()
+
+    async def _run(self, task: Supervised) -> None:
+        while True:
+            for pair in self._pairs:
+                task.beat()
+                await self.attend(pair)
+            task.beat()
+            await self._clock.sleep(TICK_SECONDS)
+
+    async def attend(self, pair: _Pair) -> None:
+        """Look whether there is something to do, begin it, and see how it ended."""
+        if pair.job is not None:
+            if pair.job.over.is_set():
+                outcome = pair.job.runs[pair.set_name].outcome
+                pair.job = None
+                self._settle(pair, is_good=outcome is Outcome.SUCCEEDED)
+            return
+        if self._clock.monotonic() < pair.next_at:
+            return
+        try:
+            if await in_thread(self._service.copies.mirror(pair.copy, pair.set_name).has_work):
+                pair.job = await self._operations.copy(pair.copy, pair.set_name, Trigger.SCHEDULED)
+            else:
+                self._settle(pair, is_good=True)
+        except Busy:
+            pair.next_at = self._clock.monotonic() + FIRST_SECONDS
+        except SidecarError as error:
+            log.warning("copy.not_reached", copy=pair.copy, set=pair.set_name, code=error.code, error=str(error))
+            await self._jobs.count(failures_of(pair.copy, error.code), pair.set_name, 1)
+            self._settle(pair, is_good=False)
+
+    def _settle(self, pair: _Pair, *, is_good: bool) -> None:
+        pair.failures = 0 if is_good else pair.failures + 1
+        pause = EVERY_SECONDS if is_good else pause_seconds(pair.failures - 1)
+        pair.next_at = self._clock.monotonic() + pause

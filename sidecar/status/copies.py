@@ -1,0 +1,51 @@
+"""How a set is protected elsewhere, from what is remembered of its copies."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pydantic import AwareDatetime
+
+from sidecar.copies.copies import Copies, CopyView
+from sidecar.model import StoredBackup
+from sidecar.rules import counting, health
+from sidecar.status.bodies import Body, Restorable
+
+
+class CopyStatus(Body):
+    """One copy of one set."""
+
+    copy_name: str
+    newest_copy: Restorable | None  # the newest there that was read back
+    backup_count: int
+    damaged_count: int
+    lag_backups: int  # that are to be sent, and are not proven there yet
+    is_late: bool
+    message: str
+    asked_at: AwareDatetime | None
+    answered_at: AwareDatetime | None
+    error: str | None  # of the last attempt
+
+
+def copy_status(standing: CopyView, here: Sequence[StoredBackup], now: datetime) -> CopyStatus:
+    newest = standing.restorable[0] if standing.restorable else None
+    contact, limit = standing.contact, timedelta(hours=standing.copy.max_age_hours)
+    oldest_here = min((one.taken_at for one in counting.restorable(here, now)), default=None)
+    late = health.lateness(standing.copy.name, newest.taken_at if newest else None, oldest_here, limit, now)
+    return CopyStatus(
+        copy_name=standing.copy.name,
+        newest_copy=Restorable.of(newest, now) if newest else None,
+        backup_count=len(standing.restorable),
+        damaged_count=sum(one.is_damaged for one in standing.held),
+        lag_backups=standing.lag,
+        is_late=late is not None,
+        message=late or "",
+        asked_at=contact.at if contact else None,
+        answered_at=contact.answered_at if contact else None,
+        error=contact.error if contact else None,
+    )
+
+
+def copies_of(copies: Copies, set_name: str, here: Sequence[StoredBackup], now: datetime) -> list[CopyStatus]:
+    """Of every copy of a set. Blocks."""
+    names = [one.name for one in copies.configured.values() if set_name in one.sets]
+    return [copy_status(copies.standing(name, set_name), here, now) for name in names]
