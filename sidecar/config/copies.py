@@ -1,8 +1,8 @@
 """The copies elsewhere: what the file says of each, where its credentials come from, and what may not be."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -137,12 +137,20 @@ def variables_of(name: str) -> tuple[str, ...]:
     return tuple(f"{PREFIX}COPY_{word}_{credential}" for credential in CREDENTIALS)
 
 
+def shown(copy: Copy) -> Iterator[tuple[str, object]]:
+    """What is set of a copy, with secrets masked."""
+    for name in (one.name for one in fields(copy) if one.name not in ("name", "kept")):
+        value = getattr(copy, name)
+        yield name, "***" if isinstance(value, Secret) else value
+    yield from copy.kept
+
+
 @dataclass(slots=True)
 class Surroundings:
     """What the copies are checked against. `secret` is the text of a variable, or of the file that NAME_FILE names."""
 
     sets: Iterable[str]
-    backup_dir: Path
+    backup_dir: Path | None  # None where its setting is broken
     secret: Callable[[str], str | None]
     problems: list[str] = field(default_factory=list)
 
@@ -195,7 +203,7 @@ def _unfit(table: Mapping[str, Any], around: Surroundings) -> Iterable[str]:
     """What does not go with its URL."""
     parts = urlsplit(table["url"])
     if parts.scheme == "file":
-        there, here = Path(parts.path), around.backup_dir.absolute()
+        there, here = Path(parts.path), (around.backup_dir or Path("backups")).absolute()
         if there == here or there in here.parents or here in there.parents:
             yield "url: expected a directory outside of BACKUP_DIR: a copy beside the original is none"
     if parts.scheme != "s3" and table.get("object_lock_days") is not None:

@@ -29,10 +29,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     reading.mail(values)
     good = {key: value for key, value in values.items() if value is not _BROKEN}
     found = sets.build(_defaults() | good, reading.tables, environ, reading.problems)
-    backup_dir = good.get("backup_dir", Path("backups"))
-    elsewhere = copies.build(
-        reading.copies, copies.Surroundings(tuple(found), backup_dir, reading.secret, reading.problems)
-    )
+    around = copies.Surroundings(tuple(found), good.get("backup_dir"), reading.secret, reading.problems)
+    elsewhere = copies.build(reading.copies, around)
     if reading.problems:
         raise ConfigError(reading.problems)
     heartbeats = sets.heartbeats(found, values["heartbeat_url"], reading.tables)
@@ -90,12 +88,7 @@ def describe(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
         rows += [(f"sets.{one.name}.{f.name}", _plain(getattr(one, f.name)), source) for f in facts]
         rows.append((f"sets.{one.name}.heartbeat_url", "***" if one.name in settings.heartbeats else "–", source))
     for copy in settings.copies.values():
-        names = [f.name for f in dataclasses.fields(copy) if f.name not in ("name", "kept")]
-        values = [*((name, getattr(copy, name)) for name in names), *copy.kept]
-        rows += [
-            (f"copies.{copy.name}.{name}", "***" if isinstance(value, Secret) else _plain(value), "file")
-            for name, value in values
-        ]
+        rows += [(f"copies.{copy.name}.{key}", _plain(value), "file") for key, value in copies.shown(copy)]
     return rows
 
 

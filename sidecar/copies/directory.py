@@ -61,6 +61,7 @@ class Directory:
                     yield Item(above + entry.name, status.st_size, str(as_identity(status)))
 
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
+        self._require_root()
         with self._translated(f"reading {name}"), opened(self.root / name) as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # from the disk, where the kernel lets us
             file.seek(offset)

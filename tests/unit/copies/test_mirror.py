@@ -198,6 +198,18 @@ def test_a_directory_that_is_not_mounted_is_not_made(tmp_path: Path) -> None:
     assert not (tmp_path / "absent").exists()
 
 
+def test_a_directory_that_is_away_for_a_while_is_not_taken_for_another_one(tmp_path: Path) -> None:
+    (tmp_path / "nas").mkdir()
+    site = Site(tmp_path / "backups", copy_of(f"file://{tmp_path}/nas"))
+    one = site.make(b"whole", 1)
+    site.sync()
+    (tmp_path / "nas").rename(tmp_path / "away")
+    with pytest.raises(CopyUnreachable):
+        site.sync()
+    (tmp_path / "away").rename(tmp_path / "nas")
+    assert (str(site.sync()), site.proven()) == ("nothing to do", ids(one))
+
+
 def test_what_a_killed_writer_left_is_swept_and_what_is_not_ours_stays(tmp_path: Path) -> None:
     ours = "..seed_backup_20261128_150437.meta.json.new.tmp", ".seed_backup_20261128_150437.json.tmp"
     theirs = ".holiday.jpg.tmp", ".other_backup_20261128_150437.json.tmp", "seed_backup_20261128_150437.json"
