@@ -166,19 +166,17 @@ class _Reading:
 
     def secret(self, variable: str) -> str | None:
         """Of no setting of the table: a variable, or the file that NAME_FILE names. What is wrong becomes a problem."""
-        in_file = f"{variable}_FILE"
-        if variable in self._environ and in_file in self._environ:
-            self.problems.append(f"{variable}: expected only one of {variable} and {in_file}")
-            return None
+        in_file, problem = f"{variable}_FILE", None
+        text = self._environ.get(variable)
         try:
-            text = (
-                _secret_text(Path(self._environ[in_file])) if in_file in self._environ else self._environ.get(variable)
-            )
+            if in_file in self._environ:
+                problem = None if text is None else f"only one of {variable} and {in_file}"
+                text = _secret_text(Path(self._environ[in_file]))
         except ValueError as error:
-            self.problems.append(f"{variable}: expected {error}")
+            problem = str(error)
+        if problem or (text is not None and not text.strip()):
+            self.problems.append(f"{variable}: expected {problem or 'a value, not an empty one'}")
             return None
-        if text is not None and not text.strip():
-            self.problems.append(f"{variable}: expected a value, not an empty one")
         return text.strip() if text else None
 
     def source(self, setting: Setting) -> str:

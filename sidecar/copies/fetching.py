@@ -105,8 +105,15 @@ def bring_home(there: Elsewhere, lock: Lock, held: Held, listener: Listener, min
     require_room(there, held, minimum_bytes)
     with arriving(store, lock, held.backup.id, manifest) as (file, commit):
         download(there, held, file, listener)
-        commit(held.metadata or b"")
+        commit(held.metadata or b"", signature_of(there, held), f"from {there.copy.where}")
     return True
+
+
+def signature_of(there: Elsewhere, held: Held) -> bytes | None:
+    """The one that lies beside the metadata there."""
+    with suppress(BackupNotFound):
+        return there.read_small(there.path_of(held.backup.id.signature_name))
+    return None
 
 
 @contextmanager
@@ -125,8 +132,12 @@ def borrowed(there: Elsewhere, held: Held, listener: Listener, minimum_bytes: in
             fcntl.flock(mark, fcntl.LOCK_EX)  # freed by the kernel, however this ends
             with create(directory / manifest.filename) as file:
                 download(there, held, file, listener)
-            with create(directory / held.backup.id.metadata_name) as beside:
-                beside.write(held.metadata or b"")
+            for name, content in (
+                (held.backup.id.signature_name, signature_of(there, held)),
+                (held.backup.id.metadata_name, held.metadata),
+            ):
+                if content is not None:
+                    (directory / name).write_bytes(content)
         except OSError as error:
             raise StorageError.of(error, f"fetching {held.backup.id}") from error
         yield directory / manifest.filename

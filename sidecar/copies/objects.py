@@ -21,10 +21,10 @@ from sidecar.errors import BackupNotFound, CopyError, CopyRefused, CopyUnreachab
 WHOLE_BYTES: Final = 16 << 20  # up to here one PUT
 PART_BYTES: Final = 8 << 20
 MOST_PARTS: Final = 900  # of the 10,000 that a provider takes
-READ_SECONDS: Final = 120  # without a byte: it hangs. A part of 8 MiB passes a line of 0.6 Mbit/s in that time
+READ_SECONDS = 120.0  # without a byte: it hangs. A part of 8 MiB passes a line of 0.6 Mbit/s in that time
 REQUEST_SECONDS: Final = 3600
-RETRIES: Final = 4  # of one request; afterwards the whole work begins again later
-RETRY_SECONDS: Final = 60
+RETRIES = 4  # of one request; afterwards the whole work begins again later
+RETRY_SECONDS = 60.0
 SIGNED_SECONDS: Final = 300
 _BLOCK_BYTES = 1 << 20
 _MESSAGE = 240
@@ -36,13 +36,12 @@ _LOST = re.compile(
 class Objects:
     """A bucket and a prefix. Imports obstore when it is made."""
 
-    def __init__(self, copy: Copy, *, read_seconds: float = READ_SECONDS, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(self, copy: Copy) -> None:
         parts = urlsplit(copy.url)
         self.where = copy.where
         self.is_versioned = False
         self._copy = copy
         self._scheme, self._bucket, self._prefix = parts.scheme, parts.netloc, parts.path.strip("/")
-        self._read_seconds, self._retry_seconds = read_seconds, retry_seconds
         self._store = self._opened({})
 
     def items(self) -> list[Item]:
@@ -129,7 +128,7 @@ class Objects:
         )
         request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - signed by obstore for the endpoint
         try:
-            with urllib.request.urlopen(request, timeout=self._read_seconds, context=context) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=READ_SECONDS, context=context) as answer:  # noqa: S310
                 return answer.headers
         except urllib.error.HTTPError as error:
             if error.code == 404:  # noqa: PLR2004 - not found
@@ -152,14 +151,14 @@ class Objects:
         kind = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[self._scheme]
         client: dict[str, Any] = {
             "connect_timeout": timedelta(seconds=10),
-            "read_timeout": timedelta(seconds=self._read_seconds),
+            "read_timeout": timedelta(seconds=READ_SECONDS),
             "timeout": timedelta(seconds=REQUEST_SECONDS),
             "default_headers": headers,
             "allow_http": (self._copy.endpoint or "").startswith("http://"),
         }
         if self._copy.ca_file:
             client["root_certificate"] = self._copy.ca_file.read_bytes()
-        retry: Any = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=self._retry_seconds)}
+        retry: Any = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
         with self._translated("opening"):
             return kind(
                 self._bucket,

@@ -32,6 +32,9 @@ def send(there: Elsewhere, lock: Lock, backup: StoredBackup, listener: Listener)
     there.require_ours()
     with store.open_data(backup.id, manifest.form) as file:
         there.place.put(data, manifest.file_size_bytes, _hashed(file, manifest, listener))
+    signature = store.read_signature(backup.id)
+    if signature is not None:
+        there.place.put(there.path_of(backup.id.signature_name), len(signature), [signature])
     if copy.write_only:
         there.place.create(metadata, content)
     else:

@@ -10,17 +10,18 @@ from typing import IO
 from sidecar.errors import StorageError
 from sidecar.model import BackupId, Manifest
 from sidecar.store.durable import create, move, publish, remove, temporary_of, to_disk
+from sidecar.store.ledger import Event
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock
 
-Commit = Callable[[bytes], None]
+Commit = Callable[[bytes, bytes | None, str], None]  # of metadata, signature, and where they come from
 
 
 @contextmanager
 def arriving(
     store: LocalStore, lock: Lock, backup_id: BackupId, manifest: Manifest
 ) -> Iterator[tuple[IO[bytes], Commit]]:
-    """A file for the data, and what makes that the backup once it is whole: it takes the bytes of the metadata.
+    """A file for the data, and what makes that the backup once it is whole.
 
     Leaving `with` without it leaves everything as it was. Raises StorageError.
     """
@@ -30,7 +31,8 @@ def arriving(
     remove(temporary)
     with create(temporary) as file:
 
-        def commit(content: bytes) -> None:
+        def commit(content: bytes, signature: bytes | None, origin: str) -> None:
+            is_new = not metadata.exists()
             if not data.exists():  # else a killed process leaves what was there before, or what is as good
                 lock.note_unfinished(str(backup_id))
             try:
@@ -39,6 +41,10 @@ def arriving(
                 _require_as_written(data, manifest)
             except OSError as error:
                 raise StorageError.of(error, f"committing {data.name}") from error
+            if signature is not None:
+                publish(store.directory / backup_id.signature_name, signature)
+            if store.seal.ledger.is_on:
+                store.seal.note(Event.CREATED if is_new else Event.HEALED, backup_id, origin)
             publish(metadata, content)
             lock.note_unfinished(None)
 

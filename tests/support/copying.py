@@ -1,5 +1,6 @@
 """A backup directory with backups made of bytes only, and a copy of it elsewhere."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -63,6 +64,18 @@ class Site:
             draft.write(content)
             draft.commit_data()
             draft.commit(metadata.to_bytes(manifest_of(draft.id, content)))
+            return draft.id
+
+    def make_large(self, block: bytes, times: int) -> BackupId:
+        """Of so many equal blocks."""
+        digest = hashlib.sha256()
+        with self.store.locked("test") as lock, self.store.begin(lock, NOW) as draft:
+            for _ in range(times):
+                draft.write(block)
+                digest.update(block)
+            draft.commit_data()
+            facts = {"checksum": digest.hexdigest(), "file_size_bytes": len(block) * times}
+            draft.commit(metadata.to_bytes(manifest_of(draft.id, b"").model_copy(update=facts)))
             return draft.id
 
     def here(self) -> dict[str, bool]:
