@@ -42,7 +42,7 @@ export const KIND = { backup: "Backup", verify: "Verification", prune: "Clean-up
 
 export const NOTICE = { heartbeat: "Heartbeat", webhook: "Webhook", mail: "Mail" };
 
-export const ACTION = { backup: "Reading", hash: "Reading", verify: "Checking", restore: "Writing" };
+export const ACTION = { backup: "Reading", hash: "Reading", verify: "Checking", restore: "Writing", send: "Sending", "read back": "Reading back", fetch: "Fetching" };
 
 export const setWords = (set) => (set === "all" ? "all sets" : set);
 

@@ -70,9 +70,17 @@ const SetFacts = ({ state, name, status }) => html`<dl class="facts">
   <${Fact} name="At the earliest to">${status.oldest_restorable ? html`<${When} at=${status.oldest_restorable.timestamp} />` : "–"}<//>
   <${Fact} name="Verified"><${Proven} by=${status.last_verification} /><//>
   <${Fact} name="Restore rehearsed"><${Proven} by=${status.last_drill} run=${scheduled(state, "drill", name)?.last_run} /><//>
+  ${status.copies.map((copy) => html`<${Fact} key=${copy.copy_name} name=${`Copy ${copy.copy_name}`}><${Elsewhere} copy=${copy} /><//>`)}
   <${Fact} name="Next run"><${NextRun} entry=${scheduled(state, "backup", name)} /><//>
   <${Fact} name="Kept">${count(status.backup_count, "valid backup")}; <a href=${address({ view: "retention", set: name })}>retention</a> reaches back ${status.retention.reaches_back}<//>
 </dl>`;
+
+/** A copy elsewhere: how old the newest one is that was read back there, and what is wrong with it. */
+function Elsewhere({ copy }) {
+  const wrong = [copy.is_late && "too old", copy.damaged_count && `${copy.damaged_count} damaged`, copy.error && "the last contact failed"].filter(Boolean);
+  const newest = copy.newest_copy ? html`<${Ago} at=${copy.newest_copy.timestamp} />` : "None yet";
+  return html`<span title=${copy.error ?? ""}>${newest}${wrong.length ? `, ${wrong.join(", ")}` : ""}</span>`;
+}
 
 /** When something was last proven and how that ended; with `run` also how long it took. */
 function Proven({ by: proof, run }) {
