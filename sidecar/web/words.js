@@ -38,7 +38,7 @@ export const TRIGGER = {
 
 export const CONSISTENCY = { snapshot: "One snapshot", per_collection: "Per collection" };
 
-export const KIND = { backup: "Backup", verify: "Verification", prune: "Clean-up", restore: "Restore", drill: "Drill" };
+export const KIND = { backup: "Backup", verify: "Verification", prune: "Clean-up", restore: "Restore", drill: "Drill", copy: "Copy" };
 
 export const NOTICE = { heartbeat: "Heartbeat", webhook: "Webhook", mail: "Mail" };
 
