@@ -9,7 +9,7 @@ import structlog
 from sidecar.archive.manifest import from_bytes
 from sidecar.copies.elsewhere import Elsewhere
 from sidecar.copies.memory import Held
-from sidecar.errors import BackupInvalid, CopyDamaged
+from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged
 from sidecar.events import Listener, Progressed
 from sidecar.model import BackupId, Manifest, StoredBackup
 from sidecar.store.lock import Lock
@@ -57,11 +57,12 @@ def clear(there: Elsewhere, lock: Lock) -> None:
     unfinished = BackupId.parse(lock.left_unfinished or "")
     if unfinished is None or unfinished.prefix != there.set.prefix or there.copy.write_only:
         return
-    names = {item.name for item in there.place.items()}
-    if there.path_of(unfinished.metadata_name) not in names:
-        for name in map(there.path_of, unfinished.file_names):
-            if name in names:
-                there.place.delete(name)
+    try:
+        there.read_small(there.path_of(unfinished.metadata_name))  # asked for by its name: a listing may be late
+    except BackupNotFound:
+        there.require_ours()
+        for name in unfinished.file_names:
+            there.place.delete(there.path_of(name))
     lock.note_unfinished(None)
 
 
