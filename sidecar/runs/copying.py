@@ -43,6 +43,7 @@ class _Pair:
     next_at: float
     failures: int = 0
     job: Job | None = None
+    is_woken: bool = False  # there is a new backup, since the last look
 
 
 class Copying:
@@ -62,7 +63,7 @@ class Copying:
         if run.kind is Kind.BACKUP and run.outcome is Outcome.SUCCEEDED:
             for pair in self._pairs:
                 if pair.set_name == run.set_name and not pair.failures:
-                    pair.next_at = self._clock.monotonic()
+                    pair.next_at, pair.is_woken = self._clock.monotonic(), True
 
     async def _run(self, task: Supervised) -> None:
         while True:
@@ -82,6 +83,7 @@ class Copying:
             return
         if self._clock.monotonic() < pair.next_at:
             return
+        pair.is_woken = False
         try:
             if await in_thread(self._service.copies.mirror(pair.copy, pair.set_name).has_work):
                 pair.job = await self._operations.copy(pair.copy, pair.set_name, Trigger.SCHEDULED)
@@ -97,4 +99,4 @@ class Copying:
     def _settle(self, pair: _Pair, *, is_good: bool) -> None:
         pair.failures = 0 if is_good else pair.failures + 1
         pause = EVERY_SECONDS if is_good else pause_seconds(pair.failures - 1)
-        pair.next_at = self._clock.monotonic() + pause
+        pair.next_at = self._clock.monotonic() + (0 if is_good and pair.is_woken else pause)
