@@ -70,9 +70,10 @@ def test_a_flipped_byte_is_mended_on_request_and_counted(served: Served) -> None
 
     answer = served.post(f"{COPIES}/nas/sync")
 
-    assert (answer.status, answer.json["main"]["message"]) == (200, "nas: 1 mended here"), answer.body
+    assert answer.status in (200, 409), answer.body  # the sidecar may be about it by itself just now
+    mended = 'copy_healed_total{copy="nas",direction="here",set="main"}'
+    wait_for(lambda: served.metrics()[mended] == 1 and proven(served) == 1, served.metrics)
     assert data.read_bytes() == whole
-    assert served.metrics()['copy_healed_total{copy="nas",direction="here",set="main"}'] == 1
     assert served.post(f"{BACKUPS}/{data.stem}/copies/nas").json["main"]["success"] is True
 
 
