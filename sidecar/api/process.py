@@ -6,7 +6,7 @@ from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 from sidecar import __version__
-from sidecar.api import schemas
+from sidecar.api import health_schemas as schemas
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.model import MB, Outcome

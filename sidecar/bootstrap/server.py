@@ -32,22 +32,21 @@ from sidecar.api.auth import Gate, audit
 from sidecar.api.context import SIDECAR, Sidecar
 from sidecar.api.listener import Certificate, Listening, listening, renewing
 from sidecar.api.sessions import Tokens
+from sidecar.bootstrap.routines import routines
 from sidecar.bootstrap.service import open_service
 from sidecar.config import Secret, Settings, warnings
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError, StorageError
 from sidecar.history import DIRECTORY, History
 from sidecar.metrics import State, Telemetry
-from sidecar.model import BackupSet, Kind, Manifest, Run
+from sidecar.model import Manifest, Run
 from sidecar.mongodb.lease import Lease, Timing
 from sidecar.notices.conditions import Observed
 from sidecar.notices.outgoing import sending
-from sidecar.rules.schedule import Cron, Schedule, Timetable, interval_seconds
-from sidecar.rules.timetable import darkened, timetable_of
 from sidecar.runs.copying import Copying
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone, Member
 from sidecar.runs.operations import Operations
-from sidecar.runs.scheduler import Routine, Scheduler
+from sidecar.runs.scheduler import Scheduler
 from sidecar.runs.startup import StartUp
 from sidecar.runtime.clock import Clock, SystemClock
 from sidecar.runtime.threads import entered, in_thread
@@ -106,22 +105,8 @@ async def serving(
         await sidecar.overview.refresh()
         telemetry.register(_state(sidecar))
         await stack.enter_async_context(_notices(sidecar))  # nothing may come between the listener and the scheduler
-        certificate = _certificate(settings)
-        listener = await stack.enter_async_context(
-            listening(
-                _app(sidecar), settings.host, settings.port, certificate, local=settings.backup_dir / LOCKS / SOCKET
-            )
-        )
-        listener = replace(listener, url=listener.url + settings.base_path)
-        if certificate is not None:
-            await stack.enter_async_context(renewing(certificate).running())
-        await stack.enter_async_context(sidecar.leadership.running())
-        stack.push_async_callback(sidecar.jobs.stop)
-        await stack.enter_async_context(sidecar.overview.task.running())
-        await stack.enter_async_context(sidecar.scheduler.task.running())
-        await stack.enter_async_context(sidecar.copying.task.running())
-        for work in (_sweep(service), _arm(sidecar)):
-            stack.push_async_callback(_ended, asyncio.create_task(work))
+        listener = await _listen(stack, sidecar)
+        await _begin_work(stack, sidecar)
         for words in warnings(settings):
             log.warning("config.warning", about=words)
         if settings.unreadable_sets:
@@ -131,6 +116,28 @@ async def serving(
         )
         yield listener
         log.info("sidecar.stopping")
+
+
+async def _listen(stack: AsyncExitStack, sidecar: Sidecar) -> Listening:
+    settings = sidecar.settings
+    certificate = _certificate(settings)
+    local = settings.backup_dir / LOCKS / SOCKET
+    listener = await stack.enter_async_context(
+        listening(_app(sidecar), settings.host, settings.port, certificate, local=local)
+    )
+    if certificate is not None:
+        await stack.enter_async_context(renewing(certificate).running())
+    return replace(listener, url=listener.url + settings.base_path)
+
+
+async def _begin_work(stack: AsyncExitStack, sidecar: Sidecar) -> None:
+    """What goes on by itself until the server ends."""
+    await stack.enter_async_context(sidecar.leadership.running())
+    stack.push_async_callback(sidecar.jobs.stop)
+    for task in (sidecar.overview.task, sidecar.scheduler.task, sidecar.copying.task):
+        await stack.enter_async_context(task.running())
+    for work in (_sweep(sidecar.service), _arm(sidecar)):
+        stack.push_async_callback(_ended, asyncio.create_task(work))
 
 
 def _notices(sidecar: Sidecar) -> AbstractAsyncContextManager[None]:
@@ -269,39 +276,3 @@ def _stored(service: Service) -> Iterator[Manifest]:
                 yield read_manifest(store, files.id)
             except (BackupNotFound, BackupInvalid, StorageError) as error:
                 log.warning("history.backup_left_out", backup_id=str(files.id), error=str(error))
-
-
-# -- schedules ---------------------------------------------------------------------------------------------------------
-
-
-def routines(settings: Settings, now: datetime) -> list[Routine]:
-    """Everything that runs by itself: a backup of each set, the verification of what is stored of it, and a drill.
-
-    What cannot be read here, for want of a private key, is not rehearsed.
-    """
-    found = [
-        _routine(Kind.BACKUP, one.name, timetable_of(one, settings.timezone), _described(one), now)
-        for one in settings.sets.values()
-    ]
-    for kind, text in ((Kind.VERIFY, settings.verify_schedule), (Kind.DRILL, settings.drill_schedule)):
-        if text is not None:
-            timetable = Cron(Schedule.parse(text), settings.timezone)
-            impossible = settings.unreadable_sets if kind is Kind.DRILL else []
-            sets = [one for one in settings.sets.values() if one.name not in impossible]
-            found += [
-                _routine(kind, one.name, darkened(timetable, one, settings.timezone), _but(text, one), now)
-                for one in sets
-            ]
-    return found
-
-
-def _described(one: BackupSet) -> str:
-    return _but(one.schedule or f"every {one.interval_hours:g} h", one)
-
-
-def _but(schedule: str, one: BackupSet) -> str:
-    return f"{schedule}, not {' or '.join(one.blackout)}" if one.blackout else schedule
-
-
-def _routine(kind: Kind, name: str, timetable: Timetable, description: str, now: datetime) -> Routine:
-    return Routine(kind, name, timetable, description, interval_seconds(timetable, now))

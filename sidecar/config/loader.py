@@ -52,27 +52,6 @@ def _needs_identity(sets: list[str]) -> str:
     )
 
 
-def warnings(settings: Settings) -> list[str]:
-    """What is allowed and may be regretted, in words."""
-    found = []
-    if lonely := [one.name for one in settings.sets.values() if len(one.recipients) == 1]:
-        found.append(
-            f"{', '.join(lonely)}: encrypted for one recipient only. Whoever loses that private key loses the backups: add a "
-            "second one to SIDECAR_RECIPIENTS and keep its private key elsewhere"
-        )
-    shared = "one heartbeat address for all of them. The success of one set hides that another fails"
-    cure = "put {set} into SIDECAR_HEARTBEAT_URL, or give each set its own heartbeat_url"
-    return found + [f"{', '.join(names)}: {shared}: {cure}" for names in _sharing(settings.heartbeats)]
-
-
-def _sharing(heartbeats: Mapping[str, Secret]) -> list[list[str]]:
-    """The sets that have the same address."""
-    by_address: dict[Secret, list[str]] = {}
-    for name, address in heartbeats.items():
-        by_address.setdefault(address, []).append(name)
-    return [names for names in by_address.values() if len(names) > 1]
-
-
 def describe(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """Name, value with secrets masked, and where it comes from, for every setting that is in force. Raises ConfigError.
 
@@ -100,16 +79,6 @@ def likely_mistakes(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     known = set(_Reading(environ).known_variables())
     others = [name for name in sorted(environ) if not name.startswith(PREFIX)]
     return [(name, meant) for name, meant in near.misspelt(others, known) if meant not in environ]
-
-
-def reference_table() -> str:
-    """The settings as a Markdown table, for the documentation."""
-    lines = ["| variable | default | meaning |", "|---|---|---|"]
-    for setting in SETTINGS:
-        secret = " (secret)" if setting.is_secret else ""
-        default = f"`{setting.default}`" if setting.default else "–"
-        lines.append(f"| `{setting.variable}`{secret} | {default} | {setting.meaning} |")
-    return "\n".join(lines) + "\n"
 
 
 _BROKEN = object()

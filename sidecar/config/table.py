@@ -258,3 +258,13 @@ SETTINGS = (
 )
 
 CONFIG_VARIABLE = "SIDECAR_CONFIG"
+
+
+def reference_table() -> str:
+    """The settings as a Markdown table, for the documentation."""
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for setting in SETTINGS:
+        secret = " (secret)" if setting.is_secret else ""
+        default = f"`{setting.default}`" if setting.default else "–"
+        lines.append(f"| `{setting.variable}`{secret} | {default} | {setting.meaning} |")
+    return "\n".join(lines) + "\n"

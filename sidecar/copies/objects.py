@@ -1,7 +1,7 @@
 """A copy in a bucket: Amazon S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage.
 
-The only module that knows obstore. Its synchronous calls let go of the interpreter and run in threads; they end a multipart
-upload whose source raises.
+The only module that knows obstore, 20 MB that only who has a bucket loads. Its synchronous calls let go of the interpreter
+and run in threads; they end a multipart upload whose source raises.
 """
 
 import re
@@ -13,6 +13,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from obstore.store import AzureStore, GCSStore, S3Store
 
 from sidecar.config import Copy
 from sidecar.copies.remote import Item
@@ -34,7 +44,7 @@ _LOST = re.compile(
 
 
 class Objects:
-    """A bucket and a prefix. Imports obstore when it is made."""
+    """A bucket and a prefix."""
 
     def __init__(self, copy: Copy) -> None:
         parts = urlsplit(copy.url)
@@ -45,15 +55,11 @@ class Objects:
         self._store = self._opened({})
 
     def items(self) -> list[Item]:
-        import obstore  # noqa: PLC0415 - 20 MB that only who has such a copy needs
-
         with self._translated("listing"):
             found = [one for page in obstore.list(self._store) for one in page]
         return [Item(one["path"], one["size"], f"{one['e_tag']} {one['last_modified']}") for one in found]
 
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
-        import obstore  # noqa: PLC0415
-
         with self._translated(f"reading {name}"):
             try:
                 found = obstore.get(self._store, name, options={"range": {"offset": offset}} if offset else {})
@@ -64,8 +70,6 @@ class Objects:
                 yield bytes(block)
 
     def put(self, name: str, size: int, blocks: Iterable[bytes]) -> None:
-        import obstore  # noqa: PLC0415
-
         source = _Source(blocks)
         store = self._locking()
         try:
@@ -78,16 +82,13 @@ class Objects:
                     part = max(PART_BYTES, -(-size // MOST_PARTS))
                     source.expected = size
                     obstore.put(store, name, iter(source), use_multipart=True, chunk_size=part, max_concurrency=2)
-        except Exception:
-            if source.failure is not None:  # obstore hides what ended its source
+        except Exception:  # whatever it became, obstore hides what ended its source
+            if source.failure is not None:
                 raise source.failure from None
             raise
         source.require(size, name)
 
     def create(self, name: str, content: bytes) -> bool:
-        import obstore  # noqa: PLC0415
-        from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
-
         with self._translated(f"writing {name}"):
             try:
                 obstore.put(self._locking(), name, content, mode="create")
@@ -96,8 +97,6 @@ class Objects:
         return True
 
     def delete(self, name: str) -> None:
-        import obstore  # noqa: PLC0415
-
         with self._translated(f"deleting {name}"):
             try:
                 obstore.delete(self._store, name)
@@ -108,8 +107,6 @@ class Objects:
         """By a HEAD of our own: obstore shows no such header."""
         if self._scheme != "s3":
             return None
-        import obstore  # noqa: PLC0415
-
         with self._translated(f"looking at {name}"):
             url = obstore.sign(self._store, "HEAD", name, timedelta(seconds=SIGNED_SECONDS))
             headers = self._head(url, name)
@@ -128,7 +125,7 @@ class Objects:
         )
         request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - signed by obstore for the endpoint
         try:
-            with urllib.request.urlopen(request, timeout=READ_SECONDS, context=context) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=READ_SECONDS, context=context) as answer:  # noqa: S310 - the same
                 return answer.headers
         except urllib.error.HTTPError as error:
             if error.code == 404:  # noqa: PLR2004 - not found
@@ -146,8 +143,6 @@ class Objects:
         return self._opened({"x-amz-object-lock-mode": "COMPLIANCE", "x-amz-object-lock-retain-until-date": until})
 
     def _opened(self, headers: dict[str, str]) -> Any:
-        from obstore.store import AzureStore, GCSStore, S3Store  # noqa: PLC0415
-
         kind = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[self._scheme]
         client: dict[str, Any] = {
             "connect_timeout": timedelta(seconds=10),
@@ -189,8 +184,6 @@ class Objects:
 
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:
-        from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError  # noqa: PLC0415
-
         try:
             yield
         except SidecarError:
@@ -221,7 +214,7 @@ class _Source:
                 yield block
             if self.expected is not None:
                 self.require(self.expected, "the source")
-        except Exception as error:
+        except Exception as error:  # kept as it was, for who asked for the upload
             self.failure = error
             raise
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.bootstrap.server import routines
+from sidecar.bootstrap.routines import routines
 from sidecar.config import load, warnings
 from sidecar.model import Kind
 from support.configuration import problems, with_file
