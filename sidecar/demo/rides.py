@@ -20,7 +20,7 @@ HOLIDAYS = (  # month, day, name, days
     (10, 5, "Autumn break", 5),
     (12, 24, "Christmas break", 6),
 )
-SCHOOL_DAYS = 10
+SCHOOL_DAYS = 5
 HEARTBEATS = 3  # of each card reader on a school day
 
 _SATURDAY = 5
