@@ -160,16 +160,14 @@ class LeaseLost(SourceError):
     """Another sidecar took over what this one was about to do, or may do so by now."""
 
     code = "lease_lost"
-    cure = (
-        "Nothing is lost: who has the lease goes on. If it happens often, look for what pauses the process or MongoDB."
-    )
+    cure = "Nothing is lost: the sidecar with the lease goes on. If it happens often, find what pauses it or MongoDB."
 
 
 class TargetInUse(SourceError):
     """A collection that was to be filled because it was empty holds documents now."""
 
     code = "target_in_use"
-    cure = "Nothing was replaced. Look at what wrote to it, and restore by hand if that may go."
+    cure = "Nothing was replaced. Find out what wrote to the collection, and restore by hand if it may be replaced."
 
 
 class DocumentChanged(SourceError):
@@ -183,7 +181,7 @@ class TargetUnsuitable(SourceError):
     """The target lacks what the backup needs, or would lose what it has: an older server, a sharded collection."""
 
     code = "target_unsuitable"
-    cure = "Restore into a database that can hold it as it was, or say --force to try it all the same."
+    cure = "Restore into a database that can hold it as it was, or use --force to try anyway."
 
 
 # -- the storage -------------------------------------------------------------------------------------------------------
@@ -213,7 +211,7 @@ class Busy(SidecarError):
     """Somebody else is working on the same thing."""
 
     code = "busy"
-    cure = "Wait for it to end; the lock is free as soon as its owner ends, however it ends."
+    cure = "Wait until the other run has ended; its lock is released even if it is killed."
 
 
 class Cancelled(SidecarError):
@@ -226,14 +224,14 @@ class Stopped(Cancelled):
     """The work ended because the sidecar was stopped."""
 
     code = "stopped"
-    cure = "Nothing is lost; what was begun by schedule is begun again at the next start."
+    cure = "Nothing is lost: a scheduled run begins again at the next start."
 
 
 class JobNotFound(SidecarError):
     """No job has this id."""
 
     code = "job_not_found"
-    cure = "`GET /api/admin/jobs` lists those that there are."
+    cure = "`GET /api/admin/jobs` lists all jobs."
 
 
 # -- copies elsewhere --------------------------------------------------------------------------------------------------
@@ -291,7 +289,7 @@ class BackupNotFound(SidecarError):
     """No backup has this id, or the file does not exist."""
 
     code = "backup_not_found"
-    cure = "`sidecar list` shows what there is."
+    cure = "`sidecar list` shows all backups."
 
 
 class DocumentNotFound(BackupNotFound):
@@ -332,7 +330,7 @@ class BackupProtected(SidecarError):
     """A backup that is pinned or the last valid one of its set is not deleted just so."""
 
     code = "backup_protected"
-    cure = "Unpin it, or say `force` if it is really to go."
+    cure = "Unpin it, or use `force` to delete it anyway."
 
 
 class RestoreMismatch(SidecarError):

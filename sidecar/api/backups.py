@@ -207,7 +207,7 @@ async def pin_backup(request: web.Request, path: parameters.BackupPath, body: pa
     errors=(BackupNotFound, Busy),
 )
 async def unpin_backup(request: web.Request, path: parameters.BackupPath) -> Reply:
-    """Leave a backup to the retention rules again."""
+    """Remove a pin: the retention rules apply to the backup again."""
     sidecar = sidecar_of(request)
     return Reply(_detail(sidecar, await in_thread(sidecar.service.keeping.unpin, path.backup_id)))
 

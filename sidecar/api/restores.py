@@ -53,7 +53,7 @@ routes = RouteTable(tag="Restore")
 async def restore_backup(
     request: web.Request, path: parameters.BackupPath, query: parameters.RestoreQuery, body: parameters.RestoreBody
 ) -> Reply:
-    """Make collections what a backup holds, and prove it by reading them back. What is replaced is backed up first."""
+    """Restore collections from a backup, then read them back and compare. What is replaced is backed up first."""
     sidecar = sidecar_of(request)
     async with AsyncExitStack() as stack:
         chosen = await stack.enter_async_context(sidecar.service.chosen(path.backup_id, body.from_copy))

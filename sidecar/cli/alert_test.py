@@ -15,7 +15,7 @@ from sidecar.status.alert_test import AlertTest
 
 LONGEST_MINUTES = 24 * 60
 
-Minutes = Annotated[int, typer.Option(min=0, max=LONGEST_MINUTES, help="It ends by itself then; 0 ends it now.")]
+Minutes = Annotated[int, typer.Option(min=0, max=LONGEST_MINUTES, help="End it after so many minutes; 0 ends it now.")]
 
 app = commands.app()
 
@@ -23,7 +23,7 @@ app = commands.app()
 @app.command()
 def alert_test(
     *,
-    severity: Annotated[Severity, typer.Option(help="Where the alert goes is decided by this.")] = Severity.INFO,
+    severity: Annotated[Severity, typer.Option(help="The severity by which Alertmanager routes it.")] = Severity.INFO,
     minutes: Minutes = 15,
 ) -> None:
     """Make the harmless alert MongoBackupTest fire, to see whether it reaches a person."""

@@ -81,7 +81,7 @@ async def _tried(chosen: config.Settings) -> list[preflight.Check]:
 
 @app.command()
 def show(*, as_json: Json = False) -> None:
-    """Print the configuration that is in force, with secrets masked, and where each value comes from."""
+    """Print the configuration in force, with secrets masked, and the source of each value."""
     rows = config.describe(os.environ)
     if as_json:
         console.say_json({name: {"value": value, "source": source} for name, value, source in rows})

@@ -42,10 +42,12 @@ app = commands.app()
 
 @app.command()
 def demo(
-    directory: Annotated[Path, typer.Option(help="Emptied first; the backups stay there.")] = Path(".demo"),
+    directory: Annotated[
+        Path, typer.Option(help="Where the demo works: emptied first; the backups stay there.")
+    ] = Path(".demo"),
     stay: Annotated[
         bool | None,
-        typer.Option("--stay/--no-stay", help="Whether to serve until Ctrl-C; without it, where there is a terminal."),
+        typer.Option("--stay/--no-stay", help="Serve until Ctrl-C. Default: only on a terminal."),
     ] = None,
 ) -> None:
     """Start an embedded server with a school's data; make, list, verify, damage and restore backups of it; serve the page."""

@@ -15,6 +15,7 @@ from sidecar.cli import commands
 from sidecar.cli.fetched import fetched
 from sidecar.cli.running import FromCopy, Id, run
 from sidecar.cli.terminal import console
+from sidecar.cli.terminal.units import size
 from sidecar.inspect import extract as extracting
 from sidecar.service import Service
 
@@ -32,7 +33,10 @@ def extract(  # noqa: PLR0913 - one parameter per documented option
     ] = False,
     lines: Annotated[bool, typer.Option(help="One document per line instead of an array.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A new file, for you alone, instead of standard output.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write to this new file, which only you can read, instead of standard output."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --output.")] = False,
 ) -> None:
@@ -42,11 +46,14 @@ def extract(  # noqa: PLR0913 - one parameter per documented option
         async with fetched(service, backup_id, from_copy) as chosen:
             store, found = service.locate(chosen)
             with _file(output, overwrite=overwrite) if output else _stdout() as out:
-                escaped = extracting.extract(
-                    store, found, service.codec, collection, out, relaxed=relaxed, as_lines=lines
-                )
-        if escaped:
-            console.remark(f"{escaped} documents are written as $bson: only `sidecar restore` reads them", "yellow")
+                made = extracting.extract(store, found, service.codec, collection, out, relaxed=relaxed, as_lines=lines)
+        if output:
+            written = f", {size(output.stat().st_size)}" if output.is_file() else ""  # a pipe has no size
+            console.remark(f"{output}: {made.documents:,} documents of {collection}{written}")
+        if made.escaped:
+            console.remark(
+                f"{made.escaped} documents are written as $bson: only `sidecar restore` reads them", "yellow"
+            )
 
     run(use)
 

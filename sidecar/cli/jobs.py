@@ -18,11 +18,11 @@ MOST = 100
 def jobs(
     *,
     cancel: Annotated[
-        str | None, typer.Option(metavar="JOB", help="Cancel this job: it cleans up, and is on record as aborted.")
+        str | None, typer.Option(metavar="JOB", help="Cancel this job. It cleans up, and is recorded as aborted.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what the running server is doing, and how far it is; `sidecar runs` shows what is over."""
+    """Show the jobs of the running server and their progress; `sidecar runs` shows those that have ended."""
     if cancel is not None:
         found = [server.ask("POST", f"/jobs/{quote(cancel, safe='')}/cancel")]
     else:

@@ -22,11 +22,9 @@ def key() -> None:
 @app.command()
 def new(
     *,
-    recipient_file: Annotated[
-        Path | None, typer.Option(help="Also append the public key, which is no secret, to this file.")
-    ] = None,
+    recipient_file: Annotated[Path | None, typer.Option(help="Also append the public key to this file.")] = None,
 ) -> None:
-    """Make a key pair and print its private key, which is shown this once: for paper, or a safe, and never for this host.
+    """Make a key pair and print its private key once. Keep it on paper or in a safe, never on this host.
 
     What is printed is an identity file of age. The public key goes into SIDECAR_RECIPIENTS.
     """

@@ -15,7 +15,7 @@ app = commands.group("The signed record of what became of each backup.")
 
 @app.command()
 def check(set_name: SetName = "all", *, as_json: Json = False) -> None:
-    """Compare each set's ledger with its backups. Exit code 3: something was taken out, moved, changed or put in.
+    """Compare each set's ledger with its backups. Exit code 3 if a line or a backup was removed, moved, changed or added.
 
     Prints the head: note it where this host cannot change it, for whoever has the key could write a ledger anew.
     """
@@ -43,7 +43,7 @@ def check(set_name: SetName = "all", *, as_json: Json = False) -> None:
 
 @app.command()
 def accept(set_name: SetName, *, reason: str = typer.Option(..., help="Why, for whoever reads the ledger.")) -> None:
-    """Enter what is there without an entry, and what is gone without one, as it is now.
+    """Add the missing entries: of backups that have none, and of backups that are gone.
 
     A ledger that was itself changed is set aside, and a new one begun.
     """

@@ -21,15 +21,17 @@ app = commands.app()
 def list_backups(
     set_name: SetName = "all",
     *,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Of each set the newest so many.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="Only the newest so many backups of each set.")
+    ] = None,
     since: Annotated[datetime | None, typer.Option(help="Only those taken then or later, in UTC.")] = None,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Read no data: show what was found when each was last read, and when that was."),
+        typer.Option("--quick", help="Read no data: show the result of each backup's last check, and its time."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the backups and whether each can be trusted, the newest last; reads those that have changed since they were read."""
+    """Show the backups, newest last, and whether each can be trusted. Reads every file that changed since its last check."""
     begin = since.replace(tzinfo=UTC) if since else datetime.min.replace(tzinfo=UTC)
 
     async def use(service: Service) -> None:

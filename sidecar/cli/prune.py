@@ -36,7 +36,7 @@ def prune(  # noqa: PLR0913 - one parameter per documented option
     max_total_mb: Annotated[float | None, typer.Option(min=0, max=LARGEST, rich_help_panel=_IF)] = None,
     as_json: Json = False,
 ) -> None:
-    """Delete what the retention rules let go; every verdict with its reason."""
+    """Delete the backups that the retention rules no longer keep, and show the reason for each."""
     changes = {
         "keep_last": keep_last,
         "keep_hourly": keep_hourly,

@@ -43,12 +43,16 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
     ] = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Also in spite of the plan's red lines, and without indexes that are refused."),
+        typer.Option(
+            "--force", help="Restore in spite of the plan's red lines, and skip indexes that the server refuses."
+        ),
     ] = False,
-    no_indexes: Annotated[bool, typer.Option("--no-indexes", help="Without any index but that on _id.")] = False,
+    no_indexes: Annotated[
+        bool, typer.Option("--no-indexes", help="Restore documents only, with no index but that on _id.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make collections what a backup holds, and prove it by reading them back."""
+    """Restore collections from a backup, then read them back and compare."""
     chosen = backup_file or backup_id
     if chosen is None or (backup_file and backup_id):
         raise errors.UsageError("expected either a backup id or --backup-file")

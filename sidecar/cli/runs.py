@@ -19,11 +19,11 @@ app = commands.app()
 def runs(
     set_name: SetName = "all",
     *,
-    kind: Annotated[Kind | None, typer.Option(help="Only these.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="The latest so many.")] = 20,
+    kind: Annotated[Kind | None, typer.Option(help="Only runs of this kind.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most so many runs.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show the latest runs of the server, the newest last; what the command line did is not on record."""
+    """Show the latest runs of the server, newest last. Runs of commands are not recorded."""
 
     async def use(service: Service) -> None:
         names = [one.name for one in service.sets(set_name)]

@@ -11,7 +11,7 @@ from sidecar.cli.running import Json, SetName
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.serving import schedule as table
 
-app = commands.group("See, pause and resume what the running server does by itself.")
+app = commands.group("Show, pause and resume the schedules of the running server.")
 
 Hours = Annotated[float | None, typer.Option("--hours", min=0.01, help="Resume by itself after so many hours.")]
 Until = Annotated[datetime | None, typer.Option("--until", help="Resume by itself then, in UTC.")]
@@ -25,7 +25,7 @@ def show(*, as_json: Json = False) -> None:
 
 @app.command()
 def pause(set_name: SetName = "all", *, hours: Hours = None, until: Until = None, as_json: Json = False) -> None:
-    """Make no backups by schedule, until `sidecar schedule resume` or for a time. Verifications and drills go on."""
+    """Pause scheduled backups, until `sidecar schedule resume` or for a time. Verifications and drills go on."""
     if hours is not None and until is not None:
         raise errors.UsageError("expected either --hours or --until")
     end = datetime.now(UTC) + timedelta(hours=hours) if hours else until and until.replace(tzinfo=UTC)
@@ -35,7 +35,7 @@ def pause(set_name: SetName = "all", *, hours: Hours = None, until: Until = None
 
 @app.command()
 def resume(set_name: SetName = "all", *, as_json: Json = False) -> None:
-    """Go on with the next due time; those that passed in the pause are not caught up with."""
+    """Resume at the next due time. Runs that fell into the pause are not made up for."""
     _say(server.ask("POST", "/schedule/resume", {"backup_type": set_name}), set_name, as_json=as_json)
 
 

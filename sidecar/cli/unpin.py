@@ -10,7 +10,7 @@ app = commands.app()
 
 @app.command()
 def unpin(backup_id: Id) -> None:
-    """Leave a backup to the retention rules again."""
+    """Remove a pin: the retention rules apply to the backup again."""
 
     async def use(service: Service) -> None:
         console.say(f"{service.keeping.unpin(backup_id).id} is left to the retention rules.")

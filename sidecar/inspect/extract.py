@@ -1,6 +1,6 @@
 """One collection of a backup for other tools: a JSON array for `mongoimport --jsonArray` and jq, or one document per line."""
 
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import bson
 from bson import json_util
@@ -15,6 +15,13 @@ from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest
 
 
+class Extracted(NamedTuple):
+    """How many documents were written, and how many of them only `sidecar restore` can read (`$bson`)."""
+
+    documents: int
+    escaped: int
+
+
 def extract(  # noqa: PLR0913 - a backup, a collection of it, and where and how it is written
     store: LocalStore,
     backup_id: BackupId,
@@ -24,8 +31,8 @@ def extract(  # noqa: PLR0913 - a backup, a collection of it, and where and how 
     *,
     relaxed: bool,
     as_lines: bool,
-) -> int:
-    """Write the collection and return how many of its documents only `sidecar restore` can read (`$bson`).
+) -> Extracted:
+    """Write the collection.
 
     Canonical Extended JSON, or relaxed, which is for reading and loses the width of integers. Raises UsageError,
     BackupInvalid, StorageError.
@@ -45,7 +52,7 @@ def extract(  # noqa: PLR0913 - a backup, a collection of it, and where and how 
                 written += batch.documents
                 escaped += only_ours
     out.write(b"\n" if as_lines else b"\n]\n")
-    return escaped
+    return Extracted(written, escaped)
 
 
 def _canonical(documents: bytes, codec: Codec) -> tuple[bytes, int]:

@@ -92,10 +92,15 @@ class Examination:
                 f"{self._expired:,} documents are past their expiry: the server will delete them within a minute"
             )
         if self._unreadable:
-            found.append(f"{self._unreadable:,} documents could not be examined: only the server can tell")
+            found.append(
+                f"{self._unreadable:,} documents could not be checked in advance: the server decides when it inserts them"
+            )
         examined = {str(index["name"]) for index in self._examined}
         unknown = [name for name in self._unique if name not in examined]
-        return found + [f"the unique index {name} was not examined: only the server can" for name in unknown]
+        return found + [
+            f"the unique index {name} cannot be checked in advance: the server decides when it builds it"
+            for name in unknown
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class Keeping:
         return self._catalog.find(backup_id)
 
     def unpin(self, backup_id: str) -> StoredBackup:
-        """Leave a backup to the retention rules again."""
+        """Remove a pin: the retention rules apply to the backup again."""
         found = self._catalog.find(backup_id)
         store = self._stores[found.set_name]
         with store.locked(f"unpinning {found.id}") as lock:

@@ -183,7 +183,7 @@ function* ofBackups(name, status, entry) {
       tone: "warning",
       title: `${count(bad, "backup")} of ${name} failed ${bad === 1 ? "its" : "their"} integrity check`,
       detail: "",
-      cure: "What is invalid is never restored. Look at the disk, and delete it when you know why.",
+      cure: "An invalid backup is never restored. Check the disk; delete the backup once you know the cause.",
       link: { text: bad === 1 ? "Show it" : "Show them", href: address({ view: "set", set: name, query: { state: broken } }) },
     };
   }

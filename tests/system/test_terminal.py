@@ -162,7 +162,9 @@ def test_ctrl_c_is_130(command: Command) -> None:
 def test_an_extract_is_for_us_alone_and_replaces_nothing_unasked(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "users.json"
     arguments = ("extract", newest(command), "-c", "users", "-o", str(file))
-    assert command.run(*arguments).returncode == 0
+    written = command.run(*arguments)
+    assert (written.returncode, written.stdout) == (0, "")
+    assert written.stderr.startswith(f"{file}: 50 documents of users, ")
     assert (file.stat().st_mode & 0o777, len(json.loads(file.read_text()))) == (0o600, 50)
     file.write_text("mine")
     refused = command.run(*arguments)

@@ -73,7 +73,7 @@ def test_a_problem_says_what_happened_and_what_helps() -> None:
         "status": 404,
         "code": "backup_not_found",
         "detail": "there is no backup x",
-        "cure": "`sidecar list` shows what there is.",
+        "cure": "`sidecar list` shows all backups.",
     }
 
 
