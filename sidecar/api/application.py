@@ -169,12 +169,13 @@ async def _add_headers(base_path: str, request: web.Request, response: web.Strea
 
 def _add_documentation(app: web.Application, routes: Iterable[Route], base_path: str) -> None:
     described = document(routes, base_path)
-    css = (files(__package__) / "static" / "docs.css").read_bytes()
+    static = files(__package__) / "static"
     policy = {"Content-Security-Policy": docs_page.CONTENT_SECURITY_POLICY}
     for path, body, content_type, headers in (
         ("/openapi.json", to_json(described), "application/json", {}),
         ("/docs", docs_page.render(described).encode(), "text/html", policy),
-        (docs_page.STYLESHEET, css, "text/css", {}),
+        (docs_page.STYLESHEET, (static / "docs.css").read_bytes(), "text/css", {}),
+        (docs_page.SCRIPT, (static / "docs.js").read_bytes(), "text/javascript", {}),
     ):
         for prefix in prefixes(base_path):
             app.router.add_get(prefix + path, partial(_send, body, content_type, headers))

@@ -19,7 +19,9 @@ from sidecar.rules.names import database_expected
 from sidecar.rules.schedule import Schedule
 
 LARGEST = 1_000_000  # of any number: far above all use and far below where dates and timers overflow
-OWN_PATHS = frozenset({"api", "docs", "docs.css", "healthz", "metrics", "openapi.json", "readyz", "runbooks", "web"})
+OWN_PATHS = frozenset(
+    {"api", "docs", "docs.css", "docs.js", "healthz", "metrics", "openapi.json", "readyz", "runbooks", "web"}
+)
 _URL = re.compile(  # no @ after the hosts: it would be the end of a password with a raw slash, and its start a "host"
     r"mongodb(?:(?P<srv>\+srv)://(?:[^\s/?@]*@)?[^\s/?@:,]+|://(?:[^\s/?@]*@)?[^\s/?@]+)(?:/[^\s?@]*)?(?:\?\S*)?"
 )

@@ -189,7 +189,8 @@ class Page(HTMLParser):
         self.ids += [named["id"]] if "id" in named else []
         self.links |= {named["href"]} if tag == "a" else set()
         self.loaded |= {named["href"]} if tag == "link" else set()
-        assert not {"style", "src", "onclick"} & set(named)
+        self.loaded |= {named["src"]} if tag == "script" else set()
+        assert not {"style", "onclick"} & set(named)
         if tag not in {"meta", "link", "br"}:
             self.open.append(tag)
 
@@ -203,8 +204,8 @@ def test_the_page_is_sound_and_its_links_lead_somewhere(described: dict[str, Any
     assert [name for name, count in Counter(page.ids).items() if count > 1] == []
     assert {link for link in page.links if link.startswith("#")} <= {f"#{name}" for name in page.ids}
     assert set(catalogue()) <= set(page.ids)
-    assert page.loaded == {"docs.css", "data:,"}
-    assert not page.tags & {"script", "style", "img", "iframe"}
+    assert page.loaded == {"docs.css", "docs.js", "data:,"}
+    assert not page.tags & {"style", "img", "iframe"}
 
 
 def test_the_page_shows_each_route_with_a_command_to_try(described: dict[str, Any]) -> None:
@@ -225,7 +226,8 @@ def test_nothing_in_the_document_becomes_markup() -> None:
         return Reply(None)
 
     page = Page(docs_page.render(document(table)))
-    assert not page.tags & {"script", "img", "i", "u", "s"}
+    assert page.loaded == {"docs.css", "docs.js", "data:,"}  # its own script and no other
+    assert not page.tags & {"img", "i", "u", "s"}
 
 
 async def test_the_document_its_page_and_its_style_are_served(client: Client) -> None:
@@ -234,6 +236,7 @@ async def test_the_document_its_page_and_its_style_are_served(client: Client) ->
         ("/openapi.json", "application/json", "default-src 'none'; frame-ancestors 'none'"),
         ("/docs", "text/html", policy),
         ("/docs.css", "text/css", "default-src 'none'; frame-ancestors 'none'"),
+        ("/docs.js", "text/javascript", "default-src 'none'; frame-ancestors 'none'"),
     ):
         async with client.get(path) as response:
             assert (response.status, response.content_type) == (200, content_type)

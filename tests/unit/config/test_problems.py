@@ -95,7 +95,8 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
 
 
 OTHERS = (
-    "not below one of the sidecar's own (api, docs, docs.css, healthz, metrics, openapi.json, readyz, runbooks, web)"
+    "not below one of the sidecar's own "
+    "(api, docs, docs.css, docs.js, healthz, metrics, openapi.json, readyz, runbooks, web)"
 )
 
 
