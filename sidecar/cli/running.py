@@ -68,7 +68,9 @@ def run(
 
     if not interrupted:
         signal.signal(signal.SIGINT, _interrupt)  # asyncio's own would wait for what blocks
-    raise typer.Exit(asyncio.run(opened()))
+    code = asyncio.run(opened())
+    signal.signal(signal.SIGINT, lambda *_: end_at_the_latest(END_SECONDS, code))  # too late to change what it came to
+    raise typer.Exit(code)
 
 
 def quiet_logs(settings: config.Settings) -> None:

@@ -68,6 +68,7 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "last_verification": None,
             "last_drill": None,
             "retention": kept,
+            "copies": [],
         },
         "attendance": {
             "status": "missing",
@@ -85,6 +86,7 @@ def test_status_has_the_keys_and_words_of_the_specification(served: Served) -> N
             "last_verification": None,
             "last_drill": None,
             "retention": kept,
+            "copies": [],
         },
     }
     assert without_times(last) == {

@@ -23,6 +23,10 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422",
 checks.negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "413", "415", "422"]  # 413: over 64 KiB
 
 [[operations]]
+include-name = "GET /api/admin/backups/{{backup_id}}/documents"  # 422: both of `id` and `where`, or none
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "5xx"]
+
+[[operations]]
 include-path-regex = "^/api/admin/backups/{{backup_id}}/(download|pin)$"  # half of all requests are about one that exists
 parameters = {{ "path.backup_id" = "{backup_id}" }}
 """

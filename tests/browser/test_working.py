@@ -31,7 +31,7 @@ def test_a_backup_shows_how_far_it_is_and_how_it_ended(
         button.evaluate("button => button.click()")  # a second press begins nothing
         expect(reader.toast("Backup of main succeeded")).to_contain_text("seed_backup_")
         expect(bar).to_have_count(0)
-        expect(card).to_contain_text("1 of 5, for 30 days")
+        expect(card).to_contain_text("1 valid backup; retention reaches back about 4 weeks")
         assert len(served.get("/api/admin/jobs").json["jobs"]) == 1
 
 

@@ -52,8 +52,11 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
     with exact_server() as mongodb:
         seed(mongodb.uri, DB, {"users": PEOPLE, "buses": BUSES})
         rules = [quick(one, folder) for one in RULES]
+        (folder / "nas").mkdir()
+        configuration = folder / "sidecar.toml"
+        configuration.write_text(f'[copies.nas]\nurl = "file://{folder}/nas"\nsets = ["main"]\n')
         with (
-            Served(mongodb, folder / "backups") as served,
+            Served(mongodb, folder / "backups", {"SIDECAR_CONFIG": str(configuration)}) as served,
             Served(mongodb, folder / "others") as other,
             Prometheus(folder / "prometheus", {"mongobackup": [served.port, other.port]}, rules) as prometheus,
         ):
@@ -81,6 +84,7 @@ def live(served: Served, prometheus: Prometheus) -> None:
     assert served.get(f"{BACKUPS}/status", token="not-the-token").status == 401
     served.back_up()
     prometheus.wait_until(lambda: prometheus.query(f"{success} == 1"))
+    prometheus.wait_until(lambda: prometheus.query('mongobackup_copy_lag_backups{copy="nas"} == 0'))
 
 
 @pytest.mark.parametrize(("name", "title"), TITLES)
