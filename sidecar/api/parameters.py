@@ -141,7 +141,7 @@ class DocumentsQuery(Parameters):
     id: Annotated[
         str | None,
         Field(
-            max_length=500,
+            max_length=200,  # of up to twelve bytes each in an address of 8,190
             description="An `_id`: an ObjectId in hexadecimal, a number, a text, or Extended JSON.",
             examples=["65a1b2c3d4e5f60718293a4b"],
         ),
@@ -149,7 +149,7 @@ class DocumentsQuery(Parameters):
     where: Annotated[
         str | None,
         Field(
-            max_length=1000,
+            max_length=300,
             description="Fields and the values that they are equal to, as JSON. A path goes into documents and arrays.",
             examples=['{"email": "ada@example.org", "address.city": "Berlin"}'],
         ),
