@@ -56,7 +56,7 @@ def names(directory: Path) -> set[str]:
 
 
 def flip(path: Path, dice: random.Random) -> None:
-    content = bytearray(path.read_bytes())
+    content = bytearray(path.read_bytes() or b"emptied before")
     content[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
     path.write_bytes(content)
 
