@@ -62,6 +62,10 @@ class Observed:
             listed = ", ".join(map(str, bad[:LISTED])) + (" …" if len(bad) > LISTED else "")
             words = f"Damaged or without data: {listed}"
             yield Condition(subject="stored backups", set_name=name, severity=Severity.WARNING, words=words)
+        for copy in self.overview.copies_of(name, now):
+            if copy.is_late:
+                words = f"{copy.message}{f': {copy.error}' if copy.error else ''}"
+                yield Condition(subject=f"copy {copy.copy_name}", set_name=name, severity=Severity.WARNING, words=words)
         runs = ((RUNS, view.last_judged), ("verification", view.last_verification), ("restore drill", view.last_drill))
         for subject, run in runs:
             if run is not None and _went_wrong(run):

@@ -24,7 +24,7 @@ from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 from sidecar.status import alert_test, coverage, strangers
 from sidecar.status.alert_test import AlertTest
-from sidecar.status.copies import copy_status
+from sidecar.status.copies import CopyStatus, copy_status
 from sidecar.status.reports import SetStatus, set_status
 from sidecar.store import tampering
 from sidecar.store.files import Space
@@ -245,12 +245,14 @@ class Overview:
         except SidecarError as error:
             self.mongodb = Reachability(asked_at=now, last_up_at=self.mongodb.last_up_at, error=str(error))
 
+    def copies_of(self, set_name: str, now: datetime) -> list[CopyStatus]:
+        """The copies of a set elsewhere, by what was last seen."""
+        here = self.sets[set_name].backups
+        return [copy_status(standing, here, now) for (_, name), standing in self.copies.items() if name == set_name]
+
     def status(self, one: BackupSet, now: datetime) -> SetStatus:
         """How well a set is protected, by what was last seen."""
-        view = self.sets[one.name]
-        copies = [
-            copy_status(standing, view.backups, now) for (_, name), standing in self.copies.items() if name == one.name
-        ]
+        view, copies = self.sets[one.name], self.copies_of(one.name, now)
         policy, proofs = self._service.policies[one.name], (view.last_verification, view.last_drill)
         status = set_status(one, policy, view.backups, now, proofs, copies)
         if not view.tampering:

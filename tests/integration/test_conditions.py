@@ -37,7 +37,8 @@ async def test_each_state_of_a_set_is_told_by_its_name(exact: ServerProcess, tmp
             await job.wait(None)
             assert await told() == {}
             assert await told(HOUR / 2) == {}
-            assert await told(3 * HOUR) == {"main newest backup": Severity.CRITICAL}
+            overdue = {"main newest backup": Severity.CRITICAL, "main copy nas": Severity.WARNING}
+            assert await told(3 * HOUR) == overdue  # nothing was copied in all that time
             exact_data = next(service.stores["main"].directory.glob("*_backup_*[0-9].json"))
             exact_data.write_bytes(exact_data.read_bytes()[:-9])
             damaged = {"main newest backup": Severity.CRITICAL, "main stored backups": Severity.WARNING}
@@ -50,5 +51,6 @@ async def test_each_state_of_a_set_is_told_by_its_name(exact: ServerProcess, tmp
 
 def _one_set(folder: Path) -> Path:
     path = folder / "sidecar.toml"
-    path.write_text("[sets.attendance]\nenabled = false\n")
+    (folder / "nas").mkdir()
+    path.write_text(f'[sets.attendance]\nenabled = false\n[copies.nas]\nurl = "file://{folder}/nas"\n')
     return path

@@ -158,7 +158,7 @@ def test_through_a_thousand_faults_of_network_and_provider_the_copies_become_equ
     monkeypatch.setattr(fetching, "PAUSE_SECONDS", 0.01)
     dice, there = random.Random(20261130), bucket(server)
     with fault_proxy(server.port, 20261130) as proxy:
-        copy = bucket_of(server, endpoint=f"http://127.0.0.1:{proxy.port}", kept=(("limit", BACKUPS),))
+        copy = replace(bucket_of(server, kept=(("limit", BACKUPS),)), endpoint=f"http://127.0.0.1:{proxy.port}")
         site = Site(tmp_path / "backups", copy)
         for number in range(BACKUPS):
             site.make(dice.randbytes(2000), BACKUPS - number)
