@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sidecar.config import near
+from sidecar.config import keys
+from sidecar.config.keys import Key, boolean, integer
 from sidecar.config.parsing import LARGEST, share
 from sidecar.config.set_keys import SET_KEYS
 from sidecar.config.sets import KEPT as SET_KEPT
@@ -21,16 +22,6 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,253}")
 _KEY_PATH = re.compile(r"(/[A-Za-z0-9_.=+-]+)*/?")
 CREDENTIALS: Final = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
-
-
-@dataclass(frozen=True, slots=True)
-class CopyKey:
-    """One row. `fault` is what was expected where a value cannot be taken, else None; `default` is as the docs say it."""
-
-    name: str
-    fault: Callable[[object], str | None]
-    default: str
-    meaning: str
 
 
 def _url(value: object) -> str | None:
@@ -53,15 +44,6 @@ def _url(value: object) -> str | None:
 def _names(value: object) -> str | None:
     is_good = isinstance(value, list) and value and all(isinstance(one, str) for one in value)
     return None if is_good and len(set(value)) == len(value) else "a list of different names of sets"  # type: ignore[arg-type,call-overload] # a list of str by now
-
-
-def _boolean(value: object) -> str | None:
-    return None if isinstance(value, bool) else "true or false"
-
-
-def _integer(value: object) -> str | None:
-    is_good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST
-    return None if is_good else f"a whole number from 1 to {LARGEST}"
 
 
 def _positive(value: object) -> str | None:
@@ -96,39 +78,38 @@ def _slice(value: object) -> str | None:
 
 
 KEPT: Final = ("limit", "keep_last", "retention_days", *SET_KEPT)
-RETENTION: Final = tuple(CopyKey(key.name, key.fault, "the set's", key.meaning) for key in SET_KEYS if key.name in KEPT)
+RETENTION: Final = tuple(Key(key.name, key.fault, "the set's", key.meaning) for key in SET_KEYS if key.name in KEPT)
 COPY_KEYS: Final = (
-    CopyKey("url", _url, "none", "`s3://bucket/prefix`, `gs://…`, `az://…` or `file:///directory`: where they go."),
-    CopyKey("sets", _names, "all", "Names of the sets whose backups are copied."),
+    Key("url", _url, "none", "`s3://bucket/prefix`, `gs://…`, `az://…` or `file:///directory`: where they go."),
+    Key("sets", _names, "all", "Names of the sets whose backups are copied."),
     *RETENTION,
-    CopyKey(
-        "max_age_hours", _positive, f"{MAX_AGE_HOURS:g}", "Age of the newest copy from which the set is at `warning`."
-    ),
-    CopyKey("max_mb_s", _positive, "not set", "Send and read back no faster than so many MB per second."),
-    CopyKey("verify_slice", _slice, f'"{SLICE}"', "Share of the copies that is read again every day."),
-    CopyKey(
+    Key("max_age_hours", _positive, f"{MAX_AGE_HOURS:g}", "Age of the newest copy from which the set is at `warning`."),
+    Key("max_mb_s", _positive, "not set", "Send and read back no faster than so many MB per second."),
+    Key("verify_slice", _slice, f'"{SLICE}"', "Share of the copies that is read again every day."),
+    Key(
         "write_only",
-        _boolean,
+        boolean,
         "false",
         "Only send: the credentials cannot read or delete, so nothing is proven, mended or pruned from here.",
     ),
-    CopyKey(
-        "object_lock_days", _integer, "not set", "S3 Object Lock, mode COMPLIANCE, for so many days on each object."
+    Key(
+        "object_lock_days",
+        integer(1, LARGEST),
+        "not set",
+        "S3 Object Lock, mode COMPLIANCE, for so many days on each object.",
     ),
-    CopyKey(
+    Key(
         "endpoint", _endpoint, "the provider's", "URL of a server that speaks S3; `http://` only on a trusted network."
     ),
-    CopyKey("region", _text, "the environment's", "Region of the bucket."),
-    CopyKey("path_style", _boolean, "false", "Name the bucket in the path, as most servers but Amazon's want it."),
-    CopyKey("ca_file", _file, "not set", "PEM file of a private authority that signed the endpoint's certificate."),
+    Key("region", _text, "the environment's", "Region of the bucket."),
+    Key("path_style", boolean, "false", "Name the bucket in the path, as most servers but Amazon's want it."),
+    Key("ca_file", _file, "not set", "PEM file of a private authority that signed the endpoint's certificate."),
 )
-_NAMES = tuple(key.name for key in COPY_KEYS)
 
 
 def copy_reference_table() -> str:
     """The keys as a Markdown table."""
-    rows = [f"| `{key.name}` | {key.default} | {key.meaning} |\n" for key in COPY_KEYS]
-    return "".join(["| Key | Default | Meaning |\n|---|---|---|\n", *rows])
+    return keys.reference_table(COPY_KEYS)
 
 
 def variables_of(name: str) -> tuple[str, ...]:
@@ -179,22 +160,11 @@ def _check(name: str, table: Any, around: Surroundings) -> None:
     if not isinstance(table, Mapping):
         problems.append(f"{where}: expected a table [copies.{name}]")
         return
-    problems.extend(
-        f"{where}.{key}: unknown{near.meant(key, _NAMES)}; expected one of {', '.join(_NAMES)}"
-        for key in table
-        if key not in _NAMES
-    )
-    problems.extend(
-        f"{where}.{key.name}: expected {expected}"
-        for key in COPY_KEYS
-        if key.name in table and (expected := key.fault(table[key.name]))
-    )
+    problems.extend(keys.problems(where, table, COPY_KEYS))
     if "url" not in table:
         problems.append(f"{where}.url: expected where the copies go")
     elif _url(table["url"]) is None:
         problems.extend(f"{where}.{said}" for said in _unfit(table, around))
-    if {"limit", "keep_last"} <= table.keys():
-        problems.append(f"{where}.keep_last: the same as limit: expected one of the two")
     unknown = [one for one in table.get("sets", ()) if isinstance(one, str) and one not in around.sets]
     problems.extend(f"{where}.sets: there is no set {one!r}" for one in unknown)
 

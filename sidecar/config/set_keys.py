@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
 from sidecar.archive.compression import LEVELS
+from sidecar.config.keys import Key, boolean, integer, reference_table
 from sidecar.config.parsing import LARGEST, notice_url, recipients_of
 from sidecar.config.table import COMPRESSIONS, MOST_KEPT, SHORTEST_INTERVAL_HOURS
 from sidecar.rules import blackout
@@ -15,28 +15,6 @@ from sidecar.rules.schedule import Schedule
 
 HOUR: Final = 3600
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")  # file names end at 255 bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SetKey:
-    """One row. `fault` is what was expected where a value cannot be taken, else None; `default` is as the docs say it."""
-
-    name: str
-    fault: Callable[[object], str | None]
-    default: str
-    meaning: str
-
-
-def _boolean(value: object) -> str | None:
-    return None if isinstance(value, bool) else "true or false"
-
-
-def _integer(lowest: int, highest: int) -> Callable[[object], str | None]:
-    def fault(value: object) -> str | None:
-        is_good = isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest
-        return None if is_good else f"a whole number from {lowest} to {highest}"
-
-    return fault
 
 
 def _number(lowest: float, highest: float) -> Callable[[object], str | None]:
@@ -120,57 +98,52 @@ def _recipients(value: object) -> str | None:
 
 
 SET_KEYS: Final = (
-    SetKey("enabled", _boolean, "true", "false: the set does not exist, also `main` or `attendance`."),
-    SetKey("collections", _collections, "none", 'Names of collections, or `["*"]`: all but `system.*`.'),
-    SetKey("exclude", _names, "[]", 'Collections that `["*"]` leaves out.'),
-    SetKey("schedule", _schedule, "not set", "Cron expression; wins over the interval."),
-    SetKey("interval_hours", _number(SHORTEST_INTERVAL_HOURS, LARGEST), "1", "Hours between two backups."),
-    SetKey(
-        "jitter_seconds", _number(0, HOUR), "0", "Begin later by a share of this that is always the same for a set."
-    ),
-    SetKey(
+    Key("enabled", boolean, "true", "false: the set does not exist, also `main` or `attendance`."),
+    Key("collections", _collections, "none", 'Names of collections, or `["*"]`: all but `system.*`.'),
+    Key("exclude", _names, "[]", 'Collections that `["*"]` leaves out.'),
+    Key("schedule", _schedule, "not set", "Cron expression; wins over the interval."),
+    Key("interval_hours", _number(SHORTEST_INTERVAL_HOURS, LARGEST), "1", "Hours between two backups."),
+    Key("jitter_seconds", _number(0, HOUR), "0", "Begin later by a share of this that is always the same for a set."),
+    Key(
         "blackout",
         _blackout,
         "[]",
         'Windows in the zone of `SIDECAR_TIMEZONE` in which nothing begins by schedule, such as `"mon-fri 07:30-09:00"`.',
     ),
-    SetKey("limit", _integer(1, LARGEST), "`BACKUP_LIMIT`", "Newest valid backups kept."),
-    SetKey(
+    Key("limit", integer(1, LARGEST), "`BACKUP_LIMIT`", "Newest valid backups kept."),
+    Key(
         "retention_days",
-        _integer(1, LARGEST),
+        integer(1, LARGEST),
         "`BACKUP_RETENTION_DAYS`",
         "Days after which a backup goes, unless it is the newest valid one or a `keep_…` keeps it.",
     ),
-    SetKey("keep_last", _integer(1, LARGEST), "`limit`", "The same as `limit`: one of the two."),
-    SetKey(
-        "keep_hourly", _integer(0, MOST_KEPT), "`SIDECAR_KEEP_HOURLY`", "Hours of which the newest is kept; 0: none."
-    ),
-    SetKey("keep_daily", _integer(0, MOST_KEPT), "`SIDECAR_KEEP_DAILY`", "Days of which the newest is kept."),
-    SetKey("keep_weekly", _integer(0, MOST_KEPT), "`SIDECAR_KEEP_WEEKLY`", "Weeks of which the newest is kept."),
-    SetKey("keep_monthly", _integer(0, MOST_KEPT), "`SIDECAR_KEEP_MONTHLY`", "Months of which the newest is kept."),
-    SetKey("keep_yearly", _integer(0, MOST_KEPT), "`SIDECAR_KEEP_YEARLY`", "Years of which the newest is kept."),
-    SetKey(
+    Key("keep_last", integer(1, LARGEST), "`limit`", "The same as `limit`: one of the two."),
+    Key("keep_hourly", integer(0, MOST_KEPT), "`SIDECAR_KEEP_HOURLY`", "Hours of which the newest is kept; 0: none."),
+    Key("keep_daily", integer(0, MOST_KEPT), "`SIDECAR_KEEP_DAILY`", "Days of which the newest is kept."),
+    Key("keep_weekly", integer(0, MOST_KEPT), "`SIDECAR_KEEP_WEEKLY`", "Weeks of which the newest is kept."),
+    Key("keep_monthly", integer(0, MOST_KEPT), "`SIDECAR_KEEP_MONTHLY`", "Months of which the newest is kept."),
+    Key("keep_yearly", integer(0, MOST_KEPT), "`SIDECAR_KEEP_YEARLY`", "Years of which the newest is kept."),
+    Key(
         "keep_within_days",
-        _integer(0, LARGEST),
+        integer(0, LARGEST),
         "`SIDECAR_KEEP_WITHIN_DAYS`",
         "Days within which every valid backup is kept.",
     ),
-    SetKey(
+    Key(
         "max_total_mb",
         _number(0, LARGEST),
         "`SIDECAR_MAX_TOTAL_MB`",
         "MiB that all of its backups may take; the oldest go first; 0: no bound.",
     ),
-    SetKey("prefix", _prefix, "NAME_backup", "What the names of the set's files begin with."),
-    SetKey("directory", _directory, "NAME", "Where they lie below `BACKUP_DIR`."),
-    SetKey("compression", _compression, "`SIDECAR_COMPRESSION`", "`none` or `zstd`."),
-    SetKey("compression_level", _integer(LEVELS.start, LEVELS.stop - 1), "`SIDECAR_COMPRESSION_LEVEL`", "Of zstd."),
-    SetKey("recipients", _recipients, "`SIDECAR_RECIPIENTS`", "Public keys; `[]`: not encrypted."),
-    SetKey("heartbeat_url", _heartbeat, "`SIDECAR_HEARTBEAT_URL`", 'Address of this set alone; `""`: none.'),
+    Key("prefix", _prefix, "NAME_backup", "What the names of the set's files begin with."),
+    Key("directory", _directory, "NAME", "Where they lie below `BACKUP_DIR`."),
+    Key("compression", _compression, "`SIDECAR_COMPRESSION`", "`none` or `zstd`."),
+    Key("compression_level", integer(LEVELS.start, LEVELS.stop - 1), "`SIDECAR_COMPRESSION_LEVEL`", "Of zstd."),
+    Key("recipients", _recipients, "`SIDECAR_RECIPIENTS`", "Public keys; `[]`: not encrypted."),
+    Key("heartbeat_url", _heartbeat, "`SIDECAR_HEARTBEAT_URL`", 'Address of this set alone; `""`: none.'),
 )
 
 
 def set_reference_table() -> str:
     """The keys as a Markdown table."""
-    rows = [f"| `{key.name}` | {key.default} | {key.meaning} |\n" for key in SET_KEYS]
-    return "".join(["| Key | Default | Meaning |\n|---|---|---|\n", *rows])
+    return reference_table(SET_KEYS)

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from sidecar.config import near
+from sidecar.config import keys
 from sidecar.config.parsing import recipients_of
 from sidecar.config.set_keys import SET_KEYS
 from sidecar.config.settings import Secret
@@ -19,7 +19,6 @@ _VARIABLES = {
     ("attendance", "interval_hours"): "ATTENDANCE_INTERVAL_HOURS",
     ("attendance", "schedule"): "SIDECAR_ATTENDANCE_SCHEDULE",
 }
-_NAMES = tuple(key.name for key in SET_KEYS)
 KEPT = ("keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly", "keep_within_days", "max_total_mb")
 
 
@@ -122,18 +121,7 @@ def _check(name: str, table: Any, problems: list[str]) -> None:
     if not isinstance(table, Mapping):
         problems.append(f"{where}: expected a table [sets.{name}]")
         return
-    problems.extend(
-        f"{where}.{key}: unknown{near.meant(key, _NAMES)}; expected one of {', '.join(_NAMES)}"
-        for key in table
-        if key not in _NAMES
-    )
-    problems.extend(
-        f"{where}.{key.name}: expected {expected}"
-        for key in SET_KEYS
-        if key.name in table and (expected := key.fault(table[key.name]))
-    )
-    if {"limit", "keep_last"} <= table.keys():
-        problems.append(f"{where}.keep_last: the same as limit: expected one of the two")
+    problems.extend(keys.problems(where, table, SET_KEYS))
     if "collections" not in table and name not in ("main", "attendance"):
         problems.append(f'{where}.collections: expected a list of names or ["*"]')
     if table.get("exclude") and table.get("collections") != ["*"]:

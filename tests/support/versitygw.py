@@ -63,7 +63,7 @@ class Gateway:
         url = f"{self.endpoint}{quote(path)}" + (f"?{asked}" if asked else "")
         request = urllib.request.Request(url, data=body or None, method=method, headers=signed)  # noqa: S310 - ours
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the same
                 return answer.status, answer.read(), dict(answer.headers)
         except urllib.error.HTTPError as error:
             return error.code, error.read(), dict(error.headers)
