@@ -1,6 +1,6 @@
 """`prune`: what the retention rules let go, and what other rules would."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,8 +14,11 @@ from sidecar.rules.retention import Decision
 from sidecar.service import Service
 
 app = commands.app()
-_IF = "What if"  # the options that only a dry run takes
-_Count = Annotated[int | None, typer.Option(min=0, max=MOST_KEPT, rich_help_panel=_IF, help="The same.")]
+_IF = "What if (only with --dry-run)"
+
+
+def _rule(words: str, *, least: int = 0, most: int = MOST_KEPT) -> Any:
+    return typer.Option(min=least, max=most, rich_help_panel=_IF, help=words)
 
 
 @app.command()
@@ -23,17 +26,15 @@ def prune(  # noqa: PLR0913 - one parameter per documented option
     set_name: SetName = "all",
     *,
     dry_run: Annotated[bool, typer.Option(help="Show the verdicts and delete nothing.")] = False,
-    keep_last: Annotated[
-        int | None, typer.Option(min=1, max=LARGEST, rich_help_panel=_IF, help="With --dry-run: other rules.")
-    ] = None,
-    keep_hourly: _Count = None,
-    keep_daily: _Count = None,
-    keep_weekly: _Count = None,
-    keep_monthly: _Count = None,
-    keep_yearly: _Count = None,
-    keep_within_days: Annotated[int | None, typer.Option(min=0, max=LARGEST, rich_help_panel=_IF)] = None,
-    retention_days: Annotated[int | None, typer.Option(min=1, max=LARGEST, rich_help_panel=_IF)] = None,
-    max_total_mb: Annotated[float | None, typer.Option(min=0, max=LARGEST, rich_help_panel=_IF)] = None,
+    keep_last: Annotated[int | None, _rule("Keep the newest N.", least=1, most=LARGEST)] = None,
+    keep_hourly: Annotated[int | None, _rule("Keep one an hour for N hours.")] = None,
+    keep_daily: Annotated[int | None, _rule("Keep one a day for N days.")] = None,
+    keep_weekly: Annotated[int | None, _rule("Keep one a week for N weeks.")] = None,
+    keep_monthly: Annotated[int | None, _rule("Keep one a month for N months.")] = None,
+    keep_yearly: Annotated[int | None, _rule("Keep one a year for N years.")] = None,
+    keep_within_days: Annotated[int | None, _rule("Keep all of the last N days.", most=LARGEST)] = None,
+    retention_days: Annotated[int | None, _rule("Delete after N days.", least=1, most=LARGEST)] = None,
+    max_total_mb: Annotated[float | None, _rule("Keep at most N MiB in all.", most=LARGEST)] = None,
     as_json: Json = False,
 ) -> None:
     """Delete the backups that the retention rules no longer keep, and show the reason for each."""

@@ -36,7 +36,7 @@ ROUTINE = Routine(Kind.BACKUP, "main", Every(HOUR), "every 1 h", 3600.0)
 VERIFY = Routine(Kind.VERIFY, "main", Every(HOUR), "every 1 h", 3600.0)
 UNEVEN = replace(ROUTINE, timetable=Shifted(Every(HOUR), timedelta(microseconds=123_456)))
 START = "2026-01-01T10:20:00+00:00"
-LEASE_SECONDS = 20.0
+LEASE_SECONDS = 200.0  # long, so that hours pass in few turns
 
 
 async def nobody_asks(_: Run) -> None:
@@ -97,7 +97,7 @@ class Group:
         """Time passes, and those that are named live through it."""
         end = self.clock.now() + by
         while self.clock.now() < end:
-            self.clock.advance(min(timedelta(seconds=12), end - self.clock.now()))
+            self.clock.advance(min(timedelta(seconds=0.6 * LEASE_SECONDS), end - self.clock.now()))
             for replica in replicas:
                 await replica.turn()
 
@@ -125,7 +125,7 @@ async def test_each_verifies_its_own_directory(group: Group) -> None:
 
 async def test_a_verification_that_the_leader_passes_over_is_still_made_by_the_others(group: Group) -> None:
     first, second = await group.join("first"), await group.join("second")
-    await group.go_on(timedelta(minutes=1), first, second)
+    await group.go_on(timedelta(minutes=10), first, second)
     await first.scheduler.pause([VERIFY.name], None, "somebody")
     await second.scheduler.pause([VERIFY.name], group.clock.now() + HOUR, "somebody")
     await group.go_on(timedelta(hours=2), first, second)
@@ -145,8 +145,8 @@ async def test_what_was_due_while_nobody_led_is_missed_once_and_the_last_of_it_c
     first, second = await group.join("first"), await group.join("second")
     await group.go_on(HOUR, first, second)
     group.clock.advance(timedelta(hours=3))
-    await group.go_on(timedelta(minutes=1), second)
-    await group.go_on(timedelta(minutes=1), first, second)
+    await group.go_on(timedelta(minutes=10), second)
+    await group.go_on(timedelta(minutes=10), first, second)
     assert first.outcomes() == {"11:00": "succeeded"}
     assert second.outcomes() == {"12:00": "missed", "13:00": "missed", "14:00": "succeeded"}
 
@@ -156,7 +156,7 @@ async def test_one_that_leads_again_neither_repeats_nor_misses_what_the_other_di
     await group.go_on(HOUR, first, second)
     await group.go_on(timedelta(hours=2), second)
     assert first.member.role is Standing.FOLLOWER  # by its own clock, before it could ask anybody
-    await group.go_on(timedelta(minutes=1), first, second)
+    await group.go_on(timedelta(minutes=10), first, second)
     await group.go_on(HOUR, first)
     assert first.outcomes() == {"11:00": "succeeded", "14:00": "succeeded"}
     assert second.outcomes() == {"12:00": "succeeded", "13:00": "succeeded"}
@@ -190,17 +190,17 @@ async def test_due_times_between_two_seconds_are_handed_on_exactly(group: Group)
 
 async def test_what_the_leader_passed_over_while_paused_is_not_caught_up_with_by_the_next(group: Group) -> None:
     first, second = await group.join("first"), await group.join("second")
-    await group.go_on(timedelta(minutes=1), first, second)
+    await group.go_on(timedelta(minutes=10), first, second)
     await first.scheduler.pause([ROUTINE.name], None, "somebody")
     await group.go_on(HOUR, first, second)
-    await group.go_on(timedelta(minutes=30), second)
+    await group.go_on(timedelta(minutes=20), second)
     assert (first.outcomes(), second.outcomes()) == ({"11:00": "skipped"}, {})
 
 
 async def test_who_leaves_is_followed_at_once(group: Group) -> None:
     first, second = await group.join("first"), await group.join("second")
     async with first.member.running():
-        await group.go_on(timedelta(minutes=1), first, second)
+        await group.go_on(timedelta(minutes=10), first, second)
         assert first.member.role is Standing.LEADER
     await second.member.turn()
     assert second.member.role is Standing.LEADER
@@ -219,11 +219,11 @@ async def test_who_does_not_stand_is_not_elected(group: Group) -> None:
 
 async def test_without_mongodb_nobody_leads_and_afterwards_one_does(group: Group, exact: ServerProcess) -> None:
     first, second = await group.join("first"), await group.join("second")
-    await group.go_on(timedelta(minutes=1), first, second)
+    await group.go_on(timedelta(minutes=10), first, second)
     exact.pause()
     try:
         for _ in range(2):
-            group.clock.advance(timedelta(seconds=10))
+            group.clock.advance(timedelta(seconds=LEASE_SECONDS / 2))
             await asyncio.gather(first.member.turn(), second.member.turn())
         assert (first.member.role, second.member.role) == (Standing.FOLLOWER, Standing.FOLLOWER)
         assert (first.member.leader, second.member.leader) == (None, None)
@@ -236,8 +236,8 @@ async def test_without_mongodb_nobody_leads_and_afterwards_one_does(group: Group
 
 
 async def go_on_until_led(group: Group, *replicas: Replica) -> bool:
-    await group.go_on(timedelta(seconds=4), *replicas)
-    await group.go_on(timedelta(seconds=4), *replicas)
+    await group.go_on(timedelta(seconds=LEASE_SECONDS / 5), *replicas)
+    await group.go_on(timedelta(seconds=LEASE_SECONDS / 5), *replicas)
     return any(one.member.role is Standing.LEADER for one in replicas) and all(one.member.leader for one in replicas)
 
 
@@ -276,14 +276,14 @@ class Endless:
 
 async def test_who_leads_no_more_calls_off_what_it_began_by_schedule_and_nothing_else(group: Group) -> None:
     first, second = await group.join("first"), await group.join("second")
-    await group.go_on(timedelta(minutes=1), first, second)
+    await group.go_on(timedelta(minutes=10), first, second)
     backup = await Endless().begin(first, Kind.BACKUP, Trigger.SCHEDULED)
     drill = await Endless().begin(first, Kind.DRILL, Trigger.SCHEDULED)
     others = [
         await Endless().begin(first, Kind.VERIFY, Trigger.SCHEDULED),
         await Endless().begin(first, Kind.BACKUP, Trigger.MANUAL),
     ]
-    await group.go_on(timedelta(seconds=40), second)
+    await group.go_on(timedelta(seconds=2 * LEASE_SECONDS), second)
     await first.member.turn()
     for job in (backup, drill):
         assert await job.wait(60)
