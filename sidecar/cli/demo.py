@@ -1,5 +1,6 @@
-"""`demo`: the whole job on believable data and an embedded server, with nothing installed by hand."""
+"""`demo`: the whole job on believable data and an embedded server, with nothing installed by hand; the page comes first."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,62 +51,78 @@ def demo(
         typer.Option("--stay/--no-stay", help="Serve until Ctrl-C. Default: only on a terminal."),
     ] = None,
 ) -> None:
-    """Start an embedded server with a school's data; make, list, verify, damage and restore backups of it; serve the page."""
+    """Start an embedded server with a school's data and the admin page; make, list, verify, damage and restore backups."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: nothing that was started is left behind
     with EmbeddedServer(directory / "mongodb") as server:
         counts = _load(server.uri)
         console.say(
             f"An embedded server at {server.uri} holds {sum(counts.values()):,} documents in {len(counts)} collections."
         )
         environment = _environment(directory.resolve(), server.uri)
-        _show(environment, "config", "check")
-        _show(environment, "backup", "all")
-        _show(environment, "list")
-        _show(environment, "verify", "--all", "--deep")
-        _show(
-            environment,
-            "restore",
-            "--backup-file",
-            str(_newest(directory, "everything")),
-            "--target-db",
-            "bus_tracker_copy",
-            "--yes",
-        )
-        _flip_one_bit(_newest(directory, "attendance"))
-        _show(environment, "status", expected=exits.OK)
-        _show(environment, "verify", _newest(directory, "attendance").stem, expected=exits.INVALID)
-        _serve(environment, stay=sys.stdin.isatty() and sys.stdout.isatty() if stay is None else stay)
+        with _serving(environment, log=directory / "sidecar.log") as (url, token):
+            console.say(f"\nThe admin page is up, signed in: {url}/#token={token}")
+            console.say("Each step below shows there too: first backups, verification, restores, a damaged backup.")
+            _backups_and_restores(environment, directory)
+            _damage(environment, directory)
+            _asked(url, token)
+            if sys.stdin.isatty() and sys.stdout.isatty() if stay is None else stay:
+                _stay(url, token)
     console.say(f"\nDone. The backups are in {directory}/backups: look at them with jq, or read the README.")
 
 
-def _serve(environment: Mapping[str, str], *, stay: bool) -> None:
-    """Run the server and ask it for a backup; to `stay` is until Ctrl-C."""
+def _backups_and_restores(environment: Mapping[str, str], directory: Path) -> None:
+    _show(environment, "config", "check")
+    _show(environment, "backup", "all")
+    _show(environment, "list")
+    _show(environment, "verify", "--all", "--deep")
+    _show(environment, "drill", "main")
+    everything = str(_newest(directory, "everything"))
+    _show(environment, "restore", "--backup-file", everything, "--target-db", "bus_tracker_copy", "--yes")
+
+
+def _damage(environment: Mapping[str, str], directory: Path) -> None:
+    newest = _newest(directory, "attendance")
+    _flip_one_bit(newest)
+    _show(environment, "status")
+    _show(environment, "verify", newest.stem, expected=exits.INVALID)
+
+
+def _asked(url: str, token: str) -> None:
+    """A backup by the API in the damaged one's place, and what the API says of every set then."""
+    for method, path in (("POST", "trigger?backup_type=attendance"), ("GET", "status?backup_type=all")):
+        console.say(f"\n{method} /api/admin/backups/{path}")
+        for name, body in _answer(f"{url}/api/admin/backups/{path}", method, token).items():
+            console.say(f"  {name}: {body['message']}")
+
+
+def _stay(url: str, token: str) -> None:
+    console.say(f"\nThe admin page, signed in: {url}/#token={token}")
+    console.say(f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo.")
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
+
+
+@contextlib.contextmanager
+def _serving(environment: Mapping[str, str], log: Path) -> Iterator[tuple[str, str]]:
+    """Address and token of a `sidecar serve` that answers."""
     token, port = secrets.token_urlsafe(24), free_port()
     ours = {"SIDECAR_ADMIN_TOKEN": token, "SIDECAR_HOST": "127.0.0.1", "SIDECAR_PORT": str(port)}
     console.say("\n$ sidecar serve")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: nothing that was started is left behind
-    with subprocess.Popen([sys.executable, "-m", "sidecar", "serve"], env=dict(environment) | ours) as process:
+    with log.open("wb") as said:
+        command = [sys.executable, "-m", "sidecar", "serve"]
+        process = subprocess.Popen(command, env=dict(environment) | ours, stdout=said, stderr=said)  # noqa: S603 - ourselves
+    with process:
         try:
             url = f"http://127.0.0.1:{port}"
-            _await_ready(url, process)
-            for method, path in (("POST", "trigger?backup_type=attendance"), ("GET", "status?backup_type=all")):
-                console.say(f"\n{method} /api/admin/backups/{path}")
-                for name, body in _asked(f"{url}/api/admin/backups/{path}", method, token).items():
-                    console.say(f"  {name}: {body['message']}")
-            if stay:
-                console.say(f"\nThe admin page, signed in: {url}/#token={token}")
-                console.say(
-                    f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo."
-                )
-                process.wait()
-        except KeyboardInterrupt:
-            pass
+            _await_ready(url, process, log)
+            yield url, token
         finally:
             process.terminate()
 
 
-def _await_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+def _await_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     while process.poll() is None:
         try:
             urllib.request.urlopen(f"{url}/readyz", timeout=5).close()  # noqa: S310 - the scheme is ours
@@ -113,10 +130,10 @@ def _await_ready(url: str, process: subprocess.Popen[bytes]) -> None:
             time.sleep(_POLL_SECONDS)
         else:
             return
-    raise errors.SidecarError(f"the server ended with {process.returncode} at its start")
+    raise errors.SidecarError(f"the server ended with {process.returncode} at its start; its log is {log}")
 
 
-def _asked(url: str, method: str, token: str) -> Any:
+def _answer(url: str, method: str, token: str) -> Any:
     request = urllib.request.Request(url, method=method, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - the scheme is ours
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
         return json.load(answer)

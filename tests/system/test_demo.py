@@ -26,8 +26,9 @@ def test_the_demo_does_the_whole_job_and_leaves_the_page_open(tmp_path: Path) ->
         said = []
         for line in demo.stdout:
             said.append(line)
+            if "The admin page is up" in line:
+                follow_the_link("".join(said))  # before the first backup
             if "Ctrl-C" in line:
-                follow_the_link("".join(said))
                 demo.terminate()  # not SIGINT, which a shell's background jobs ignore
         complaints = demo.stderr.read() if demo.stderr else ""
         demo.wait(timeout=PATIENCE_SECONDS)
@@ -35,6 +36,7 @@ def test_the_demo_does_the_whole_job_and_leaves_the_page_open(tmp_path: Path) ->
     for words in (
         "The configuration is good.",
         "counts and fingerprints are equal",
+        "$ sidecar drill main",
         "One bit of",
         "GET /api/admin/backups/status",
         "Done.",
