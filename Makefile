@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 NATIVE := $(VENV)/.native
 NATIVE_SOURCES := $(wildcard native/*.toml native/Cargo.lock native/*.pyi native/src/*.rs native/src/*/*.rs native/tests/*.rs native/examples/*.rs)
 export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
+unexport PYTHONDONTWRITEBYTECODE  # where it is set, each of the many processes would compile every module anew
 NEWEST ?= $(shell for v in 3.15 3.14 3.13 3.12; do python$$v -c "" 2>/dev/null && echo python$$v && break; done)
 CARGO := $(shell cargo clippy --version >/dev/null 2>&1 && echo cargo)
 

@@ -1,6 +1,7 @@
 """Fixtures of the whole suite: MongoDB servers, databases on them, and PyMongo clients to look at them with."""
 
 import os
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,9 @@ from pymongo import MongoClient
 
 from support.servers import ServerProcess, exact_server
 from support.servers import secantus as secantus_server
+
+# jsonschema compiles forty grammars of IRIs where it finds this package, two seconds in each process; no schema here has an IRI.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 Client = MongoClient[dict[str, Any]]
 

@@ -19,7 +19,7 @@ from pymongo import MongoClient
 from sidecar.config import load
 from support.configuration import with_file
 from support.served import Served
-from support.servers import ServerProcess, secantus
+from support.servers import ServerProcess
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,10 +81,10 @@ def test_the_sidecar_takes_its_settings(compose: Any, exact: ServerProcess, tmp_
         assert kinds == {"backup", "verify", "drill"}
 
 
-def test_the_school_is_loaded_once(compose: Any, tmp_path: Path) -> None:
+def test_the_school_is_loaded_once(compose: Any, exact: ServerProcess) -> None:
     _, *arguments = compose["services"]["school"]["entrypoint"]
-    with secantus(tmp_path / "db") as server, MongoClient[dict[str, Any]](server.uri) as client:
-        environment = {**os.environ, "MONGO_URL": server.uri}
+    with MongoClient[dict[str, Any]](exact.uri) as client:
+        environment = {**os.environ, "MONGO_URL": exact.uri}
         for _ in range(2):
             subprocess.run([sys.executable, *arguments], env=environment, check=True)
         assert client["bus_tracker"]["students"].count_documents({}) > 0
