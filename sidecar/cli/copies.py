@@ -97,6 +97,7 @@ def sync(copy: CopyName, *, as_json: Json = False) -> None:
             try:
                 with progress() as listener:
                     report = await in_thread(service.copies.mirror(copy, name).sync, listener)
+                report.require_success()
                 bodies[name] = {"success": True, "message": str(report)}
             except errors.SidecarError as error:
                 bodies[name] = {"success": False, "message": str(error), "code": error.code}

@@ -15,7 +15,7 @@ from sidecar.copies.elsewhere import Elsewhere
 from sidecar.copies.memory import Contact, Held, Memory
 from sidecar.copies.mirror import Mirror
 from sidecar.copies.remote import Remote
-from sidecar.copies.sending import clear, send
+from sidecar.copies.sending import Sender
 from sidecar.errors import BackupInvalid, BackupNotFound, CopyForeign, CopyNotFound
 from sidecar.events import Listener
 from sidecar.model import BackupId, StoredBackup
@@ -103,8 +103,7 @@ class Copies:
             raise BackupInvalid(f"{backup.id} is not sent: {backup.verdict.message}")
         with there.locked(f"push of {backup.id}") as lock, there.noted():
             there.claim()
-            clear(there, lock)
-            return send(there, lock, backup, paced(listener, Pace(there.copy.max_mb_s)))
+            return Sender(there, lock).send(backup, paced(listener, Pace(there.copy.max_mb_s)))
 
     def pull(self, name: str, backup_id: str, listener: Listener) -> bool:
         """Make a backup there one of this directory, pinned for a week; whether it was not here already."""

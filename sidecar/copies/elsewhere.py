@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import structlog
 
 from sidecar.config import Copy
-from sidecar.copies import owner
+from sidecar.copies import owner, resuming
 from sidecar.copies.memory import Contact, Held, Memory, parsed
 from sidecar.copies.remote import Item, Remote
 from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged, CopyError, SidecarError
@@ -152,7 +152,7 @@ class Elsewhere:
         if manifest is None:
             return held
         try:
-            found = self.hashed(held.backup.id, form, listener)
+            found = self.hashed(manifest, listener)
             metadata = self.read_small(self.path_of(held.backup.id.metadata_name))
             verdict = _judged(manifest, found, is_same=metadata == held.metadata)
         except BackupNotFound as error:
@@ -165,10 +165,10 @@ class Elsewhere:
             log.error("copy.damaged", copy=self.copy.name, backup_id=str(backup.id), reason=verdict.message)
         return proven
 
-    def hashed(self, backup_id: BackupId, form: Form, listener: Listener) -> str:
-        """The SHA-256 of what lies there: no tag and no checksum of the other side's tells that."""
+    def hashed(self, manifest: Manifest, listener: Listener) -> str:
+        """The SHA-256 of the data that lies there: no tag and no checksum of the other side's tells that."""
         digest, size = hashlib.sha256(), 0
-        for block in self.place.read(self.path_of(backup_id.data_name_in(form))):
+        for block in resuming.whole(self.place, self.path_of(manifest.filename), manifest.file_size_bytes):
             digest.update(block)
             size += len(block)
             listener(Progressed("read back", "", 0, size, 0))

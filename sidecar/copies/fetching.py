@@ -1,20 +1,18 @@
-"""A backup is fetched: space is asked for first, a line that breaks is taken up where it ended, and the hash decides."""
+"""A backup is fetched: space is asked for first, and the hash decides."""
 
 import fcntl
 import hashlib
 import secrets
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-import structlog
-
+from sidecar.copies import resuming
 from sidecar.copies.elsewhere import Elsewhere
 from sidecar.copies.memory import Held
-from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged, CopyError, CopyRefused, StorageError, StorageFull
+from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged, StorageError, StorageFull
 from sidecar.events import Listener, Progressed
 from sidecar.model import MB, BackupState, Manifest
 from sidecar.store import verify
@@ -23,11 +21,7 @@ from sidecar.store.durable import create, make_private
 from sidecar.store.lock import Lock
 
 DIRECTORY: Final = ".fetched"  # below BACKUP_DIR: what is restored or looked at without becoming a backup here
-ATTEMPTS: Final = 6  # without a byte of progress
-PAUSE_SECONDS: Final = 0.5  # doubled after each
 IN_USE: Final = ".in-use"
-
-log = structlog.get_logger(__name__)
 
 
 def require_room(there: Elsewhere, held: Held, minimum_bytes: int) -> None:
@@ -40,37 +34,16 @@ def require_room(there: Elsewhere, held: Held, minimum_bytes: int) -> None:
         )
 
 
-def download(
-    there: Elsewhere,
-    held: Held,
-    file: IO[bytes],
-    listener: Listener,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
+def download(there: Elsewhere, held: Held, file: IO[bytes], listener: Listener) -> None:
     """The data, hashed on its way. Raises CopyDamaged where it is not what its metadata says."""
     manifest = require_manifest(held)
     name = there.path_of(manifest.filename)
-    digest, size, failures = hashlib.sha256(), 0, 0
-    while size < manifest.file_size_bytes or not manifest.file_size_bytes:
-        begun = size
-        try:
-            for block in there.place.read(name, size):
-                _write(file, block)
-                digest.update(block)
-                size += len(block)
-                listener(Progressed("fetch", "", 0, size, 0))
-            if size == begun or size >= manifest.file_size_bytes:
-                break
-            error: CopyError = CopyDamaged(f"{name} ended after {size} of {manifest.file_size_bytes} bytes")
-        except CopyRefused:
-            raise
-        except CopyError as broken:
-            error = broken
-        failures = failures + 1 if size == begun else 1
-        if failures == ATTEMPTS:
-            raise error
-        log.warning("copy.fetch_resumed", copy=there.copy.name, name=name, at_bytes=size, error=str(error))
-        sleep(PAUSE_SECONDS * 2 ** (failures - 1))
+    digest, size = hashlib.sha256(), 0
+    for block in resuming.whole(there.place, name, manifest.file_size_bytes):
+        _write(file, block)
+        digest.update(block)
+        size += len(block)
+        listener(Progressed("fetch", "", 0, size, 0))
     if digest.hexdigest() != manifest.checksum:
         there.prove(held)  # so that everybody knows
         raise CopyDamaged(

@@ -1,12 +1,10 @@
-"""What makes a place hold what it should: prove what nobody has read, send what is missing, mend both sides, prune there.
+"""What makes a place hold what it should: send what is missing, prove what nobody has read, mend both sides, prune there.
 
 The queue is rebuilt from the two listings each time, newest first: nothing has to survive a restart but the listings.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,64 +13,32 @@ import structlog
 from sidecar.copies.elsewhere import READ_BACK, Elsewhere
 from sidecar.copies.fetching import bring_home
 from sidecar.copies.memory import Held
-from sidecar.copies.sending import clear, send
-from sidecar.errors import BackupInvalid, BackupNotFound, Busy, CopyDamaged, SidecarError, StorageError
+from sidecar.copies.report import Patience, Report
+from sidecar.copies.sending import Sender
+from sidecar.errors import CopyDamaged
 from sidecar.events import Listener
-from sidecar.model import NOT_READ, BackupId, StoredBackup
+from sidecar.model import NOT_READ, StoredBackup
 from sidecar.rules import counting, mirroring
 from sidecar.rules.policy import Policy
 from sidecar.rules.retention import Decision, Steadiness
 from sidecar.runtime.pace import Pace, paced
 from sidecar.store import timekeeping
 from sidecar.store.catalog import Catalog
-from sidecar.store.lock import Lock
 
 SCRUB_EVERY: Final = timedelta(hours=24)
-OF_ONE: Final = (
-    BackupInvalid,
-    BackupNotFound,
-    CopyDamaged,
-    Busy,
-    StorageError,
-)  # they say nothing of the other backups
+_LOCKED: Final = "locked until"
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Report:
-    """What a sync did, and what it could not do."""
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One sync: what came of it so far, and what it works with."""
 
-    sent: list[BackupId] = field(default_factory=list)
-    fetched: list[BackupId] = field(default_factory=list)
-    proven: int = 0
-    mended_there: list[BackupId] = field(default_factory=list)
-    mended_here: list[BackupId] = field(default_factory=list)
-    deleted: list[BackupId] = field(default_factory=list)
-    locked: int = 0  # that would go if they were not locked
-    failures: list[SidecarError] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        done = [
-            ("sent", len(self.sent)),
-            ("fetched", len(self.fetched)),
-            ("read back", self.proven),
-            ("mended there", len(self.mended_there)),
-            ("mended here", len(self.mended_here)),
-            ("deleted there", len(self.deleted)),
-            ("kept because they are locked", self.locked),
-        ]
-        return ", ".join(f"{number} {what}" for what, number in done if number) or "nothing to do"
-
-
-@contextmanager
-def _noting(report: Report, backup_id: BackupId) -> Iterator[None]:
-    """What fails with one backup does not keep the others."""
-    try:
-        yield
-    except OF_ONE as error:
-        log.warning("copy.backup_failed", backup_id=str(backup_id), code=error.code, error=str(error))
-        report.failures.append(error)
+    report: Report
+    patience: Patience
+    sender: Sender
+    listener: Listener
 
 
 class Mirror:
@@ -89,24 +55,22 @@ class Mirror:
         return self._there.set.name
 
     def sync(self, listener: Listener) -> Report:
-        """Raises CopyError and its kinds, Busy, StorageError; what concerns one backup alone comes after all the others."""
+        """Raises Busy, StorageError. What the place would not do, with one backup or at all, is in the report."""
         there, report = self._there, Report()
-        with there.locked("sync") as lock, there.noted():
-            listener = paced(listener, Pace(there.copy.max_mb_s))
+        patience = Patience(report)
+        with there.locked("sync") as lock, patience.with_place(), there.noted():
             there.claim()
-            clear(there, lock)
+            work = _Work(report, patience, Sender(there, lock), paced(listener, Pace(there.copy.max_mb_s)))
+            self._clear(work)
+            there.look()
+            self._send(work)  # what is missing there waits for nothing else
             if not there.copy.write_only:
-                self._prove(report, listener)
-                self._scrub(report, listener)
-            self._carry_out(lock, report, listener)
-            if not there.copy.write_only:
-                self._prune(report)
-        if report.failures:
-            raise (
-                report.failures[0].with_more(f"otherwise: {report}")
-                if len(report.failures) == 1
-                else report.failures[0]
-            )
+                self._prove(work)
+                self._scrub(work)
+                self._send(work)
+                self._fetch(work)
+                self._prune(work)
+            report.failures.extend(CopyDamaged(f"{one}: {why}") for one, why in self.plan().hopeless.items())
         return report
 
     def has_work(self) -> bool:
@@ -125,21 +89,24 @@ class Mirror:
 
     # -- proving -------------------------------------------------------------------------------------------------------
 
-    def _prove(self, report: Report, listener: Listener) -> None:
+    def _prove(self, work: _Work) -> None:
         """What was never read back, or is not what it was then."""
-        for held in self._there.look():
-            if held.backup.verdict == NOT_READ:
-                self._there.prove(held, listener)
-                report.proven += 1
+        self._prove_each([one for one in self._there.look() if one.backup.verdict == NOT_READ], work)
 
-    def _scrub(self, report: Report, listener: Listener) -> None:
+    def _scrub(self, work: _Work) -> None:
         """Once a day the slice for which that is longest ago."""
         if not self._is_scrub_due():
             return
-        for held in self._slice():
-            self._there.prove(held, listener)
-            report.proven += 1
-        self._there.note_scrubbed()
+        due = self._slice()
+        self._prove_each(due, work)
+        if work.patience.failed.isdisjoint(one.backup.id for one in due):
+            self._there.note_scrubbed()
+
+    def _prove_each(self, unproven: list[Held], work: _Work) -> None:
+        for held in unproven:
+            with work.patience.with_one(held.backup.id):
+                self._there.prove(held, work.listener)
+                work.report.proven += 1
 
     def _is_scrub_due(self) -> bool:
         contact = self._there.memory.contact(self._there.copy.name, self._name)
@@ -172,37 +139,38 @@ class Mirror:
     def _clock(self, here: tuple[StoredBackup, ...]) -> Steadiness:
         return timekeeping.steadiness(self._there.store.root, (one.taken_at for one in here))
 
-    def _carry_out(self, lock: Lock, report: Report, listener: Listener) -> None:
-        plan = self.plan()
-        here = {one.id: one for one in self._here()}
-        for backup_id, why in plan.hopeless.items():
-            report.failures.append(CopyDamaged(f"{backup_id}: {why}"))
+    def _clear(self, work: _Work) -> None:
+        """Take away what a killed upload left."""
+        self._there.place.sweep(self._there.set.prefix)
+        for backup_id in work.sender.unfinished:
+            with work.patience.with_one(backup_id):
+                work.sender.clear(backup_id)
+
+    def _send(self, work: _Work) -> None:
+        plan, here = self.plan(), {one.id: one for one in self._here()}
         for backup_id in plan.send:
-            with _noting(report, backup_id):
-                send(self._there, lock, here[backup_id], listener)
-                self._mended(backup_id, report) if backup_id in plan.mended_there else report.sent.append(backup_id)
-        if plan.fetch and not self._there.copy.write_only:
-            self._fetch(plan.fetch, report, listener)
+            if backup_id in work.patience.failed:
+                continue
+            with work.patience.with_one(backup_id):
+                work.sender.send(here[backup_id], work.listener)
+                if backup_id in plan.mended_there:
+                    work.report.mended_there.append(backup_id)
+                    log.warning("copy.mended_there", copy=self._there.copy.name, backup_id=str(backup_id))
+                else:
+                    work.report.sent.append(backup_id)
 
-    def _mended(self, backup_id: BackupId, report: Report) -> None:
-        report.mended_there.append(backup_id)
-        log.warning("copy.mended_there", copy=self._there.copy.name, backup_id=str(backup_id))
-
-    def _fetch(self, wanted: tuple[BackupId, ...], report: Report, listener: Listener) -> None:
-        held = {one.backup.id: one for one in self._there.remembered()}
-        with self._there.store.locked(f"mending from the copy {self._there.copy.name}") as lock:
-            for backup_id in wanted:
-                with _noting(report, backup_id):
-                    if bring_home(self._there, lock, held[backup_id], listener, self._minimum_bytes):
-                        report.mended_here.append(backup_id)
-                        log.warning("copy.mended_here", copy=self._there.copy.name, backup_id=str(backup_id))
+    def _fetch(self, work: _Work) -> None:
+        there, held = self._there, {one.backup.id: one for one in self._there.remembered()}
+        for backup_id in self.plan().fetch:
+            if backup_id in work.patience.failed:
+                continue
+            mending = f"mending {backup_id} from the copy {there.copy.name}"
+            with work.patience.with_one(backup_id), there.store.locked(mending) as lock:
+                if bring_home(there, lock, held[backup_id], work.listener, self._minimum_bytes):
+                    work.report.mended_here.append(backup_id)
+                    log.warning("copy.mended_here", copy=there.copy.name, backup_id=str(backup_id))
 
     # -- pruning -------------------------------------------------------------------------------------------------------
-
-    def decisions(self) -> list[Decision]:
-        """What the rules say of each backup there, locks looked at."""
-        there = {one.backup.id: one for one in self._there.remembered()}
-        return [one if one.keep else self._unless_locked(one, there[one.id]) for one in self._judged()]
 
     def _judged(self) -> list[Decision]:
         """Without asking for locks, but for those that are remembered."""
@@ -222,19 +190,29 @@ class Mirror:
             return decision
         return _locked(decision, until)
 
-    def _prune(self, report: Report) -> None:
-        for one in self.decisions():
+    def _prune(self, work: _Work) -> None:
+        held = {one.backup.id: one for one in self._there.remembered()}
+        for one in self._judged():
             if one.keep:
-                report.locked += one.reason.startswith("locked until")
+                work.report.locked += one.reason.startswith(_LOCKED)
                 continue
-            self._there.require_ours()
-            names = {item.name for item in self._there.place.items()}
-            for name in map(self._there.path_of, one.id.file_names):
-                if name in names:
-                    self._there.place.delete(name)
-            self._there.memory.forget(self._there.copy.name, [one.id])
-            report.deleted.append(one.id)
-            log.info("copy.deleted", copy=self._there.copy.name, backup_id=str(one.id), reason=one.reason)
+            with work.patience.with_one(one.id):
+                decided = self._unless_locked(one, held[one.id])
+                if decided.keep:
+                    work.report.locked += 1
+                else:
+                    self._delete(decided)
+                    work.report.deleted.append(one.id)
+
+    def _delete(self, decided: Decision) -> None:
+        there = self._there
+        there.require_ours()
+        names = {item.name for item in there.place.items()}
+        for name in map(there.path_of, decided.id.file_names):
+            if name in names:
+                there.place.delete(name)
+        there.memory.forget(there.copy.name, [decided.id])
+        log.info("copy.deleted", copy=there.copy.name, backup_id=str(decided.id), reason=decided.reason)
 
     # -- what is told --------------------------------------------------------------------------------------------------
 
@@ -259,4 +237,4 @@ class Mirror:
 
 
 def _locked(decision: Decision, until: datetime) -> Decision:
-    return replace(decision, keep=True, reason=f"locked until {until:%Y-%m-%d %H:%M} UTC; then: {decision.reason}")
+    return replace(decision, keep=True, reason=f"{_LOCKED} {until:%Y-%m-%d %H:%M} UTC; then: {decision.reason}")

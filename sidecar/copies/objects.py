@@ -41,6 +41,7 @@ _MESSAGE = 240
 _LOST = re.compile(
     r"error sending request|connect|dns|timed? ?out|connection|broken pipe|decoding response body", re.IGNORECASE
 )
+_REFUSED = re.compile(r"status code: 40[13]\b")
 
 
 class Objects:
@@ -194,7 +195,7 @@ class Objects:
             raise CopyRefused(f"{action} in {self.where}: there is no such bucket, or nobody may know of it") from None
         except (BaseError, OSError, ValueError) as error:
             words = _words(error)
-            kind = CopyUnreachable if _LOST.search(words) else CopyError
+            kind = CopyUnreachable if _LOST.search(words) else CopyRefused if _REFUSED.search(words) else CopyError
             raise kind(f"{action} in {self.where}: {words}") from None
 
 

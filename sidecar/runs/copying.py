@@ -4,8 +4,6 @@ A backup never waits for this and is never taken back by it. What is to be done 
 to be remembered through a restart; only a look that finds work begins a job.
 """
 
-import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +13,7 @@ from sidecar.errors import Busy, SidecarError
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.runs.jobs import Job, Jobs
 from sidecar.runs.operations import Operations, failures_of
+from sidecar.runtime.backoff import pause_seconds
 from sidecar.runtime.clock import Clock
 from sidecar.runtime.supervision import Supervised
 from sidecar.runtime.threads import in_thread
@@ -29,11 +28,6 @@ SILENCE_SECONDS: Final = 600.0  # a listing may take its time
 log = structlog.get_logger(__name__)
 
 
-def pause_seconds(failures: int, chance: Callable[[], float] = random.random) -> float:
-    """After so many failures in a row: doubled each time up to a cap, and never the same for two who failed together."""
-    return min(FIRST_SECONDS * 2.0**failures, MOST_SECONDS) * (0.5 + chance() / 2)
-
-
 @dataclass(slots=True)
 class _Pair:
     """One copy of one set. Times are monotonic."""
@@ -41,7 +35,8 @@ class _Pair:
     copy: str
     set_name: str
     next_at: float
-    failures: int = 0
+    failures: int = 0  # in a row
+    is_away: bool = False  # the place did not answer, or not as it should; else only single backups failed
     job: Job | None = None
     is_woken: bool = False  # there is a new backup, since the last look
 
@@ -59,10 +54,10 @@ class Copying:
         self._pairs = [_Pair(one.name, name, begin) for one in service.copies.configured.values() for name in one.sets]
 
     async def after(self, run: Run) -> None:
-        """A new backup is copied soon, unless the place has just failed: then when its pause ends."""
+        """A new backup is copied soon, unless the place itself has just failed: then when its pause ends."""
         if run.kind is Kind.BACKUP and run.outcome is Outcome.SUCCEEDED:
             for pair in self._pairs:
-                if pair.set_name == run.set_name and not pair.failures:
+                if pair.set_name == run.set_name and not pair.is_away:
                     pair.next_at, pair.is_woken = self._clock.monotonic(), True
 
     async def _run(self, task: Supervised) -> None:
@@ -78,7 +73,7 @@ class Copying:
         if pair.job is not None:
             if pair.job.over.is_set():
                 outcome = pair.job.runs[pair.set_name].outcome
-                pair.job = None
+                pair.job, pair.is_away = None, await in_thread(self._is_away, pair)
                 self._settle(pair, is_good=outcome is Outcome.SUCCEEDED)
             return
         if self._clock.monotonic() < pair.next_at:
@@ -94,9 +89,15 @@ class Copying:
         except SidecarError as error:
             log.warning("copy.not_reached", copy=pair.copy, set=pair.set_name, code=error.code, error=str(error))
             await self._jobs.count(failures_of(pair.copy, error.code), pair.set_name, 1)
+            pair.is_away = True
             self._settle(pair, is_good=False)
+
+    def _is_away(self, pair: _Pair) -> bool:
+        contact = self._service.copies.of(pair.copy, pair.set_name).memory.contact(pair.copy, pair.set_name)
+        return contact is not None and contact.error is not None
 
     def _settle(self, pair: _Pair, *, is_good: bool) -> None:
         pair.failures = 0 if is_good else pair.failures + 1
-        pause = EVERY_SECONDS if is_good else pause_seconds(pair.failures - 1)
-        pair.next_at = self._clock.monotonic() + (0 if is_good and pair.is_woken else pause)
+        pair.is_away = pair.is_away and not is_good
+        pause = EVERY_SECONDS if is_good else pause_seconds(pair.failures, FIRST_SECONDS, MOST_SECONDS)
+        pair.next_at = self._clock.monotonic() + (0 if pair.is_woken and not pair.is_away else pause)

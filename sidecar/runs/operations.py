@@ -1,12 +1,13 @@
 """What people and schedules ask for, as jobs: the same work whoever asks."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from sidecar.copies.mirror import Report
+from sidecar.copies.report import Report
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError
 from sidecar.events import Listener
 from sidecar.history import Accounted, Retry
@@ -162,9 +163,13 @@ class Operations:
         except SidecarError as error:
             await self._jobs.count(failures_of(copy, error.code), set_name, 1)
             raise
-        mended = {"there": len(report.mended_there), "here": len(report.mended_here)}
-        counts = {healed_of(copy, direction): number for direction, number in mended.items() if number}
-        return Done(f"{copy}: {report}", counts=counts)
+        for direction, mended in (("there", report.mended_there), ("here", report.mended_here)):
+            if mended:
+                await self._jobs.count(healed_of(copy, direction), set_name, len(mended))
+        for code, number in Counter(error.code for error in report.failures).items():
+            await self._jobs.count(failures_of(copy, code), set_name, number)
+        report.require_success()
+        return Done(f"{copy}: {report}")
 
     # -- the works -----------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ from typing import Any
 from sidecar.archive import manifest as metadata
 from sidecar.config import Copy, Secret, Share
 from sidecar.copies.copies import Copies
-from sidecar.copies.mirror import Mirror, Report
+from sidecar.copies.mirror import Mirror
+from sidecar.copies.report import Report
 from sidecar.events import nobody
 from sidecar.model import BackupId
 from sidecar.rules.policy import Policy
@@ -57,7 +58,10 @@ class Site:
         return self.copies.mirror(self.copy.name, "main")
 
     def sync(self) -> Report:
-        return self.mirror.sync(nobody)
+        """Raises what could not be done."""
+        report = self.mirror.sync(nobody)
+        report.require_success()
+        return report
 
     def make(self, content: bytes = b"data", hours_ago: float = 0) -> BackupId:
         with self.store.locked("test") as lock, self.store.begin(lock, NOW - timedelta(hours=hours_ago)) as draft:

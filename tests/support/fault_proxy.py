@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -9,7 +10,18 @@ from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-FAULTS: Final = ("slow_down", "cut_answer", "lying_put", "stale_list", "hang", "skew", "half_put", "lost_answer")
+FAULTS: Final = (
+    "slow_down",
+    "too_many",
+    "cut_answer",
+    "lying_put",
+    "stale_list",
+    "hang",
+    "skew",
+    "half_put",
+    "lost_answer",
+)
+REMEMBERED: Final = 20  # listings: a stale one is as old
 SLOW_DOWN: Final = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 SKEWED: Final = b"<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large.</Message></Error>"
 
@@ -24,7 +36,7 @@ class FaultProxy:
     left: int = 0
     port: int = 0
     met: dict[str, int] = field(default_factory=dict)
-    lists: dict[str, bytes] = field(default_factory=dict)  # the first answer to each listing
+    lists: dict[str, deque[bytes]] = field(default_factory=dict)  # the last answers to each listing
     over: threading.Event = field(default_factory=threading.Event)
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
@@ -88,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         match fault:
             case "slow_down":
                 self._send(503, SLOW_DOWN)
+            case "too_many":
+                self._send(429, SLOW_DOWN, {"Retry-After": "1"})
             case "skew":
                 self._send(403, SKEWED)
             case "hang":
@@ -123,8 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _tell(self, answered: tuple[HTTPResponse, bytes], fault: str | None) -> None:
         answer, content = answered
         if self.command == "GET" and "list-type=2" in self.path:
-            first = self.proxy.lists.setdefault(self.path, content)
-            content = first if fault == "stale_list" else content
+            lists = self.proxy.lists.setdefault(self.path, deque(maxlen=REMEMBERED))
+            lists.append(content)
+            content = lists[0] if fault == "stale_list" else content
         headers = {
             name: value
             for name, value in answer.getheaders()

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.copies import fetching, objects
+from sidecar.copies import objects, report, resuming
 from sidecar.errors import CopyDamaged, SidecarError
 from sidecar.events import nobody
 from sidecar.rules.mirroring import BOTH_BAD
 from support import versitygw
 from support.command import Command
 from support.copying import Site, bucket_of
+from support.fault_proxy import FAULTS as KINDS
 from support.fault_proxy import fault_proxy
 from support.rig import BUSES, DB, PEOPLE
 from support.servers import ServerProcess, seed
@@ -155,31 +156,37 @@ def test_through_a_thousand_faults_of_network_and_provider_the_copies_become_equ
     monkeypatch.setattr(objects, "READ_SECONDS", 0.7)
     monkeypatch.setattr(objects, "RETRY_SECONDS", 1.5)
     monkeypatch.setattr(objects, "RETRIES", 1)
-    monkeypatch.setattr(fetching, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(resuming, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(report, "FIRST_SECONDS", 0.01)
     dice, there = random.Random(20261130), bucket(server)
     with fault_proxy(server.port, 20261130) as proxy:
         copy = replace(bucket_of(server, kept=(("limit", BACKUPS),)), endpoint=f"http://127.0.0.1:{proxy.port}")
         site = Site(tmp_path / "backups", copy)
         for number in range(BACKUPS):
             site.make(dice.randbytes(2000), BACKUPS - number)
-        proxy.left, proxy.share, rounds = FAULTS, 0.25, 0
-        while proxy.left > 0 and rounds < 3 * FAULTS:
+        proxy.left, proxy.share, rounds, sent = FAULTS, 0.05, 0, 0
+        while proxy.left > 0 and rounds < FAULTS:
             rounds += 1
-            with suppress(SidecarError):
-                site.sync()
-                site.mirror.scrub(nobody)
+            found = site.mirror.sync(nobody)
+            sent += len(found.sent) + len(found.mended_there)
+            proven = [one for one in site.copies.of("offsite", "main").remembered() if one.is_proven]
+            assert all(whole(there)[str(one.backup.id)] for one in proven)
+            for path in dice.sample(sorted(there.glob("seed_backup_*")), min(10, len(names(there)))):
+                path.unlink()  # so that there is always something to send
         proxy.share = 0
         for _ in range(3):
             with suppress(SidecarError):
                 site.mirror.scrub(nobody)
                 site.sync()
         assert sum(proxy.met.values()) == FAULTS
+        assert min(proxy.met.get(fault, 0) for fault in KINDS) >= FAULTS // 50
     assert not site.mirror.has_work()
     assert {path.name: path.read_bytes() for path in there.glob("seed_backup_*")} == {
         path.name: path.read_bytes() for path in site.store.directory.glob("seed_backup_*")
     }
     told(
-        f"{FAULTS} faults in {rounds} attempts: {dict(sorted(proxy.met.items()))}; {BACKUPS} backups equal on both sides"
+        f"{FAULTS} faults in {rounds} syncs, {sent} times sent: {dict(sorted(proxy.met.items()))}; "
+        f"{BACKUPS} backups equal on both sides"
     )
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.copies import report
 from sidecar.copies.directory import Directory
-from sidecar.errors import BackupInvalid, CopyDamaged, CopyForeign, CopyUnreachable
+from sidecar.errors import BackupInvalid, CopyDamaged, CopyError, CopyForeign, CopyUnreachable
 from sidecar.events import Progressed, nobody
 from sidecar.model import BackupId
 from sidecar.rules.mirroring import BOTH_BAD
@@ -30,9 +31,7 @@ def ids(*backups: BackupId) -> list[str]:
 def test_a_sync_sends_what_is_missing_newest_first_and_then_there_is_nothing_to_do(site: Site, there: Path) -> None:
     old, new = site.make(LARGE, 3), site.make(b"new", 1)
 
-    report = site.sync()
-
-    assert report.sent == [new, old]
+    assert site.sync().sent == [new, old]
     assert site.proven() == ids(new, old)
     assert (there / old.data_name).read_bytes() == LARGE
     assert (there / old.metadata_name).read_bytes() == (site.store.directory / old.metadata_name).read_bytes()
@@ -112,9 +111,7 @@ def test_retention_there_follows_its_own_rules_and_never_an_empty_directory_here
         for name in one.file_names:
             (site.store.directory / name).unlink(missing_ok=True)
     site.copy = replace(site.copy, kept=(("limit", 2),))
-    report = site.sync()
-
-    assert report.deleted == [made[1]]
+    assert site.sync().deleted == [made[1]]
     assert site.proven() == ids(made[3], made[2])
     assert (there / "holiday.jpg").exists()
 
@@ -155,7 +152,7 @@ def test_an_upload_that_is_called_off_leaves_nothing(site: Site, there: Path) ->
             raise CopyDamaged("called off")
 
     with pytest.raises(CopyDamaged):
-        site.mirror.sync(call_off)
+        site.mirror.sync(call_off).require_success()
     assert [path.name for path in there.iterdir() if one.data_name in path.name] == []
     assert site.sync().sent == [one]
 
@@ -217,3 +214,58 @@ def test_what_a_killed_writer_left_is_swept_and_what_is_not_ours_stays(tmp_path:
         (tmp_path / name).touch()
     Directory(tmp_path, "the copy nas").sweep("seed_backup")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(theirs)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "FIRST_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_cannot_be_written_there_keeps_no_other_backup_from_being_copied(tmp_path: Path) -> None:
+    (tmp_path / "nas").mkdir()
+    site = Site(tmp_path / "backups", copy_of(f"file://{tmp_path}/nas"))
+    made = [site.make(b"%d" % hours, hours) for hours in (1, 2, 3, 4)]
+    in_the_way = tmp_path / "nas" / made[1].data_name
+    in_the_way.mkdir()
+
+    found = site.mirror.sync(nobody)
+
+    assert (found.sent, [one.code for one in found.failures]) == ([made[0], *made[2:]], ["copy_failed"])
+    with pytest.raises(CopyError, match="Is a directory; otherwise: 3 sent"):
+        found.require_success()
+    contact = site.copies.standing("offsite", "main").contact
+    assert contact is not None
+    assert contact.error is None
+
+    in_the_way.rmdir()
+    assert (site.sync().sent, site.proven()) == ([made[1]], ids(*made))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_place_that_fails_for_three_backups_in_a_row_is_left_alone_until_the_next_sync(tmp_path: Path) -> None:
+    (tmp_path / "nas").mkdir()
+    site = Site(tmp_path / "backups", copy_of(f"file://{tmp_path}/nas"))
+    made = [site.make(b"%d" % hours, hours) for hours in (1, 2, 3, 4, 5)]
+    for one in made:
+        (tmp_path / "nas" / one.data_name).mkdir()
+
+    found = site.mirror.sync(nobody)
+
+    assert (len(found.failures), found.sent) == (report.IN_A_ROW, [])
+    contact = site.copies.standing("offsite", "main").contact
+    assert contact is not None
+    assert (contact.code, contact.error) == ("copy_failed", str(found.failures[-1]))
+
+
+def test_the_newest_backup_is_sent_before_anything_there_is_read(site: Site) -> None:
+    old = site.make(LARGE, 2)
+    site.sync()
+    shutil.rmtree(site.directory / ".history")  # so that nothing there counts as read
+    new = site.make(b"new", 1)
+    steps = list[tuple[str, int]]()
+
+    site.mirror.sync(lambda step: steps.append((step.action, step.bson_bytes))).require_success()
+
+    assert steps[:2] == [("send", 3), ("read back", 3)]
+    assert site.proven() == ids(new, old)

@@ -1,0 +1,43 @@
+"""An object is read to its end over a line that breaks: it is taken up where it ended."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import structlog
+
+from sidecar.copies.remote import Remote
+from sidecar.errors import CopyError, CopyRefused, CopyUnreachable
+from sidecar.runtime.backoff import pause_seconds
+
+ATTEMPTS: Final = 6  # without a byte of progress
+FIRST_SECONDS = 0.5
+MOST_SECONDS: Final = 16.0
+
+log = structlog.get_logger(__name__)
+
+
+def whole(place: Remote, name: str, size: int, sleep: Callable[[float], None] = time.sleep) -> Iterator[bytes]:
+    """The content. It ends before `size` only where the other side has no more, which is for the reader to judge.
+
+    Raises CopyError and its kinds, BackupNotFound.
+    """
+    at, failures = 0, 0
+    while True:
+        begun = at
+        try:
+            for block in place.read(name, at):
+                at += len(block)
+                yield block
+            if at >= size or at == begun:
+                return
+            error: CopyError = CopyUnreachable(f"{name} ended after {at} of {size} bytes")
+        except CopyRefused:
+            raise
+        except CopyError as broken:
+            error = broken
+        failures = failures + 1 if at == begun else 1
+        if failures == ATTEMPTS:
+            raise error
+        log.warning("copy.read_resumed", where=place.where, name=name, at_bytes=at, error=str(error))
+        sleep(pause_seconds(failures, FIRST_SECONDS, MOST_SECONDS))
