@@ -9,7 +9,6 @@ well where they are on PATH.
 import argparse
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -32,8 +31,10 @@ READ, INSERT = "plain-read", "insert-many"  # the peers
 WHOLE = (READ, "backup", INSERT, "restore")  # in an order in which each finds what it reads
 PARTS = ("encode", "decode", "digest", "write", "read-back", "bsonjs", "json-util")
 TOOLS: Mapping[str, Sequence[str]] = {
-    "mongodump": ("--quiet", "--db=bench", "--out={directory}/dump"),
+    "mongodump": ("mongodump", "--quiet", "--db=bench", "--out={directory}/dump"),
+    "mongodump --gzip": ("mongodump", "--quiet", "--gzip", "--db=bench", "--out={directory}/gzip"),
     "mongoexport": (
+        "mongoexport",
         "--quiet",
         "--db=bench",
         "--collection=attendance",
@@ -41,9 +42,22 @@ TOOLS: Mapping[str, Sequence[str]] = {
         "--jsonArray",
         "--out={directory}/e",
     ),
-    "mongorestore": ("--quiet", "--nsFrom=bench.*", "--nsTo=tools.*", "{directory}/dump"),
-    "mongoimport": ("--quiet", "--db=tools", "--collection=imported", "--jsonArray", "--file={directory}/e"),
+    "mongorestore": ("mongorestore", "--quiet", "--nsFrom=bench.*", "--nsTo=tools.*", "{directory}/dump"),
+    "mongoimport": (
+        "mongoimport",
+        "--quiet",
+        "--db=tools",
+        "--collection=imported",
+        "--jsonArray",
+        "--file={directory}/e",
+    ),
 }
+AGAINST = (
+    ("backup", "mongoexport"),
+    ("backup", "mongodump --gzip"),
+    ("restore", "mongorestore"),
+    ("restore", "mongoimport"),
+)
 NAMES = {
     READ: "plain read (Motor, raw batches)",
     INSERT: "insert_many (PyMongo, raw documents)",
@@ -80,10 +94,16 @@ def main() -> None:
     console.print(_machine(), highlight=False)
     for kind in options.documents:
         for number, size_gb in enumerate(options.sizes_gb):
-            whole = WHOLE[:2] if options.backup_only else (*WHOLE, *filter(shutil.which, TOOLS))
+            whole = (
+                WHOLE[:2]
+                if options.backup_only
+                else (*WHOLE, *(name for name in TOOLS if shutil.which(TOOLS[name][0])))
+            )
             names = whole if number else (*whole, *PARTS)
             rounds = _measure(size_gb, names, kind, options.rounds, console)
             console.print(_table(f"{size_gb:g} GB of BSON, {kind} documents, {len(rounds)} rounds", rounds))
+            for line in _against_tools(rounds):
+                console.print(line, highlight=False)
 
 
 def _machine() -> str:
@@ -152,13 +172,23 @@ def _run(name: str, uri: str, directory: str, _: Costs) -> Cost:
 
 
 def _run_tool(name: str, uri: str, directory: str, so_far: Costs) -> Cost:
-    """Its CPU time and peak memory as the kernel counted them of the children of this process."""
-    command = [name, f"--uri={uri}", *(one.format(directory=directory) for one in TOOLS[name])]
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, check=True)
-    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(so_far[READ].bson_bytes, wall, cpu, after.ru_maxrss * 1024)
+    """Its CPU time and peak memory as the kernel tells them when it ends."""
+    program, *options = TOOLS[name]
+    began = time.perf_counter()
+    process = subprocess.Popen([program, f"--uri={uri}", *(one.format(directory=directory) for one in options)])
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - began
+    if code := os.waitstatus_to_exitcode(status):
+        raise RuntimeError(f"{name} ended with {code}")
+    return Cost(so_far[READ].bson_bytes, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def _against_tools(rounds: Rounds) -> Iterator[str]:
+    """What a whole backup and a whole restore cost of what the standard tools do."""
+    for ours, theirs in AGAINST:
+        if theirs in rounds[0]:
+            ratios = [_cpu_per_gb(one[ours]) / _cpu_per_gb(one[theirs]) for one in rounds]
+            yield f"CPU of {NAMES[ours]} ÷ {theirs}: {_spread(ratios)}"
 
 
 def _table(title: str, rounds: Rounds) -> Table:
