@@ -13,12 +13,11 @@ import structlog
 from sidecar.archive.codec import Codec
 from sidecar.backup import make as backup
 from sidecar.config import Settings
-from sidecar.config.policies import policies
 from sidecar.copies import fetching
-from sidecar.copies.copies import Copies
-from sidecar.errors import BackupNotFound, Busy, SetNotFound, SidecarError, StorageError
+from sidecar.errors import BackupNotFound, Busy, SidecarError, StorageError
 from sidecar.events import Listener, nobody
-from sidecar.model import BackupId, BackupSet, Manifest, StoredBackup, Trigger, Verdict
+from sidecar.holdings import Holdings
+from sidecar.model import BackupId, Manifest, StoredBackup, Trigger, Verdict
 from sidecar.mongodb.database import Database
 from sidecar.restore import documents, drill, estimate, seed
 from sidecar.restore import plan as planning
@@ -31,16 +30,12 @@ from sidecar.runtime.pace import Pace, paced
 from sidecar.runtime.threads import entered, in_thread
 from sidecar.store import spill, tampering
 from sidecar.store.beside import beside
-from sidecar.store.catalog import Catalog, require_open
-from sidecar.store.findings import Findings
-from sidecar.store.keeping import Keeping
+from sidecar.store.catalog import require_open
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import DIRECTORY, DRILL, Lock
 from sidecar.store.verification import Verification
 from sidecar.store.volume import token
 
-BUILT_IN = ("main", "attendance")
-ALL, BOTH = "all", "both"
 OWNER = ".owner"  # a name in the directory of locks
 PATIENCE_SECONDS = 3.0  # for a question that can do without an answer
 
@@ -56,31 +51,14 @@ class Made:
     deleted: tuple[BackupId, ...] = ()
 
 
-class Service:
+class Service(Holdings):
     """One database, one backup directory."""
 
     def __init__(self, settings: Settings, database: Database, codec: Codec) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.database = database
         self.codec = codec
-        self.stores = {
-            name: LocalStore(settings.backup_dir, one, settings.keyring, settings.signing)
-            for name, one in settings.sets.items()
-        }
-        self.catalog = Catalog(self.stores, Findings(settings.backup_dir))
-        self.policies = policies(settings, datetime.now(UTC))
-        self.keeping = Keeping(self.catalog, self.policies)
         self.verification = Verification(self.catalog, codec)
-        self.copies = Copies(settings.copies, self.catalog, self.policies, settings.min_storage_bytes)
-
-    def sets(self, asked: str) -> list[BackupSet]:
-        """The sets that a name, `both` or `all` stands for. Raises SetNotFound."""
-        known = self.settings.sets
-        both = tuple(name for name in BUILT_IN if name in known) or BUILT_IN  # one that is not wanted is not asked for
-        names = {ALL: tuple(known), BOTH: both}.get(asked, (asked,))
-        if unknown := [name for name in names if name not in known]:
-            raise SetNotFound(f"unknown backup set {unknown[0]!r}: expected {', '.join(known)}, both or all")
-        return [known[name] for name in names]
 
     # -- backup and retention ------------------------------------------------------------------------------------------
 

@@ -1,13 +1,20 @@
 """The service put together, with nothing that only the server needs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from sidecar import config
 from sidecar.archive.choose import choose_codec
 from sidecar.config import Settings
+from sidecar.mongodb.connection_string import require_understood
 from sidecar.mongodb.database import Database
 from sidecar.runtime.memory import share_one_arena
 from sidecar.service import Service
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """For whoever connects: the driver is asked about the connection string too. Raises ConfigError with all problems."""
+    return config.load(environ, require_understood)
 
 
 @asynccontextmanager

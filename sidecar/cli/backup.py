@@ -4,7 +4,8 @@ from typing import Any
 
 from sidecar import errors
 from sidecar.cli import commands, exits
-from sidecar.cli.running import CLEAN_UP_SECONDS, Json, SetName, run
+from sidecar.cli.options import Json, SetName
+from sidecar.cli.running import CLEAN_UP_SECONDS, run
 from sidecar.cli.terminal import backups, console
 from sidecar.cli.terminal.progress import progress
 from sidecar.model import Trigger

@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 
 from sidecar import config
-from sidecar.bootstrap.service import open_service
+from sidecar.bootstrap.service import load_settings, open_service
 from sidecar.cli import commands, exits
-from sidecar.cli.running import Json, quiet_logs
+from sidecar.cli.looking import quiet_logs
+from sidecar.cli.options import Json
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.settings import findings, settings
 from sidecar.config.policies import policies
 from sidecar.inspect import preflight
+from sidecar.mongodb.connection_string import require_understood
 from sidecar.rules.policy import Policy
 from sidecar.status import reports
 
@@ -32,7 +34,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Validate the configuration and name every problem at once. Exit code 1 if --connect finds one."""
-    chosen = config.load(os.environ)
+    chosen = load_settings(os.environ)
     for words in config.warnings(chosen):
         console.remark(f"warning: {words}", "yellow")
     for name, meant in config.likely_mistakes(os.environ):
@@ -82,7 +84,7 @@ async def _tried(chosen: config.Settings) -> list[preflight.Check]:
 @app.command()
 def show(*, as_json: Json = False) -> None:
     """Print the configuration in force, with secrets masked, and the source of each value."""
-    rows = config.describe(os.environ)
+    rows = config.describe(os.environ, require_understood)
     if as_json:
         console.say_json({name: {"value": value, "source": source} for name, value, source in rows})
     else:

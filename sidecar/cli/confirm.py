@@ -4,7 +4,8 @@ import getpass
 from datetime import UTC, datetime
 
 from sidecar.cli import commands
-from sidecar.cli.running import Id, run
+from sidecar.cli.options import Id
+from sidecar.cli.running import run
 from sidecar.cli.terminal import console
 from sidecar.service import Service
 from sidecar.status import reports

@@ -7,7 +7,8 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands, completing, exits
-from sidecar.cli.running import Id, Json, run
+from sidecar.cli.options import Id, Json
+from sidecar.cli.running import run
 from sidecar.cli.terminal import console, elsewhere
 from sidecar.cli.terminal.progress import progress
 from sidecar.runtime.threads import in_thread

@@ -8,7 +8,8 @@ import typer
 from sidecar import errors
 from sidecar.cli import commands, completing, exits
 from sidecar.cli.fetched import fetched
-from sidecar.cli.running import FromCopy, Json, run
+from sidecar.cli.options import FromCopy, Json
+from sidecar.cli.running import run
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.differences import differences
 from sidecar.inspect import compare

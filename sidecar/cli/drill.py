@@ -5,7 +5,8 @@ from typing import Any
 
 from sidecar import errors
 from sidecar.cli import commands, exits
-from sidecar.cli.running import FromCopy, Json, SetName, run
+from sidecar.cli.options import FromCopy, Json, SetName
+from sidecar.cli.running import run
 from sidecar.cli.terminal import console, restores
 from sidecar.cli.terminal.progress import progress
 from sidecar.service import Service

@@ -13,7 +13,8 @@ import typer
 from sidecar import errors
 from sidecar.cli import commands
 from sidecar.cli.fetched import fetched
-from sidecar.cli.running import FromCopy, Id, run
+from sidecar.cli.options import FromCopy, Id
+from sidecar.cli.running import run
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.units import size
 from sidecar.inspect import extract as extracting

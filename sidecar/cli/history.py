@@ -9,7 +9,8 @@ import typer
 from sidecar import errors
 from sidecar.archive.criteria import typed
 from sidecar.cli import commands, exits
-from sidecar.cli.running import Json, run
+from sidecar.cli.options import Json
+from sidecar.cli.running import run
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal import documents as terminal
 from sidecar.inspect.history import add_live, document_history

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from sidecar.cli import commands, server
-from sidecar.cli.running import Json
+from sidecar.cli.options import Json
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.serving import jobs as table
 

@@ -4,9 +4,10 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands, exits
-from sidecar.cli.running import Json, SetName, run
+from sidecar.cli.looking import look
+from sidecar.cli.options import Json, SetName
 from sidecar.cli.terminal import console
-from sidecar.service import Service
+from sidecar.holdings import Holdings
 from sidecar.store import tampering
 from sidecar.store.local import LocalStore
 
@@ -20,8 +21,8 @@ def check(set_name: SetName = "all", *, as_json: Json = False) -> None:
     Prints the head: note it where this host cannot change it, for whoever has the key could write a ledger anew.
     """
 
-    async def use(service: Service) -> int:
-        stores = [service.stores[one.name] for one in service.sets(set_name)]
+    def use(held: Holdings) -> int:
+        stores = [held.stores[one.name] for one in held.sets(set_name)]
         _require_key(stores)
         found = {store.set.name: (store.seal.ledger.account().head, tampering.found(store)) for store in stores}
         if as_json:
@@ -38,7 +39,7 @@ def check(set_name: SetName = "all", *, as_json: Json = False) -> None:
                     console.say(f"  {problem}")
         return exits.INVALID if any(problems for _, problems in found.values()) else exits.OK
 
-    run(use)
+    look(use)
 
 
 @app.command()
@@ -48,15 +49,15 @@ def accept(set_name: SetName, *, reason: str = typer.Option(..., help="Why, for 
     A ledger that was itself changed is set aside, and a new one begun.
     """
 
-    async def use(service: Service) -> None:
-        for one in service.sets(set_name):
-            store = service.stores[one.name]
+    def use(held: Holdings) -> None:
+        for one in held.sets(set_name):
+            store = held.stores[one.name]
             _require_key([store])
             with store.locked("accepting what is there"):
                 store.seal.ledger.accept([files.id for files in store.scan() if files.has_metadata], reason)
             console.say(f"{one.name}: {store.seal.ledger.account().head.lines} lines")
 
-    run(use)
+    look(use)
 
 
 def _require_key(stores: list[LocalStore]) -> None:

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from sidecar.cli import commands
-from sidecar.cli.running import Json, SetName, run
+from sidecar.cli.looking import look
+from sidecar.cli.options import Json, SetName
 from sidecar.cli.terminal import backups, console
+from sidecar.holdings import Holdings
 from sidecar.model import NOT_READ, StoredBackup
-from sidecar.service import Service
 from sidecar.status import reports
 from sidecar.store.catalog import Catalog
 from sidecar.store.findings import Findings
@@ -34,14 +35,12 @@ def list_backups(
     """Show the backups, newest last, and whether each can be trusted. Reads every file that changed since its last check."""
     begin = since.replace(tzinfo=UTC) if since else datetime.min.replace(tzinfo=UTC)
 
-    async def use(service: Service) -> None:
+    def use(held: Holdings) -> None:
         now = datetime.now(UTC)
-        catalog = (
-            Catalog(service.stores, Findings(service.settings.backup_dir), reads=False) if quick else service.catalog
-        )
+        catalog = Catalog(held.stores, Findings(held.settings.backup_dir), reads=False) if quick else held.catalog
         stored = [
             backup
-            for one in service.sets(set_name)
+            for one in held.sets(set_name)
             for backup in catalog.backups(one.name)[:limit]
             if backup.taken_at >= begin
         ]
@@ -52,7 +51,7 @@ def list_backups(
         if quick:
             backups.read_when(stored)
 
-    run(use)
+    look(use)
 
 
 def _body(one: StoredBackup, now: datetime, *, quick: bool) -> dict[str, object]:

@@ -7,7 +7,8 @@ import typer
 
 from sidecar import config, errors
 from sidecar.cli import commands, exits
-from sidecar.cli.running import Json, quiet_logs
+from sidecar.cli.looking import quiet_logs
+from sidecar.cli.options import Json
 from sidecar.cli.terminal import console
 from sidecar.notices.rehearsal import Delivery, rehearse
 

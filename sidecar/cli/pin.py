@@ -7,7 +7,8 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands
-from sidecar.cli.running import Id, run
+from sidecar.cli.options import Id
+from sidecar.cli.running import run
 from sidecar.cli.terminal import console
 from sidecar.service import Service
 

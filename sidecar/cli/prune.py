@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from sidecar.cli import commands
-from sidecar.cli.running import Json, SetName, run
+from sidecar.cli.options import Json, SetName
+from sidecar.cli.running import run
 from sidecar.cli.terminal import backups, console
 from sidecar.config.parsing import LARGEST
 from sidecar.config.table import MOST_KEPT

@@ -11,7 +11,8 @@ from sidecar import errors
 from sidecar.archive.criteria import listed
 from sidecar.cli import commands, exits
 from sidecar.cli.fetched import fetched
-from sidecar.cli.running import FromCopy, IdOrNone, Json, run
+from sidecar.cli.options import FromCopy, IdOrNone, Json
+from sidecar.cli.running import run
 from sidecar.cli.terminal import console, restores
 from sidecar.cli.terminal.progress import progress
 from sidecar.restore.restore import Chosen, Order, choose

@@ -5,12 +5,13 @@ from typing import Annotated
 import typer
 
 from sidecar.cli import commands
-from sidecar.cli.running import Json, SetName, run
+from sidecar.cli.looking import look
+from sidecar.cli.options import Json, SetName
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.runs import runs as table
 from sidecar.history import DIRECTORY, glance
+from sidecar.holdings import Holdings
 from sidecar.model import Kind, Run
-from sidecar.service import Service
 
 app = commands.app()
 
@@ -25,12 +26,12 @@ def runs(
 ) -> None:
     """Show the latest runs of the server, newest last. Runs of commands are not recorded."""
 
-    async def use(service: Service) -> None:
-        names = [one.name for one in service.sets(set_name)]
-        found = glance.latest_runs(service.settings.backup_dir / DIRECTORY, names, kind, limit)
+    def use(held: Holdings) -> None:
+        names = [one.name for one in held.sets(set_name)]
+        found = glance.latest_runs(held.settings.backup_dir / DIRECTORY, names, kind, limit)
         console.say_json([_body(one) for one in found]) if as_json else table(found)
 
-    run(use)
+    look(use)
 
 
 def _body(one: Run) -> dict[str, object]:

@@ -7,7 +7,7 @@ import typer
 
 from sidecar import errors
 from sidecar.cli import commands, server
-from sidecar.cli.running import Json, SetName
+from sidecar.cli.options import Json, SetName
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.serving import schedule as table
 

@@ -7,10 +7,10 @@ import signal
 
 import typer
 
-from sidecar import config
 from sidecar.bootstrap.server import serving
+from sidecar.bootstrap.service import load_settings
 from sidecar.cli import commands, exits
-from sidecar.cli.running import end_at_the_latest
+from sidecar.cli.looking import end_at_the_latest
 from sidecar.cli.terminal import console
 from sidecar.config import Secret, Settings
 from sidecar.metrics import Telemetry
@@ -25,7 +25,7 @@ app = commands.app()
 @app.command()
 def serve() -> None:
     """Run the schedules, the API and the metrics until SIGTERM."""
-    settings = config.load(os.environ)
+    settings = load_settings(os.environ)
     token = settings.admin_token or Secret(secrets.token_urlsafe(32))
     telemetry, jobs = Telemetry(), _Ears()
     taps = (telemetry.hear, jobs.hear)

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 
 from sidecar.cli import commands
-from sidecar.cli.running import Id, Json, run
+from sidecar.cli.looking import look
+from sidecar.cli.options import Id, Json
 from sidecar.cli.terminal import backups, console
-from sidecar.service import Service
+from sidecar.holdings import Holdings
 from sidecar.status import reports
 
 app = commands.app()
@@ -15,8 +16,8 @@ app = commands.app()
 def show(backup_id: Id, *, as_json: Json = False) -> None:
     """Show one backup: its state, its collections and how it was made."""
 
-    async def use(service: Service) -> None:
-        found = service.catalog.find(backup_id)
+    def use(held: Holdings) -> None:
+        found = held.catalog.find(backup_id)
         entry = reports.entry(found, datetime.now(UTC))
         metadata = found.manifest.model_dump(mode="json") if found.manifest else None
         if as_json:
@@ -24,4 +25,4 @@ def show(backup_id: Id, *, as_json: Json = False) -> None:
         else:
             backups.one(found, datetime.now(UTC))
 
-    run(use)
+    look(use)

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from sidecar.cli import commands, exits, server
-from sidecar.cli.running import Json, SetName, run
+from sidecar.cli.looking import look
+from sidecar.cli.options import Json, SetName
 from sidecar.cli.terminal import backups, console, serving
 from sidecar.errors import SidecarError
 from sidecar.history import DIRECTORY, glance
+from sidecar.holdings import Holdings
 from sidecar.model import Kind, Trigger
 from sidecar.rules.health import Health
-from sidecar.runtime.threads import in_thread
-from sidecar.service import Service
 from sidecar.status import reports
 from sidecar.status.copies import copies_of
 
@@ -32,31 +32,31 @@ def status(
 ) -> None:
     """Show how well each set is protected, back to when one can go, the free space, and what runs next."""
 
-    async def use(service: Service) -> int:
-        now, record = datetime.now(UTC), service.settings.backup_dir / DIRECTORY
+    def use(held: Holdings) -> int:
+        now, record = datetime.now(UTC), held.settings.backup_dir / DIRECTORY
         body = {
             one.name: reports.set_status(
                 one,
-                service.policies[one.name],
-                service.catalog.backups(one.name),
+                held.policies[one.name],
+                held.catalog.backups(one.name),
                 now,
                 (
                     glance.last_run(record, Kind.VERIFY, one.name, Trigger.SCHEDULED),
                     glance.last_run(record, Kind.DRILL, one.name),
                 ),
-                copies_of(service.copies, one.name, service.catalog.backups(one.name), now),
+                copies_of(held.copies, one.name, held.catalog.backups(one.name), now),
             )
-            for one in service.sets(set_name)
+            for one in held.sets(set_name)
         }
         if as_json:
             console.say_json({name: one.model_dump(mode="json") for name, one in body.items()})
         else:
-            backups.status(body, next(iter(service.stores.values())).space().free)
-            await in_thread(_say_next_runs, body)
+            backups.status(body, next(iter(held.stores.values())).space().free)
+            _say_next_runs(body)
         is_bad = any(one.health in _BAD for one in body.values())
         return exits.INVALID if check and is_bad else exits.OK
 
-    run(use)
+    look(use)
 
 
 def _say_next_runs(names: Iterable[str]) -> None:

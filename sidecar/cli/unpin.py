@@ -1,7 +1,8 @@
 """`unpin`: a backup is left to the retention rules again."""
 
 from sidecar.cli import commands
-from sidecar.cli.running import Id, run
+from sidecar.cli.options import Id
+from sidecar.cli.running import run
 from sidecar.cli.terminal import console
 from sidecar.service import Service
 

@@ -7,7 +7,8 @@ import typer
 from sidecar import errors
 from sidecar.cli import commands, exits
 from sidecar.cli.fetched import fetched
-from sidecar.cli.running import FromCopy, IdOrNone, Json, run
+from sidecar.cli.options import FromCopy, IdOrNone, Json
+from sidecar.cli.running import run
 from sidecar.cli.terminal import console
 from sidecar.cli.terminal.progress import progress
 from sidecar.model import StoredBackup

@@ -2,7 +2,7 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,10 +16,18 @@ from sidecar.errors import ConfigError
 _SHOWN = 60  # characters of a bad value that a message repeats
 
 
-def load(environ: Mapping[str, str]) -> Settings:
-    """The settings that are in force. Raises ConfigError with all problems."""
+Check = Callable[[str], None]  # raises ValueError with what was expected
+
+
+def load(environ: Mapping[str, str], connection: Check | None = None) -> Settings:
+    """The settings that are in force. Raises ConfigError with all problems.
+
+    `connection` looks closer at the connection string, for whoever is going to use it.
+    """
     reading = _Reading(environ)
     values = {setting.key: reading.value(setting) for setting in SETTINGS}
+    if connection:
+        reading.connection(values, connection)
     reading.unknown_names()
     reading.tls_pair(values)
     reading.two_tokens(values)
@@ -52,12 +60,12 @@ def _needs_identity(sets: list[str]) -> str:
     )
 
 
-def describe(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
+def describe(environ: Mapping[str, str], connection: Check | None = None) -> list[tuple[str, str, str]]:
     """Name, value with secrets masked, and where it comes from, for every setting that is in force. Raises ConfigError.
 
     `codec` is what `SIDECAR_CODEC` comes to on this machine.
     """
-    settings = load(environ)
+    settings = load(environ, connection)
     reading = _Reading(environ)
     rows = [(s.variable, _shown(s, getattr(settings, s.key)), reading.source(s)) for s in SETTINGS]
     rows.append(("codec", codec_in_use(settings.codec), "in use"))
@@ -211,6 +219,14 @@ class _Reading:
             yield setting.variable
             if setting.file_variable:
                 yield setting.file_variable
+
+    def connection(self, values: dict[str, Any], check: Check) -> None:
+        setting = next(one for one in SETTINGS if one.key == "mongo_url")
+        try:
+            if values[setting.key] is not _BROKEN:
+                check(values[setting.key].reveal())
+        except ValueError as error:
+            self.problems.append(self._complaint(setting, str(error)))
 
     def tls_pair(self, values: Mapping[str, Any]) -> None:
         if (values["tls_cert"] is None) != (values["tls_key"] is None):

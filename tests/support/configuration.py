@@ -1,16 +1,16 @@
-"""A TOML file beside the environment, and what the loader has against both."""
+"""A TOML file beside the environment, and what the loader and the driver have against both."""
 
 from pathlib import Path
 
 import pytest
 
-from sidecar.config import load
+from sidecar.bootstrap.service import load_settings
 from sidecar.errors import ConfigError
 
 
 def problems(environ: dict[str, str]) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        load(environ)
+        load_settings(environ)
     return list(caught.value.problems)
 
 

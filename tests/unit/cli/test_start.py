@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,8 +32,13 @@ HEAVY = {
 }
 
 
-def imported(*arguments: str, port: int = 1) -> set[str]:
+REACHING = {"pymongo", "motor", "aiohttp", "prometheus_client", "sidecar.service", "sidecar.mongodb", "sidecar.restore"}
+
+
+def imported(*arguments: str, port: int = 1, directory: Path | None = None) -> set[str]:
     environment = {"SIDECAR_HOST": "127.0.0.1", "SIDECAR_PORT": str(port)}
+    if directory is not None:
+        environment["BACKUP_DIR"] = str(directory)
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(["sidecar", *arguments])],
         env=environment,
@@ -58,3 +64,8 @@ def test_a_healthcheck_needs_a_socket_and_nothing_else() -> None:
 @pytest.mark.parametrize("command", ["list", "status", "backup", "config"])
 def test_a_command_that_serves_nothing_needs_no_server(command: str) -> None:
     assert not {"aiohttp", "prometheus_client", "sidecar.api", "sidecar.bootstrap.server"} & imported(command, "--help")
+
+
+@pytest.mark.parametrize("command", [("list",), ("list", "--quick"), ("status",), ("runs",), ("checksums",)])
+def test_a_command_that_only_looks_needs_no_driver(command: tuple[str, ...], tmp_path: Path) -> None:
+    assert not REACHING & imported(*command, directory=tmp_path)

@@ -1,0 +1,53 @@
+"""How a command works with what is stored, without the database, and what every command does about logs and signals."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+import typer
+
+from sidecar import config
+from sidecar.cli import exits
+from sidecar.holdings import Holdings
+from sidecar.runtime import logs
+
+END_SECONDS = 1.0  # what only reads has nothing to clean up
+
+
+def look(use: Callable[[Holdings], int | None]) -> NoReturn:
+    """Use what is stored, and exit with the code that `use` returns."""
+    settings = config.load(os.environ)
+    quiet_logs(settings)
+    signal.signal(signal.SIGINT, interrupt)
+    code = use(Holdings(settings)) or exits.OK
+    end_with(code)
+
+
+def end_with(code: int) -> NoReturn:
+    signal.signal(signal.SIGINT, lambda *_: end_at_the_latest(END_SECONDS, code))  # too late to change what it came to
+    raise typer.Exit(code)
+
+
+def quiet_logs(settings: config.Settings) -> None:
+    """Logs of a command that somebody reads: what it says itself is the result, and no everyday event stands in it."""
+    logs.configure(settings.log_format, _log_level(settings), settings.secrets())
+
+
+def _log_level(settings: config.Settings) -> str:
+    """On a terminal somebody reads what the command itself says: of the log only what is no everyday event."""
+    return "warning" if settings.log_level == "info" and sys.stderr.isatty() else settings.log_level
+
+
+def interrupt(_number: int, _frame: object) -> None:
+    end_at_the_latest(END_SECONDS, exits.INTERRUPTED)
+    raise KeyboardInterrupt
+
+
+def end_at_the_latest(seconds: float, code: int) -> None:
+    """Whatever hangs: a thread that waits for a disk cannot be called off."""
+    last_resort = threading.Timer(seconds, os._exit, [code])
+    last_resort.daemon = True
+    last_resort.start()
