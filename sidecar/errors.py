@@ -51,7 +51,7 @@ class SetNotFound(UsageError):
 
 
 class NotSuspect(UsageError):
-    """A backup that holds what it should is confirmed."""
+    """The backup to confirm is not suspect."""
 
     code = "not_suspect"
     cure = "There is nothing to confirm: the backup already counts as good."
@@ -86,7 +86,7 @@ class AccessRefused(SourceError):
     code = "mongodb_unauthorized"
     cure = (
         "Correct the user, the password and authSource of MONGO_URL, or give the user the right that the message names: "
-        "the roles that are needed are in the document about installing."
+        "docs/install.md lists the roles."
     )
 
 
@@ -98,7 +98,7 @@ class SourceStalled(SourceError):
 
 
 class CursorFailed(SourceError):
-    """A cursor broke, ended early or gave documents it should not have: what it returned so far is worthless."""
+    """A cursor broke, ended early or gave documents it should not have: nothing that it returned is used."""
 
     code = "cursor_failed"
 
@@ -153,11 +153,11 @@ class IndexRejected(WriteRejected):
     """The server did not build an index that a restore asked for."""
 
     code = "index_rejected"
-    cure = "Mend what the message names, or restore with --force (without that index) or --no-indexes (without any)."
+    cure = "Correct what the message names, or restore with --force (without that index) or --no-indexes (without any)."
 
 
 class LeaseLost(SourceError):
-    """Another sidecar took over what this one was about to do, or may do so by now."""
+    """Another sidecar has taken over, or may have by now."""
 
     code = "lease_lost"
     cure = "Nothing is lost: the sidecar with the lease goes on. If it happens often, find what pauses it or MongoDB."
@@ -208,14 +208,14 @@ class StorageFull(StorageError):
 
 
 class Busy(SidecarError):
-    """Somebody else is working on the same thing."""
+    """Another run is at work on the same set or backup."""
 
     code = "busy"
     cure = "Wait until the other run has ended; its lock is released even if it is killed."
 
 
 class Cancelled(SidecarError):
-    """The work was called off by somebody."""
+    """Somebody cancelled the work."""
 
     code = "cancelled"
 
@@ -276,7 +276,7 @@ class CopyForeign(CopyError):
 
 
 class CopyDamaged(CopyError):
-    """What was read back from the place is not what was written."""
+    """The copy that was read back differs from what was written."""
 
     code = "copy_damaged"
     cure = "It is sent again. If it happens often, look at the network and the other side's disks."
@@ -307,12 +307,12 @@ class BackupInvalid(SidecarError):
 
 
 class IdentityRequired(SidecarError):
-    """A backup is encrypted, and no private key that opens it is here: that says nothing of the backup."""
+    """A backup is encrypted, and this host has no private key for it. That does not mean that the backup is damaged."""
 
     code = "identity_required"
     cure = (
-        "Name a file with a private key of one of its recipients in SIDECAR_IDENTITY_FILE, here or where the backup is to be "
-        "read: its files and the key are all that it takes."
+        "Set SIDECAR_IDENTITY_FILE to a file with the private key of one of its recipients, here or on another "
+        "machine: the backup's files and the key are all that is needed."
     )
 
 
@@ -327,7 +327,7 @@ class LedgerBroken(BackupInvalid):
 
 
 class BackupProtected(SidecarError):
-    """A backup that is pinned or the last valid one of its set is not deleted just so."""
+    """The backup is pinned, or is the last valid one of its set."""
 
     code = "backup_protected"
     cure = "Unpin it, or use `force` to delete it anyway."

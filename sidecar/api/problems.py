@@ -136,7 +136,7 @@ class BodyTooSlow(HttpError):
 
 
 class BodyTooLarge(HttpError):
-    """The body is larger than any that is needed."""
+    """The request body is too large."""
 
     code = "body_too_large"
     cure = "Send only what the route documents."
@@ -150,10 +150,10 @@ class UnsupportedMediaType(HttpError):
 
 
 class Unexpected(SidecarError):
-    """Something went wrong that nobody foresaw."""
+    """An unexpected error occurred."""
 
     code = "internal"
-    cure = "Look for `request_id` in the sidecar's log and report what stands there."
+    cure = "Find the `request_id` in the sidecar's log, and report that entry."
 
     def __init__(self, request_id: str) -> None:
         super().__init__("the log has the details under this request's id", request_id=request_id)

@@ -15,7 +15,7 @@ from sidecar.status.alert_test import AlertTest
 
 LONGEST_MINUTES = 24 * 60
 
-Minutes = Annotated[int, typer.Option(min=0, max=LONGEST_MINUTES, help="End it after so many minutes; 0 ends it now.")]
+Minutes = Annotated[int, typer.Option(min=0, max=LONGEST_MINUTES, help="Minutes until it ends; 0 ends it now.")]
 
 app = commands.app()
 

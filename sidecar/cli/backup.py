@@ -16,7 +16,7 @@ app = commands.app()
 
 @app.command()
 def backup(set_name: SetName = "all", *, as_json: Json = False) -> None:
-    """Back up a set now, then carry out its retention rules."""
+    """Back up a set now, then apply its retention rules."""
 
     async def use(service: Service) -> int:
         made = [await _back_up_one(service, one.name, as_json=as_json) for one in service.sets(set_name)]

@@ -22,5 +22,5 @@ class Shell(StrEnum):
 
 @app.command()
 def completion(shell: Annotated[Shell, typer.Argument(help="The shell that you type in.")]) -> None:
-    """Print the lines that make a shell complete commands, options, sets and ids with Tab."""
+    """Print the shell code that completes commands, options, sets and ids with Tab."""
     console.say(get_completion_script(prog_name=commands.PROGRAM, complete_var=commands.COMPLETING, shell=shell))

@@ -21,7 +21,7 @@ def delete(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed off a terminal.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also a pinned one, or the last valid one of its set.")
+        bool, typer.Option("--force", help="Also delete a pinned backup, or the last valid one of its set.")
     ] = False,
 ) -> None:
     """Delete one backup for good."""

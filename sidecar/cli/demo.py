@@ -44,7 +44,7 @@ app = commands.app()
 @app.command()
 def demo(
     directory: Annotated[
-        Path, typer.Option(help="Where the demo works: emptied first; the backups stay there.")
+        Path, typer.Option(help="Directory of the demo. It is emptied first; the backups stay there.")
     ] = Path(".demo"),
     stay: Annotated[
         bool | None,

@@ -16,7 +16,7 @@ app = commands.app()
 
 @app.command()
 def drill(set_name: SetName = "all", *, from_copy: FromCopy = None, as_json: Json = False) -> None:
-    """Rehearse a restore: the newest valid backup into a scratch database, compared, and dropped again."""
+    """Rehearse a restore: restore the newest valid backup into a scratch database, compare, and drop it."""
 
     async def use(service: Service) -> int:
         await service.sweep_drills()

@@ -27,11 +27,11 @@ def history(
     ],
     *,
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="Only the newest so many backups of each set.")
+        int | None, typer.Option("--limit", "-n", min=1, help="Only the newest N backups of each set.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what one document was in each backup, oldest first, with what changed. Reads every one of them."""
+    """Show the versions of one document in all backups, oldest first, and what changed. Reads every backup."""
     value = typed(identity)
 
     async def use(service: Service) -> int:

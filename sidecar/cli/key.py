@@ -35,7 +35,10 @@ def new(
     console.say(f"# created: {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     console.say(f"# public key: {recipient}")
     console.say(str(identity))
-    console.remark("Nobody can read the backups who has lost this private key: keep it twice, and not here.", "yellow")
+    console.remark(
+        "Without this private key nobody can read the backups. Keep two copies of it, and none on this machine.",
+        "yellow",
+    )
 
 
 def _append(path: Path, line: str) -> None:

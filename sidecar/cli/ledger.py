@@ -11,7 +11,7 @@ from sidecar.holdings import Holdings
 from sidecar.store import tampering
 from sidecar.store.local import LocalStore
 
-app = commands.group("The signed record of what became of each backup.")
+app = commands.group("The signed record of what happened to each backup.")
 
 
 @app.command()

@@ -23,7 +23,7 @@ def list_backups(
     set_name: SetName = "all",
     *,
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="Only the newest so many backups of each set.")
+        int | None, typer.Option("--limit", "-n", min=1, help="Only the newest N backups of each set.")
     ] = None,
     since: Annotated[datetime | None, typer.Option(help="Only those taken then or later, in UTC.")] = None,
     quick: Annotated[
@@ -32,7 +32,7 @@ def list_backups(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the backups, newest last, and whether each can be trusted. Reads every file that changed since its last check."""
+    """Show the backups, newest last, and whether each is valid. Reads every file that changed since its last check."""
     begin = since.replace(tzinfo=UTC) if since else datetime.min.replace(tzinfo=UTC)
 
     def use(held: Holdings) -> None:

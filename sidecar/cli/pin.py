@@ -23,7 +23,7 @@ def pin(
         datetime | None, typer.Option(help="In UTC; without it the pin holds until `sidecar unpin`.")
     ] = None,
 ) -> None:
-    """Keep a backup whatever the retention rules say."""
+    """Protect a backup from the retention rules."""
     end = until.replace(tzinfo=UTC) if until else None
     if end is not None and end <= datetime.now(UTC):
         raise errors.AlreadyOver(f"--until: expected a time in the future, not {end:%Y-%m-%d %H:%M:%S} UTC")

@@ -108,9 +108,9 @@ def _show_result(result: Result, *, as_json: bool) -> None:
         console.say_json(facts | {"collections": held})
     else:
         console.say(
-            f"What was there before is in {safety}, pinned."
+            f"The old state is in the safety backup {safety}, which is pinned."
             if safety
-            else "Nothing was there before that was backed up."
+            else "There was no data to back up first."
         )
         for name, one in result.late.items():
             console.say(f"{name} was written to while it was being replaced: that is in {one.backup_id}.")

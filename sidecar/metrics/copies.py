@@ -68,42 +68,48 @@ def _counted(name_of: Callable[[str, str], str], values: Iterable[str]) -> Calla
 
 
 COPIES = (
-    _of_copy("copy_age_seconds", "Age of the newest copy that was read back; +Inf without one.", _age),
-    _of_copy("copy_max_age_seconds", "Age from which that is too old.", lambda one, _: one.copy.max_age_hours * 3600),
+    _of_copy("copy_age_seconds", "Age of the newest verified copy; +Inf without one.", _age),
+    _of_copy(
+        "copy_max_age_seconds",
+        "Age above which the newest copy is too old.",
+        lambda one, _: one.copy.max_age_hours * 3600,
+    ),
     _of_copy(
         "copy_valid",
-        "1 if the newest backup there was read back as it was written.",
+        "1 if the newest backup in the copy was read back and is valid.",
         lambda one, _: bool(one.held and one.held[0].is_proven),
     ),
     _of_copy(
-        "copy_backups", "Backups there that were read back as they were written.", lambda one, _: len(one.restorable)
+        "copy_backups", "Backups in the copy that were read back and are valid.", lambda one, _: len(one.restorable)
     ),
     _of_copy(
         "copy_damaged_backups",
-        "Backups there that are not what was written, and are not mended yet.",
+        "Damaged backups in the copy that are not healed yet.",
         lambda one, _: sum(held.is_damaged for held in one.held),
     ),
-    _of_copy("copy_lag_backups", "Backups that are to be sent and are not proven there yet.", lambda one, _: one.lag),
-    _of_copy("copy_last_verification_timestamp_seconds", "When a backup there was last read back.", _verified),
+    _of_copy("copy_lag_backups", "Backups that wait to be copied and read back.", lambda one, _: one.lag),
+    _of_copy("copy_last_verification_timestamp_seconds", "When a backup in the copy was last read back.", _verified),
     _of_copy(
         "copy_locked_until_timestamp_seconds",
-        "Until when nobody can delete the newest backup there; 0 where it is not locked.",
+        "When the lock of the newest backup in the copy ends; 0 without a lock.",
         lambda one, _: seconds(one.held[0].locked_until if one.held else None),
     ),
-    _of_copy("copy_unlocked_backups", "Backups there that lack the lock which object_lock_days asks for.", _unlocked),
+    _of_copy(
+        "copy_unlocked_backups", "Backups in the copy without the lock that object_lock_days asks for.", _unlocked
+    ),
     Family(
         "copy_failures_total",
         Type.COUNTER,
         ("set", "copy", "reason"),
-        "Attempts to bring a copy up to date that failed, by error code.",
+        "Failed attempts to update the copy, by error code.",
         _counted(failures_of, REASONS),
     ),
     Family(
         "copy_healed_total",
         Type.COUNTER,
         ("set", "copy", "direction"),
-        "Damaged backups that were mended: `here` from the copy, `there` from this directory.",
+        "Damaged backups that were healed: `here` from the copy, `there` from this directory.",
         _counted(healed_of, DIRECTIONS),
     ),
-    Family("copy_up", Type.GAUGE, ("copy",), "1 if the last contact with the copy went well.", _up),
+    Family("copy_up", Type.GAUGE, ("copy",), "1 if the last contact with the copy succeeded.", _up),
 )

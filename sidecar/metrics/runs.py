@@ -43,20 +43,22 @@ def _pause(one: One) -> Pause | None:
 
 
 RUNS = (
-    of_set("last_success_timestamp_seconds", "When a run last ended well.", lambda s: ended(s.view.last_success)),
+    of_set("last_success_timestamp_seconds", "When a run last succeeded.", lambda s: ended(s.view.last_success)),
     of_set("last_run_timestamp_seconds", "When the last run ended.", lambda s: ended(s.view.last_run)),
     of_set(
         "last_run_success",
-        "1 if the last run that nobody called off ended well.",
+        "1 if the last run succeeded; cancelled runs do not count.",
         lambda s: is_good(s.view.last_judged),
     ),
     of_set("last_run_duration_seconds", "How long the last run took.", lambda s: duration(s.view.last_run)),
     of_set(
-        "last_success_duration_seconds", "How long the last good run took.", lambda s: duration(s.view.last_success)
+        "last_success_duration_seconds",
+        "How long the last successful run took.",
+        lambda s: duration(s.view.last_success),
     ),
     of_set(
         "consecutive_run_failures",
-        "Runs that failed or were aborted since the last good one, but for those that somebody called off.",
+        "Runs that failed or were aborted since the last success; cancelled runs do not count.",
         lambda s: s.view.consecutive_failures,
     ),
     of_set("running", "1 while a backup is being made.", lambda s: s.running is not None),
@@ -65,7 +67,7 @@ RUNS = (
         "When the run under way began.",
         lambda s: seconds(s.running.started_at if s.running else None),
     ),
-    by("trigger", "runs_total", "Runs that ended, however.", _triggers),
+    by("trigger", "runs_total", "Runs that ended, with any outcome.", _triggers),
     by("reason", "run_failures_total", "Runs that failed or were aborted, by error code.", _failures),
     by(
         "reason", "last_run_failure", "1 for the error code of the last run if it failed or was aborted.", _last_failure
@@ -76,28 +78,28 @@ SCHEDULES = (
     of_set("schedule_enabled", "0 while the schedule is paused.", lambda s: _pause(s) is None),
     of_set(
         "schedule_paused_since_timestamp_seconds",
-        "When the pause that is in force began.",
+        "When the current pause began.",
         lambda s: seconds(pause.since) if (pause := _pause(s)) else 0,
     ),
     of_set(
         "schedule_paused_until_timestamp_seconds",
-        "When the pause that is in force ends by itself; 0 also where it does not.",
+        "When the current pause ends by itself; 0 if it does not.",
         lambda s: seconds(pause.until) if (pause := _pause(s)) else 0,
     ),
     of_set("schedule_interval_seconds", "Usual time between two due times.", lambda s: s.routine.interval_seconds),
     of_set(
         "schedule_next_run_timestamp_seconds",
-        "First due time that was not dealt with; in the past where the scheduler is not at work.",
+        "The next due time; in the past if the scheduler does not run.",
         lambda s: seconds(s.state.scheduler.first_open(s.routine.name)),
     ),
     of_set(
         "schedule_missed_runs_total",
-        "Due times that nobody was there for.",
+        "Due times while the sidecar was not running.",
         lambda s: s.runs(Kind.BACKUP, (Outcome.MISSED,)),
     ),
     of_set(
         "schedule_skipped_runs_total",
-        "Due times passed over while paused or busy.",
+        "Due times skipped because the schedule was paused or a run was under way.",
         lambda s: s.runs(Kind.BACKUP, (Outcome.SKIPPED,)),
     ),
 )

@@ -75,28 +75,28 @@ STORED = (
     by("state", "backups", "Stored backups by state.", _states),
     of_set(
         "sealed_backups",
-        "Backups that are encrypted for others: their stored bytes are verified, their content is not checked here.",
+        "Backups encrypted with keys that this host lacks: the stored bytes are verified, the content is not.",
         lambda s: sum(one.is_sealed for one in s.view.backups),
     ),
     by(
         "recipient",
         "recipient_backups",
-        "Backups that a public key's owner can read, by its short name, and `none` for those that are not encrypted.",
+        "Backups by the public key that they are encrypted with, by its short name; `none`: not encrypted.",
         _recipients,
     ),
     of_set(
         "restorable_backups",
-        "Valid backups of the whole set; those made before a restore do not count.",
+        "Valid backups of the whole set, without the safety backups of restores.",
         lambda s: len(s.restorable),
     ),
     of_set(
         "expected_backups",
-        "Valid backups that there would be by now, had every run succeeded; those of tiers since the oldest that is there.",
+        "Valid backups that should exist by now if every run had succeeded; with tiers, since the oldest one.",
         _expected,
     ),
     of_set(
         "suspect_backups",
-        "Backups that lost most of a collection and that nobody has confirmed.",
+        "Suspect backups that nobody has confirmed: they lost most of a collection.",
         lambda s: sum(one.is_suspect for one in counting.counted(s.view.backups, s.now)),
     ),
     of_set(
@@ -106,24 +106,24 @@ STORED = (
     ),
     of_set(
         "future_backups",
-        "Backups that are dated ahead of now, by a clock that was wrong; they do not count.",
+        "Backups dated in the future by a wrong clock; they do not count.",
         lambda s: sum(counting.is_ahead(one, s.now) for one in s.view.backups),
     ),
     of_set(
         "orphan_backups",
-        "Data files without metadata: never finished, or their metadata was lost.",
+        "Data files without metadata: never finished, or the metadata was lost.",
         lambda s: sum(one.verdict.state is BackupState.ORPHAN for one in s.view.backups),
     ),
     of_set(
         "ledger_problems",
-        "What contradicts the ledger: entries that were changed, backups that came or went without one.",
+        "Contradictions to the ledger: changed entries, and backups that appeared or disappeared without one.",
         lambda s: len(s.view.tampering),
     ),
-    of_set("pinned_backups", "Backups that are kept whatever the retention rules say.", lambda s: len(_pinned(s))),
-    of_set("pinned_bytes", "Size of those.", lambda s: sum(one.size_bytes for one in _pinned(s))),
+    of_set("pinned_backups", "Pinned backups, which the retention rules never delete.", lambda s: len(_pinned(s))),
+    of_set("pinned_bytes", "Size of the pinned backups.", lambda s: sum(one.size_bytes for one in _pinned(s))),
     of_set(
         "snapshot_consistency",
-        "1 if the newest backup holds every document as of one moment, 0 if collection by collection.",
+        "1 if the newest backup is a snapshot of one moment, 0 if it was read collection by collection.",
         lambda s: s.manifest is not None and s.manifest.consistency is Consistency.SNAPSHOT,
     ),
     of_set(
@@ -133,28 +133,28 @@ STORED = (
     ),
     of_set(
         "directory_identity",
-        "A number of its own for each directory of backups: another one is another directory; 0 before the first backup.",
+        "A number that identifies the backup directory; it changes when another directory is mounted; 0 before the first backup.",
         _identity,
     ),
     of_set("stored_bytes", "Size of all stored backups.", lambda s: sum(b.size_bytes for b in s.view.backups)),
     of_set(
         "newest_backup_timestamp_seconds",
-        "When the newest valid backup was begun.",
+        "When the newest valid backup began.",
         lambda s: _begun(s.restorable[0] if s.restorable else None),
     ),
     of_set(
         "oldest_backup_timestamp_seconds",
-        "When the oldest valid backup was begun.",
+        "When the oldest valid backup began.",
         lambda s: _begun(s.restorable[-1] if s.restorable else None),
     ),
     of_set(
         "max_age_seconds",
-        "Age from which the newest backup is too old now: it is from before the last due time but one, with 20 minutes' grace.",
+        "Age above which the newest backup is too old: the time since the last due time but one, plus 20 minutes.",
         lambda s: max_age_seconds(s.routine.timetable, s.now),
     ),
     of_set(
         "known_since_timestamp_seconds",
-        "Since when the set is on record: its first due time or run.",
+        "When the set came on record: its first due time or run.",
         lambda s: seconds(s.view.known_since),
     ),
     of_set(
@@ -167,43 +167,43 @@ STORED = (
 PROOF = (
     of_set(
         "last_verification_timestamp_seconds",
-        "When stored backups were last verified by schedule.",
+        "When the stored backups were last verified by schedule.",
         lambda s: ended(s.view.last_verification),
     ),
     of_set(
         "last_verification_success",
-        "1 if that found them valid.",
+        "1 if the last scheduled verification found every backup valid.",
         lambda s: is_good(s.view.last_verification),
     ),
     of_set(
         "verification_interval_seconds",
-        "Usual time between two verifications by schedule; 0 without a schedule.",
+        "Usual time between two scheduled verifications; 0 without a schedule.",
         lambda s: s.interval_seconds(Kind.VERIFY),
     ),
     of_set("verifications_total", "Verifications that ended.", lambda s: s.runs(Kind.VERIFY)),
     of_set(
         "verification_failures_total",
-        "Verifications that found something invalid or could not end.",
+        "Verifications that found a damaged backup or did not finish.",
         lambda s: s.failures(Kind.VERIFY),
     ),
     of_set(
         "restore_drill_success",
-        "1 if the last restore drill that was not cut off ended well.",
+        "1 if the last restore drill succeeded; interrupted drills do not count.",
         lambda s: is_good(s.view.last_drill),
     ),
     of_set(
         "restore_drill_timestamp_seconds",
-        "When the last restore drill that was not cut off ended.",
+        "When the last restore drill ended; interrupted drills do not count.",
         lambda s: ended(s.view.last_drill),
     ),
     of_set(
         "restore_drill_duration_seconds",
-        "How long the last good restore drill took: the measured recovery time.",
+        "How long the last successful restore drill took: the measured recovery time.",
         lambda s: duration(s.view.last_good_drill),
     ),
     of_set(
         "restore_drill_interval_seconds",
-        "Usual time between two restore drills by schedule; 0 without a schedule.",
+        "Usual time between two scheduled restore drills; 0 without a schedule.",
         lambda s: s.interval_seconds(Kind.DRILL),
     ),
     of_set("restores_total", "Restores that ended.", lambda s: s.runs(Kind.RESTORE)),
@@ -218,7 +218,7 @@ RETENTION = (
     ),
     of_set(
         "retention_failures_total",
-        "Backups after which the retention rules could not be carried out.",
+        "Backups after which the retention rules could not be applied.",
         lambda s: s.counted(RETENTION_FAILURES),
     ),
 )

@@ -27,7 +27,7 @@ def _alert_test(state: State) -> Labelled:
 SURROUNDINGS = (
     of_process(
         "storage_up",
-        "1 if the backup directory was there and could be read when last looked at.",
+        "1 if the backup directory exists and could be read when last checked.",
         lambda p: p.overview.is_storage_up,
     ),
     of_process(
@@ -42,12 +42,12 @@ SURROUNDINGS = (
     ),
     of_process(
         "storage_required_bytes",
-        "Free space below which the next run would not start, beside the drafts of those under way.",
+        "Free space that the next run needs to start, not counting the drafts of runs under way.",
         lambda p: p.overview.required_bytes,
     ),
     of_process(
         "storage_checked_timestamp_seconds",
-        "When the free space was last asked for.",
+        "When the free space was last checked.",
         lambda p: seconds(p.overview.storage.asked_at),
     ),
     of_process(
@@ -57,12 +57,12 @@ SURROUNDINGS = (
     ),
     of_process(
         "storage_days_until_full",
-        "Days until a run will not have room, by the growth of the backups and by what retention will keep; +Inf: not in sight.",
+        "Days until a run will have no room, from the growth of the backups and the retention rules; +Inf: none foreseen.",
         lambda p: p.overview.outlook.days_until_full,
     ),
     of_process(
         "storage_full_retention_bytes",
-        "What the backups of all sets will take when the retention rules keep all that they can.",
+        "Size of all backups once the retention rules keep as many as they can.",
         lambda p: p.overview.outlook.needed_bytes,
     ),
     of_process(
@@ -72,7 +72,7 @@ SURROUNDINGS = (
     ),
     of_process(
         "uncovered_databases",
-        "Other databases of the server, where a set takes everything; no set backs them up.",
+        "Other databases of the server that no set backs up; counted where a set takes everything.",
         lambda p: len(p.overview.uncovered.databases),
     ),
     of_process("mongodb_up", "1 if MongoDB answered when last asked.", lambda p: p.overview.mongodb.is_up),
@@ -83,7 +83,7 @@ SURROUNDINGS = (
     ),
     of_process(
         "clock_timestamp_seconds",
-        "The time by this machine's clock, to be compared with that of the scrape.",
+        "This machine's clock, to compare with the time of the scrape.",
         lambda p: seconds(p.clock.now()),
     ),
 )
@@ -94,7 +94,7 @@ def _notification_failures(state: State) -> Labelled:
 
 
 OURSELVES = (
-    of_process("scheduler_running", "0 when the scheduler is dead or stuck.", lambda p: p.scheduler.task.is_running),
+    of_process("scheduler_running", "0 if the scheduler does not run or hangs.", lambda p: p.scheduler.task.is_running),
     of_process(
         "scheduler_armed",
         "0 while the start-up restore holds the schedules.",
@@ -102,12 +102,12 @@ OURSELVES = (
     ),
     of_process(
         "leader",
-        "1 if this sidecar begins the backups that are due: alone, or as the one of its group.",
+        "1 if this sidecar runs the schedules: it is alone, or it leads its group.",
         lambda p: p.leadership.role is not Standing.FOLLOWER,
     ),
     of_process(
         "scheduler_restarts_total",
-        "How often the scheduler died and was started again.",
+        "How often the scheduler failed and was restarted.",
         lambda p: p.scheduler.task.restarts,
     ),
     of_process(
@@ -115,12 +115,18 @@ OURSELVES = (
         "0 while the record of runs cannot be written to the disk.",
         lambda p: p.history.is_durable,
     ),
-    Family("login_failures_total", Type.COUNTER, ("reason",), "Requests refused for who sent them.", _login_failures),
+    Family(
+        "login_failures_total",
+        Type.COUNTER,
+        ("reason",),
+        "Refused requests: a wrong token, or a page of another site.",
+        _login_failures,
+    ),
     Family(
         "notification_failures_total",
         Type.COUNTER,
         ("channel",),
-        "Attempts to deliver a heartbeat, a webhook or a mail that failed; each is tried again.",
+        "Failed attempts to deliver a heartbeat, a webhook or a mail; each is tried again.",
         _notification_failures,
     ),
     Family(
@@ -130,5 +136,7 @@ OURSELVES = (
         "1 while `sidecar alert-test` asks for an alert of this severity.",
         _alert_test,
     ),
-    Family("build_info", Type.GAUGE, ("codec", "python", "version"), "1; what is running.", _build),
+    Family(
+        "build_info", Type.GAUGE, ("codec", "python", "version"), "Always 1; the labels say what is running.", _build
+    ),
 )

@@ -44,8 +44,8 @@ _REQUEST = ("method", "route", "code")
 _COUNTED = (  # name, type, labels, meaning
     ("log_messages_total", "counter", ("level",), "Log messages."),
     ("http_requests_total", "counter", _REQUEST, "HTTP requests answered."),
-    ("http_request_duration_seconds", "histogram", _REQUEST, "Time to answer."),
-    ("metrics_errors_total", "counter", (), "Families that could not be computed."),
+    ("http_request_duration_seconds", "histogram", _REQUEST, "Time to answer an HTTP request."),
+    ("metrics_errors_total", "counter", (), "Metrics that could not be computed."),
 )
 
 log = structlog.get_logger(__name__)

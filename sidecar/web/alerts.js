@@ -28,6 +28,7 @@ export function alerts(state) {
   const { health, schedule } = state;
   if (!health || !schedule) return [];
   const found = [...ofProcess(health), ...setNames(state).flatMap((name) => [...ofSet(state, name)])];
+  if (!canRun(health)) for (const one of found) delete one.act; // what they start would fail at once
   return found.sort((left, right) => ORDER.indexOf(left.tone) - ORDER.indexOf(right.tone));
 }
 
@@ -37,7 +38,7 @@ function* ofProcess({ storage, scheduler, configuration, mongodb, coverage }) {
       key: "mongodb",
       tone: "critical",
       title: "MongoDB is unreachable",
-      detail: [mongodb.last_up_at ? `It last answered ${relative(mongodb.last_up_at)}` : "It never answered", mongodb.error].filter(Boolean).join("; "),
+      detail: [mongodb.last_up_at ? `It last answered ${relative(mongodb.last_up_at)}` : "It never answered", mongodb.error].filter(Boolean).map((words) => `${sentence(words)}.`).join(" "),
       cure: `Nothing can be backed up or restored until ${mongodb.hosts} answers. The stored backups are safe.`,
     };
   }
@@ -93,7 +94,7 @@ function* ofProcess({ storage, scheduler, configuration, mongodb, coverage }) {
 function* ofSet(state, name) {
   const status = state.health[`${name}_backup`];
   const entry = scheduled(state, "backup", name);
-  if (status) yield* ofBackups(name, status, entry);
+  if (status) yield* ofBackups(state, name, status, entry);
   if (state.health.scheduler.failing_sets.includes(name)) {
     yield {
       key: `run ${name}`,
@@ -119,6 +120,9 @@ function* ofSet(state, name) {
   }
 }
 
+/** A backup that is begun now would not fail at once. */
+const canRun = ({ mongodb, storage }) => (mongodb.is_up || !mongodb.asked_at) && storage.has_sufficient_space;
+
 const mend = (name) => ({ words: `Back up ${name} now`, work: () => backUp(name) });
 
 const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1);
@@ -130,7 +134,7 @@ function wayBack(name, newest) {
   return { text: `Restore from ${timeOfDay(newest.timestamp)}…`, href };
 }
 
-function* ofBackups(name, status, entry) {
+function* ofBackups(state, name, status, entry) {
   const link = { text: `Backups of ${name}`, href: address({ view: "set", set: name }) };
   const last = status.last_backup;
   if (!last && !entry.last_run && entry.next_run && !entry.pause) {
@@ -139,7 +143,7 @@ function* ofBackups(name, status, entry) {
       tone: "caution",
       title: `${name} has no backup yet`,
       detail: `The first one begins ${relative(entry.next_run)}.`,
-      cure: "Wait for it, or run it now.",
+      cure: canRun(state.health) ? "Wait for it, or run it now." : "It will fail until the problem above is solved.",
       act: mend(name),
     };
   } else if (!last) {
@@ -150,7 +154,7 @@ function* ofBackups(name, status, entry) {
       tone: "critical",
       title: `The newest backup of ${name} is damaged`,
       detail: `${last.filename}: ${brief(last.verify_message)}`,
-      cure: "It is never restored. Back up now, and look at the disk.",
+      cure: canRun(state.health) ? "It is never restored. Back up now, and look at the disk." : "It is never restored. Look at the disk.",
       act: mend(name),
       link: wayBack(name, status.newest_restorable) ?? link,
     };

@@ -16,7 +16,7 @@ export const When = ({ at }) => html`<time datetime=${at} title=${utc(at)}>${loc
 /** How long ago, or in how long; the moment itself on demand. */
 export const Ago = ({ at }) => html`<time datetime=${at} title=${`${local(at)} (${utc(at)})`}>${relative(at)}</time>`;
 
-export const Fact = ({ name, children }) => html`<div class="fact"><dt>${name}</dt><dd>${children}</dd></div>`;
+export const Fact = ({ name, kind = "", title, children }) => html`<div class="fact ${kind}" title=${title}><dt>${name}</dt><dd>${children}</dd></div>`;
 
 export const Digest = ({ value, of }) =>
   value ? html`<span class="digest"><code title=${value}>${shortDigest(value)}</code><${Copy} text=${value} what=${of} /></span>` : "–";

@@ -99,8 +99,9 @@ export function dayName(moment) {
   return format(Intl.DateTimeFormat, { dateStyle: "full" }).format(new Date(moment));
 }
 
-/** `1h 5m`, `12s`, `0.8s`. */
+/** `1h 5m`, `12s`, `0.8s`, `<0.1s`. */
 export function duration(seconds) {
+  if (seconds < 0.05) return "<0.1s";
   if (seconds < 10) return quantity(seconds, "second", "narrow", { maximumFractionDigits: 1 });
   const [unit, size] = STEPS.find(([, size]) => seconds >= size);
   const index = STEPS.findIndex(([name]) => name === unit);

@@ -14,8 +14,11 @@ export const Alerts = ({ state }) => html`<section class="alerts" aria-label="Al
     <div>
       <h2><span class="tone">${WORDS[one.tone]}:</span> ${one.title}</h2>
       ${one.detail && html`<p>${one.detail}</p>`}
-      <p class="cure">${one.cure} ${one.link && html`<a href=${one.link.href}>${one.link.text}</a>`}</p>
-      ${one.act && mayWrite(state) && html`<p><${Action} kind="small" work=${one.act.work}>${one.act.words}<//></p>`}
+      <p class="cure">${one.cure}</p>
+      <p class="actions">
+        ${one.act && mayWrite(state) && html`<${Action} kind="small" work=${one.act.work}>${one.act.words}<//>`}
+        ${one.link && html`<a href=${one.link.href}>${one.link.text}</a>`}
+      </p>
     </div>
   </article>`)}
 </section>`;

@@ -67,12 +67,12 @@ function GoBack({ status: { last_backup: last, newest_restorable: newest } }) {
 }
 
 const SetFacts = ({ state, name, status }) => html`<dl class="facts">
-  <${Fact} name="At the earliest to">${status.oldest_restorable ? html`<${When} at=${status.oldest_restorable.timestamp} />` : "–"}<//>
-  <${Fact} name="Verified"><${Proven} by=${status.last_verification} /><//>
+  <${Fact} name="Back as far as">${status.oldest_restorable ? html`<${When} at=${status.oldest_restorable.timestamp} />` : "–"}<//>
+  <${Fact} name="Verified again" title="Each backup is read back when it is made; the schedule reads all of them again."><${Proven} by=${status.last_verification} /><//>
   <${Fact} name="Restore rehearsed"><${Proven} by=${status.last_drill} run=${scheduled(state, "drill", name)?.last_run} /><//>
   ${status.copies.map((copy) => html`<${Fact} key=${copy.copy_name} name=${`Copy ${copy.copy_name}`}><${Elsewhere} copy=${copy} /><//>`)}
   <${Fact} name="Next run"><${NextRun} entry=${scheduled(state, "backup", name)} /><//>
-  <${Fact} name="Kept">${count(status.backup_count, "valid backup")}; <a href=${address({ view: "retention", set: name })}>retention</a> reaches back ${status.retention.reaches_back}<//>
+  <${Fact} name="Kept" kind="wide">${count(status.backup_count, "valid backup")}; <a href=${address({ view: "retention", set: name })}>retention</a> reaches back ${status.retention.reaches_back}<//>
 </dl>`;
 
 /** A copy elsewhere: how old the newest one is that was read back there, and what is wrong with it. */
@@ -84,7 +84,7 @@ function Elsewhere({ copy }) {
 
 /** When something was last proven and how that ended; with `run` also how long it took. */
 function Proven({ by: proof, run }) {
-  if (!proof) return "Never";
+  if (!proof) return "Not yet";
   const how = !proof.success ? ", failed" : run?.ended_at ? `, took ${between(run.started_at, run.ended_at)}` : "";
   return html`<${Ago} at=${proof.ended_at} />${how}`;
 }
@@ -97,7 +97,7 @@ export function NextRun({ entry }) {
 export function Curves({ entries }) {
   const made = entries.filter((one) => one.trigger && one.trigger !== "pre_restore").reverse();
   const timed = made.filter((one) => one.duration_seconds !== null);
-  return html`<div class="curves">
+  return made.length > 0 && html`<div class="curves">
     <${Curve} name="Size" values=${made.map((one) => one.size_bytes)} show=${bytes} />
     <${Curve} name="Duration" values=${timed.map((one) => one.duration_seconds)} show=${duration} />
   </div>`;
@@ -134,10 +134,11 @@ const Storage = ({ storage, configuration }) => html`<article class="card">
   <meter aria-label="Used storage" max="1" low="0.85" high="0.95" optimum="0" value=${used(storage)}>${percent(used(storage))} used</meter>
   <dl class="facts">
     <${Fact} name="Needed for a run">${mebibytes(storage.required_mb)}<//>
-    <${Fact} name="At full retention">${mebibytes(storage.full_retention_mb)}; ${mebibytes(storage.room_for_backups_mb)} are there<//>
-    <${Fact} name="Full in">${storage.days_until_full === null ? "Not in sight" : `About ${days(Math.floor(storage.days_until_full))}`}<//>
+    <${Fact} name="Needed at full retention">${mebibytes(storage.full_retention_mb)}<//>
+    <${Fact} name="Room for backups">${mebibytes(storage.room_for_backups_mb)}<//>
+    <${Fact} name="Forecast">${storage.days_until_full === null ? "Not filling up" : `Full in about ${days(Math.floor(storage.days_until_full))}`}<//>
     <${Fact} name="Minimum left free">${mebibytes(storage.minimum_required_mb)}<//>
-    <${Fact} name="Directory"><code>${configuration.backup_directory}</code><//>
+    <${Fact} name="Directory" kind="wide"><code>${configuration.backup_directory}</code><//>
   </dl>
 </article>`;
 
@@ -164,6 +165,7 @@ function schedulerWords({ is_running: isRunning, held_because: held, paused_sets
 
 const Latest = ({ jobs }) => html`<article class="card">
   <header><h2><a href=${address({ view: "runs" })}>Latest runs</a></h2></header>
+  ${!jobs.length && html`<p class="label">No run yet.</p>`}
   <ul class="latest">
     ${jobs.slice(0, 6).map((job) => html`<li key=${job.id}>
       <${Badge} of=${OUTCOME[job.state]} />

@@ -83,8 +83,8 @@ function Order({ entry, order, look, refusal }) {
 // -- what it would do
 
 const FIGURES = [
-  ["documents", "In the backup"],
-  ["replaces_documents", "There now"],
+  ["documents", "In backup"],
+  ["replaces_documents", "Now"],
   ["inserted", "Inserted"],
   ["replaced", "Replaced"],
   ["removed", "Removed"],

@@ -88,9 +88,11 @@ function Row({ entry, decision, query, mayWrite: mayRestore }) {
       ${entry.is_sealed && html`<span class="badge neutral">Not checked here</span>`}
       ${entry.is_pinned && html`<span class="badge neutral"><${Icon} name="pin" />Pinned</span>`}
     </p>
-    <p class="figure">${entry.is_valid || documents ? count(documents, "document") : ""}</p>
-    <p class="figure">${bytes(entry.size_bytes)}</p>
-    <p class="label">${TRIGGER[entry.trigger] ?? "–"}</p>
+    <div class="about">
+      <p class="figure">${entry.is_valid || documents ? count(documents, "document") : ""}</p>
+      <p class="figure">${bytes(entry.size_bytes)}</p>
+      <p class="label">${TRIGGER[entry.trigger] ?? "–"}</p>
+    </div>
     <p class="why">${entry.is_valid ? html`<${Verdict} decision=${decision} />` : brief(entry.verify_message)}</p>
     ${mayRestore && entry.is_valid && !entry.is_sealed
       ? html`<a class="button small" href=${address({ ...here, action: "restore" })} aria-label=${`Restore ${entry.backup_id}`}>Restore…</a>`

@@ -125,7 +125,7 @@ def test_a_status_may_have_the_routes_body_or_a_problem() -> None:
     assert answer["content"]["application/problem+json"]["schema"] == one
     assert answer["description"].split("\n\n") == [
         "The drawer that is in use.",
-        "`busy`: Somebody else is working on the same thing.",
+        "`busy`: Another run is at work on the same set or backup.",
     ]
 
 
