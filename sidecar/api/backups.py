@@ -31,7 +31,7 @@ BASE = "/api/admin/backups"
     f"{BASE}/status", access=Access.READ, query=parameters.WhichSets, response=schemas.Statuses, errors=(SetNotFound,)
 )
 async def backup_status(request: web.Request, query: parameters.WhichSets) -> Reply:
-    """Say how well each set is protected."""
+    """Show the status of each set."""
     sidecar = sidecar_of(request)
     chosen = sidecar.service.sets(query.backup_type)
     await sidecar.overview.look(one.name for one in chosen)
@@ -80,7 +80,7 @@ def _is_wanted(one: StoredBackup, query: parameters.ListQuery) -> bool:
     errors=(SetNotFound, UsageError),
 )
 async def trigger_backup(request: web.Request, query: parameters.TriggerQuery) -> Reply:
-    """Back up sets now. The answer comes when it is done, or after `wait` seconds, with what became of each set."""
+    """Back up sets now. The answer comes at the end, or after `wait` seconds, with the outcome for each set."""
     sidecar = sidecar_of(request)
     names = [one.name for one in sidecar.service.sets(query.backup_type)]
     retry = _retry(request, query.backup_type)
@@ -147,7 +147,7 @@ async def verify_backup(request: web.Request, path: parameters.BackupPath, query
     errors=(SetNotFound, IdentityRequired, Busy),
 )
 async def drill(request: web.Request, query: parameters.DrillQuery) -> Reply:
-    """Rehearse a restore: the newest valid backup of each set into a scratch database, compared, and dropped again."""
+    """Rehearse a restore: restore the newest valid backup of each set into a scratch database, compare, and drop it."""
     sidecar = sidecar_of(request)
     job = await sidecar.operations.drill(one.name for one in sidecar.service.sets(query.backup_type))
     return await results(sidecar, job.id, query.wait)
@@ -164,7 +164,7 @@ async def drill(request: web.Request, query: parameters.DrillQuery) -> Reply:
     errors=(BackupNotFound,),
 )
 async def one_backup(request: web.Request, path: parameters.BackupPath) -> Reply:
-    """Show a backup with all that its metadata says."""
+    """Show a backup with all of its metadata."""
     sidecar = sidecar_of(request)
     return Reply(_detail(sidecar, await in_thread(sidecar.service.catalog.find, path.backup_id)))
 
@@ -178,7 +178,7 @@ async def one_backup(request: web.Request, path: parameters.BackupPath) -> Reply
     errors=(BackupNotFound, BackupProtected, LedgerBroken, Busy),
 )
 async def delete_backup(request: web.Request, path: parameters.BackupPath, query: parameters.DeleteQuery) -> Reply:
-    """Delete a backup. A pinned one and the last valid one of its set only go with `force`."""
+    """Delete a backup. A pinned one, or the last valid one of its set, needs `force`."""
     sidecar = sidecar_of(request)
     gone = await in_thread(sidecar.service.keeping.delete, path.backup_id, force=query.force)
     await sidecar.overview.look([gone.set_name])
@@ -194,7 +194,7 @@ async def delete_backup(request: web.Request, path: parameters.BackupPath, query
     errors=(BackupNotFound, Busy),
 )
 async def pin_backup(request: web.Request, path: parameters.BackupPath, body: parameters.Until) -> Reply:
-    """Keep a backup whatever the retention rules say, for ever or until then."""
+    """Protect a backup from the retention rules, for ever or until a time."""
     sidecar = sidecar_of(request)
     return Reply(_detail(sidecar, await in_thread(sidecar.service.keeping.pin, path.backup_id, body.until)))
 

@@ -48,7 +48,7 @@ class ConfigurationBody(Body):
 
 
 class SchedulerBody(Body):
-    """Whether anything will run by itself."""
+    """The state of the scheduler."""
 
     is_running: bool
     error: str | None

@@ -51,7 +51,7 @@ async def list_jobs(request: web.Request, query: parameters.JobsQuery) -> Reply:
     f"{BASE}/{{job_id}}", access=Access.READ, path=parameters.JobPath, response=schemas.JobBody, errors=(JobNotFound,)
 )
 async def one_job(request: web.Request, path: parameters.JobPath) -> Reply:
-    """Show a job, with its progress, and with what it logged where it did not succeed."""
+    """Show a job with its progress, and with its log if it did not succeed."""
     sidecar = sidecar_of(request)
     return Reply(job_body(sidecar, await runs_of(sidecar, path.job_id)))
 
@@ -64,7 +64,7 @@ async def one_job(request: web.Request, path: parameters.JobPath) -> Reply:
     errors=(JobNotFound,),
 )
 async def cancel_job(request: web.Request, path: parameters.JobPath) -> Reply:
-    """Call a job off. It cleans up first; nothing happens to one that is over."""
+    """Cancel a job. It cleans up first. A job that has ended is left as it is."""
     sidecar = sidecar_of(request)
     runs = await runs_of(sidecar, path.job_id)
     if any(run.outcome is None for run in runs):

@@ -12,7 +12,7 @@ routes = RouteTable(tag="Notifications")
 
 
 class DeliveryBody(Body):
-    """What became of one test message."""
+    """The outcome of one test message."""
 
     channel: Channel
     backup_type: str | None  # of a heartbeat
@@ -20,7 +20,7 @@ class DeliveryBody(Body):
 
 
 class RehearsalBody(Body):
-    """What became of the test messages: one for each channel that is configured."""
+    """The outcomes of the test messages, one for each configured channel."""
 
     deliveries: tuple[DeliveryBody, ...]
 

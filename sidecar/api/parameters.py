@@ -57,16 +57,16 @@ class ListQuery(WhichSets):
 
     state: BackupState | None = None
     trigger: Trigger | None = None
-    until: Annotated[Moment | None, Field(description="Only those taken then or before.")] = None
+    until: Annotated[Moment | None, Field(description="Only backups taken at this time or before.")] = None
     limit: Annotated[int, Field(ge=1, le=1000, description="Backups per set.")] = 1000
-    offset: Annotated[int, Field(ge=0, le=1_000_000, description="Newer ones of each set that are left out.")] = 0
+    offset: Annotated[
+        int, Field(ge=0, le=1_000_000, description="How many of the newest backups of each set to leave out.")
+    ] = 0
 
 
 Wait = Annotated[
     float | None,
-    Field(
-        ge=0, le=86_400, allow_inf_nan=False, description="Seconds to wait for the end; without it, until it is there."
-    ),
+    Field(ge=0, le=86_400, allow_inf_nan=False, description="Seconds to wait for the end; by default, until the end."),
 ]
 
 
@@ -150,7 +150,7 @@ class DocumentsQuery(Parameters):
         str | None,
         Field(
             max_length=300,
-            description="Fields and the values that they are equal to, as JSON. A path goes into documents and arrays.",
+            description="Fields and the values that they must equal, as JSON. A path reaches into documents and arrays.",
             examples=['{"email": "ada@example.org", "address.city": "Berlin"}'],
         ),
     ] = None
@@ -238,7 +238,7 @@ class RestoreBody(Parameters):
     dry_run: bool = False
     force: Annotated[
         bool,
-        Field(description="Also in spite of the plan's obstacles, and without the indexes that the server refuses."),
+        Field(description="Restore despite the plan's obstacles, and leave out indexes that the server refuses."),
     ] = False
     no_indexes: Annotated[bool, Field(description="Restore the documents without any index but that on `_id`.")] = False
     confirm: str | None = None

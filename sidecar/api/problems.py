@@ -22,9 +22,9 @@ class Complaint(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    loc: tuple[str | int, ...] = Field(description="`path`, `query` or `body`, then the way to the value.")
+    loc: tuple[str | int, ...] = Field(description="`path`, `query` or `body`, then the path to the value.")
     msg: str = Field(description="What was expected.")
-    type: str = Field(description="The kind of mistake, for machines.")
+    type: str = Field(description="The kind of mistake, for programs.")
 
 
 class Problem(BaseModel):
@@ -34,12 +34,12 @@ class Problem(BaseModel):
 
     type: str = Field(description="Where the code is explained.")
     title: str = Field(description="What the code means.")
-    status: int = Field(description="The HTTP status once more.")
-    code: str = Field(description="Stable, for machines.")
+    status: int = Field(description="The HTTP status, repeated.")
+    code: str = Field(description="A stable code, for programs.")
     detail: str = Field(description="What was wrong this time.")
-    cure: str = Field("", description="What helps.")
+    cure: str = Field("", description="What to do.")
     errors: tuple[Complaint, ...] = Field((), description="Everything that is wrong with the request.")
-    request_id: str = Field("", description="What the log names this request.")
+    request_id: str = Field("", description="The id of this request in the log.")
 
 
 class HttpError(SidecarError):

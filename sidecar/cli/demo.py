@@ -63,7 +63,7 @@ def demo(
         environment = _environment(directory.resolve(), server.uri)
         with _serving(environment, log=directory / "sidecar.log") as (url, token):
             console.say(f"\nThe admin page is up, signed in: {url}/#token={token}")
-            console.say("Each step below shows there too: first backups, verification, restores, a damaged backup.")
+            console.say("The backups that are made below appear there at once, and so does the damage to one of them.")
             _backups_and_restores(environment, directory)
             _damage(environment, directory)
             _asked(url, token)
@@ -77,7 +77,6 @@ def _backups_and_restores(environment: Mapping[str, str], directory: Path) -> No
     _show(environment, "backup", "all")
     _show(environment, "list")
     _show(environment, "verify", "--all", "--deep")
-    _show(environment, "drill", "main")
     everything = str(_newest(directory, "everything"))
     _show(environment, "restore", "--backup-file", everything, "--target-db", "bus_tracker_copy", "--yes")
 
@@ -90,8 +89,12 @@ def _damage(environment: Mapping[str, str], directory: Path) -> None:
 
 
 def _asked(url: str, token: str) -> None:
-    """A backup by the API in the damaged one's place, and what the API says of every set then."""
-    for method, path in (("POST", "trigger?backup_type=attendance"), ("GET", "status?backup_type=all")):
+    """By the API: a backup in the damaged one's place, a rehearsed restore, and the status of every set then."""
+    for method, path in (
+        ("POST", "trigger?backup_type=attendance"),
+        ("POST", "drill?backup_type=main"),
+        ("GET", "status?backup_type=all"),
+    ):
         console.say(f"\n{method} /api/admin/backups/{path}")
         for name, body in _answer(f"{url}/api/admin/backups/{path}", method, token).items():
             console.say(f"  {name}: {body['message']}")

@@ -89,7 +89,7 @@ class Keeping:
             raise BackupProtected(f"{found.id} is the last valid backup of the set {found.set_name}")
 
     def pin(self, backup_id: str, until: datetime | None) -> StoredBackup:
-        """Keep a backup whatever the retention rules say, for ever or until then."""
+        """Protect a backup from the retention rules, for ever or until a time."""
         found = self._catalog.find(backup_id)
         store = self._stores[found.set_name]
         with store.locked(f"pinning {found.id}") as lock:

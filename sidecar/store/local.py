@@ -261,7 +261,7 @@ class LocalStore:
         remove(self.directory / name)
 
     def pin(self, lock: Lock, backup_id: BackupId, until: datetime | None = None) -> None:
-        """Keep a backup whatever the retention rules say, for ever or until then. Raises StorageError."""
+        """Protect a backup from the retention rules, for ever or until a time. Raises StorageError."""
         del lock
         self.seal.note(Event.PINNED, backup_id, f"until {until.isoformat()}" if until else "")
         publish(self.directory / backup_id.pin_name, Pin(until=until).model_dump_json(exclude_none=True).encode())

@@ -36,7 +36,7 @@ def test_the_demo_does_the_whole_job_and_leaves_the_page_open(tmp_path: Path) ->
     for words in (
         "The configuration is good.",
         "counts and fingerprints are equal",
-        "$ sidecar drill main",
+        "POST /api/admin/backups/drill",
         "One bit of",
         "GET /api/admin/backups/status",
         "Done.",
