@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,12 @@ from sidecar.demo.server import EmbeddedServer, free_port
 _POLL_SECONDS = 0.05
 
 _CONFIGURATION = """\
+# Half an hour after the demo began: what is shown is not in the way of a scheduled run.
+main_schedule = "{minute} * * * *"
+attendance_schedule = "{minute} * * * *"
+verify_schedule = "{minute} 3 * * *"
+drill_schedule = "{minute} 4 * * 0"
+
 # The newest backup of so many hours, days, weeks and months stays.
 keep_hourly = 24
 keep_daily = 7
@@ -35,6 +42,7 @@ keep_monthly = 6
 # A third set beside the two built-in ones: everything, with the view and the capped collection.
 [sets.everything]
 collections = ["*"]
+schedule = "{minute} * * * *"
 limit = 3
 """
 
@@ -101,9 +109,9 @@ def _asked(url: str, token: str) -> None:
 
 
 def _stay(url: str, token: str) -> None:
-    console.say(f"\nThe admin page, signed in: {url}/#token={token}")
-    console.say(f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo.")
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt):  # which may come as soon as it is said
+        console.say(f"\nThe admin page, signed in: {url}/#token={token}")
+        console.say(f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo.")
         signal.pause()
 
 
@@ -150,7 +158,7 @@ def _load(uri: str) -> dict[str, int]:
 
 def _environment(directory: Path, uri: str) -> Mapping[str, str]:
     configuration = directory / "sidecar.toml"
-    configuration.write_text(_CONFIGURATION)
+    configuration.write_text(_CONFIGURATION.format(minute=(datetime.now(UTC).minute + 30) % 60))
     ours = {
         "SIDECAR_CONFIG": str(configuration),
         "SIDECAR_LOG_LEVEL": "error",
