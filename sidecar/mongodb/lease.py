@@ -26,7 +26,7 @@ from sidecar.rules.names import LEASES
 DUPLICATE_KEY = 11000
 WRITE_CONCERN = {"w": "majority"}
 MARGIN = 0.25  # share of the silence by which the owner gives up before others may take over
-LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 1.0, 4.0  # who is told to stop has ten seconds for everything
+LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 1.0, 3.0  # who is told to stop has ten seconds for everything
 
 log = structlog.get_logger(__name__)
 
