@@ -7,7 +7,6 @@ plain read costs. Asked the same thing of a reply whose arrays are left closed, 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import bson
 from bson import raw_bson
 
 
@@ -36,7 +35,10 @@ class _Closed:
     def raw_response(self, cursor_id: int | None = None, user_fields: Mapping[str, Any] | None = None) -> list[Any]:
         try:
             options: Any = raw_bson._RAW_ARRAY_BSON_OPTIONS  # noqa: SLF001 - its documents keep arrays as bytes
-            reply = options.document_class(self._response.payload_document, options)
-            return [bson._decode_selective(reply, user_fields, options)]  # noqa: SLF001 - what the driver itself calls here
-        except (AttributeError, TypeError):  # another PyMongo
+            reply = dict(options.document_class(self._response.payload_document, options).items())
+            for name in user_fields or ():  # the cursor; the driver itself would copy it once more for what is in it
+                reply[name] = dict(reply[name].items())
+        except (AttributeError, TypeError, KeyError):  # another PyMongo, or a reply of an error
             return list(self._response.raw_response(cursor_id, user_fields))
+        else:
+            return [reply]
