@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE  # where it is set, each of the many processes 
 NEWEST ?= $(shell for v in 3.15 3.14 3.13 3.12; do python$$v -c "" 2>/dev/null && echo python$$v && break; done)
 CARGO := $(shell cargo clippy --version >/dev/null 2>&1 && echo cargo)
 
-.PHONY: versitygw copies alerts-mutants promtool-3 demo test newest native fuzz instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock sbom clean
+.PHONY: versitygw copies alerts-mutants promtool-3 demo test newest native fuzz fuzz-guided instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock sbom clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -83,6 +83,12 @@ bench: $(READY)  ## figures of docs/performance.md
 CASES ?= 1000000
 fuzz:  ## the native codec on CASES made-up documents and lines of each of four kinds, nearly right ones among them
 	CASES=$(CASES) cargo test --quiet --release --locked --test mutations --manifest-path native/Cargo.toml
+
+FUZZ_SECONDS ?= 300
+fuzz-guided:  ## the native codec under libFuzzer, FUZZ_SECONDS for documents and as long for lines; with cargo-fuzz and a nightly Rust
+	cd native && for target in documents lines; do \
+	  mkdir -p fuzz/corpus/$$target && cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; \
+	done
 
 instructions: $(READY)  ## instructions per byte of the native codec against native/instructions.json; with valgrind
 	$(BIN)/python benchmarks/instructions.py
