@@ -115,7 +115,7 @@ chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
 soak: $(READY)  ## ten minutes of a backup every second while everything breaks, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -s -m soak tests/system
 
-alerts-live: $(READY)  ## every alert from its cause to its receiver, on a real Prometheus and Alertmanager, four at a time: mostly waiting
+alerts-live: $(READY) versitygw  ## every alert from its cause to its receiver, on a real Prometheus and Alertmanager, four at a time: mostly waiting
 	$(BIN)/python -m pytest --quiet --numprocesses 4 -m alerts tests/live
 
 ROOM ?= rules

@@ -32,6 +32,10 @@ def is_left_over(name: str, prefix: str) -> bool:
     return name.endswith((TEMPORARY, _NEW)) and found is not None and found.prefix == prefix
 
 
+def _item(name: str, status: os.stat_result) -> Item:
+    return Item(name, status.st_size, str(as_identity(status)))
+
+
 def _require_size(written: int, size: int, name: str) -> None:
     if written != size:
         raise CopyError(f"{name}: {written} bytes were written, {size} expected")
@@ -57,8 +61,15 @@ class Directory:
                 if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
                     yield from self._below(directory / entry.name, f"{above}{entry.name}/")
                 elif entry.is_file(follow_symlinks=False) and not entry.name.startswith("."):
-                    status = entry.stat(follow_symlinks=False)
-                    yield Item(above + entry.name, status.st_size, str(as_identity(status)))
+                    yield _item(above + entry.name, entry.stat(follow_symlinks=False))
+
+    def find(self, name: str) -> Item | None:
+        with self._translated(f"looking at {name}"):
+            self._require_root()
+            try:
+                return _item(name, (self.root / name).lstat())
+            except FileNotFoundError:
+                return None
 
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
         self._require_root()

@@ -180,16 +180,21 @@ class Elsewhere:
             unread = replace(backup, verdict=NOT_READ, verified_at=None)
             held = Held(backup=unread, identity="sent", is_sent=True, metadata=metadata)
         else:
-            listed = next((files for files in self._listed() if files.id == backup.id), None)
-            if listed is None:
-                raise CopyDamaged(f"{backup.id} was sent to {self.copy.where} and is not listed there")
-            held = replace(self._held(listed, None), is_sent=True)
+            held = replace(self._held(self._sent(backup), None), is_sent=True)
             if held.backup.verdict == NOT_READ and held.metadata == metadata:
                 proven = replace(held.backup, verdict=READ_BACK, verified_at=datetime.now(UTC))
                 locked = self._locked_until(backup.id, backup.form) if self.copy.object_lock_days else None
                 held = replace(held, backup=proven, locked_until=locked)
         self.memory.keep(self.copy.name, [held])
         return held
+
+    def _sent(self, backup: StoredBackup) -> Listed:
+        """Asked for by their names: a listing may be long, and late."""
+        names = backup.id.metadata_name, backup.filename
+        metadata, data = (self.place.find(self.path_of(name)) for name in names)
+        if metadata is None or data is None:
+            raise CopyDamaged(f"{backup.id} was sent to {self.copy.where} and is not there")
+        return Listed(backup.id, metadata, {backup.form: data})
 
     def _locked_until(self, backup_id: BackupId, form: Form) -> datetime | None:
         """Until when both of its files are."""

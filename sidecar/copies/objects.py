@@ -58,7 +58,14 @@ class Objects:
     def items(self) -> list[Item]:
         with self._translated("listing"):
             found = [one for page in obstore.list(self._store) for one in page]
-        return [Item(one["path"], one["size"], f"{one['e_tag']} {one['last_modified']}") for one in found]
+        return [_item(one) for one in found]
+
+    def find(self, name: str) -> Item | None:
+        with self._translated(f"looking at {name}"):
+            try:
+                return _item(obstore.head(self._store, name))
+            except FileNotFoundError:
+                return None
 
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
         with self._translated(f"reading {name}"):
@@ -222,6 +229,11 @@ class _Source:
     def require(self, size: int, name: str) -> None:
         if self._size != size:
             raise CopyError(f"{name}: {self._size} bytes were sent, {size} expected")
+
+
+def _item(found: Any) -> Item:
+    """A listing may know the time more exactly than a look at one object."""
+    return Item(found["path"], found["size"], f"{found['e_tag']} {found['last_modified']:%Y-%m-%d %H:%M:%S}")
 
 
 def _words(error: Exception) -> str:

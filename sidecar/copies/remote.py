@@ -34,6 +34,10 @@ class Remote(Protocol):
         """Everything below the prefix."""
         ...
 
+    def find(self, name: str) -> Item | None:
+        """One of them, the same as it is listed; None where there is nothing."""
+        ...
+
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
         """The content from a byte on. Raises BackupNotFound where there is nothing."""
         ...
