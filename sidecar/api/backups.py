@@ -1,5 +1,7 @@
 """Backups: what there is, making, verifying, deleting and pinning them, and what the retention rules say."""
 
+from datetime import datetime
+
 from aiohttp import web
 
 from sidecar.api import parameters, problems, schemas
@@ -56,8 +58,12 @@ async def list_backups(request: web.Request, query: parameters.ListQuery) -> Rep
     wanted = {name: [one for one in views[name].backups if _is_wanted(one, query)] for name in names}
     page = slice(query.offset, query.offset + query.limit)
     total = sum(len(found) for found in wanted.values())
-    listed = {name: [entry(backup, now) for backup in found[page]] for name, found in wanted.items()}
+    listed = {name: [_entry(sidecar, backup, now) for backup in found[page]] for name, found in wanted.items()}
     return Reply(listed, headers={"X-Total-Count": str(total)})
+
+
+def _entry(sidecar: Sidecar, one: StoredBackup, now: datetime) -> schemas.ListEntry:
+    return schemas.ListEntry(**dict(entry(one, now)), copies=sidecar.overview.backup_copies(one))
 
 
 def _is_wanted(one: StoredBackup, query: parameters.ListQuery) -> bool:
@@ -228,4 +234,4 @@ async def confirm_backup(request: web.Request, path: parameters.BackupPath) -> R
 
 
 def _detail(sidecar: Sidecar, found: StoredBackup) -> schemas.Detail:
-    return schemas.Detail(**dict(entry(found, sidecar.clock.now())), metadata=found.manifest)
+    return schemas.Detail(**dict(_entry(sidecar, found, sidecar.clock.now())), metadata=found.manifest)

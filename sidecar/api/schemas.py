@@ -11,7 +11,7 @@ from sidecar.rules.tiers import Rule
 from sidecar.runs.leadership import Standing
 from sidecar.runs.progress import Snapshot
 from sidecar.status.bodies import Body
-from sidecar.status.copies import CopyStatus
+from sidecar.status.copies import BackupCopy, CopyStatus
 from sidecar.status.reports import Entry, SetStatus
 
 
@@ -19,7 +19,13 @@ class Statuses(RootModel[dict[str, SetStatus]]):
     """The state of each set, by its name."""
 
 
-class BackupList(RootModel[dict[str, list[Entry]]]):
+class ListEntry(Entry):
+    """One backup in a list, and where it lies elsewhere."""
+
+    copies: tuple[BackupCopy, ...]
+
+
+class BackupList(RootModel[dict[str, list[ListEntry]]]):
     """The backups of each set, newest first."""
 
 
@@ -48,7 +54,7 @@ class VerificationBody(Body):
     job_id: str
 
 
-class Detail(Entry):
+class Detail(ListEntry):
     """One backup with all that its metadata says."""
 
     metadata: Manifest | None

@@ -1,6 +1,7 @@
 """`demo`: the whole job on believable data and an embedded server, with nothing installed by hand; the page comes first."""
 
 import contextlib
+import http
 import json
 import os
 import secrets
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -44,6 +46,11 @@ keep_monthly = 6
 collections = ["*"]
 schedule = "{minute} * * * *"
 limit = 3
+
+# A second directory, in place of a NAS or a bucket.
+[copies.nas]
+url = "{nas}"
+sets = ["attendance"]
 """
 
 app = commands.app()
@@ -59,7 +66,7 @@ def demo(
         typer.Option("--stay/--no-stay", help="Serve until Ctrl-C. Default: only on a terminal."),
     ] = None,
 ) -> None:
-    """Start an embedded server with a school's data and the admin page; make, list, verify, damage and restore backups."""
+    """Start an embedded server with a school's data and the admin page; back up, verify, restore, copy, damage and mend."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: nothing that was started is left behind
@@ -73,7 +80,9 @@ def demo(
             console.say(f"\nThe admin page is up, signed in: {url}/#token={token}")
             console.say("The backups that are made below appear there at once, and so does the damage to one of them.")
             _backups_and_restores(environment, directory)
+            _copied(url, token)
             _damage(environment, directory)
+            _copied(url, token)
             _asked(url, token)
             if sys.stdin.isatty() and sys.stdout.isatty() if stay is None else stay:
                 _stay(url, token)
@@ -96,8 +105,24 @@ def _damage(environment: Mapping[str, str], directory: Path) -> None:
     _show(environment, "verify", newest.stem, expected=exits.INVALID)
 
 
+def _copied(url: str, token: str) -> None:
+    """What is missing in the copy is sent there and read back; what is damaged here is mended from there."""
+    path = "/api/admin/copies/nas/sync"
+    console.say(f"\nPOST {path}")
+    while True:
+        try:
+            for body in _answer(f"{url}{path}", "POST", token).values():
+                console.say(f"  {body['message']}")
+        except urllib.error.HTTPError as error:
+            if error.code != http.HTTPStatus.CONFLICT:
+                raise
+            time.sleep(_POLL_SECONDS)  # the server is about it by itself
+        else:
+            return
+
+
 def _asked(url: str, token: str) -> None:
-    """By the API: a backup in the damaged one's place, a rehearsed restore, and the status of every set then."""
+    """By the API: a backup, a rehearsed restore, and the status of every set then."""
     for method, path in (
         ("POST", "trigger?backup_type=attendance"),
         ("POST", "drill?backup_type=main"),
@@ -109,7 +134,7 @@ def _asked(url: str, token: str) -> None:
 
 
 def _stay(url: str, token: str) -> None:
-    with contextlib.suppress(KeyboardInterrupt):  # which may come as soon as it is said
+    with contextlib.suppress(KeyboardInterrupt):  # which may come as soon as it is spoken of
         console.say(f"\nThe admin page, signed in: {url}/#token={token}")
         console.say(f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo.")
         signal.pause()
@@ -158,7 +183,9 @@ def _load(uri: str) -> dict[str, int]:
 
 def _environment(directory: Path, uri: str) -> Mapping[str, str]:
     configuration = directory / "sidecar.toml"
-    configuration.write_text(_CONFIGURATION.format(minute=(datetime.now(UTC).minute + 30) % 60))
+    nas, minute = directory / "nas", (datetime.now(UTC).minute + 30) % 60
+    nas.mkdir()
+    configuration.write_text(_CONFIGURATION.format(minute=minute, nas=nas.as_uri()))
     ours = {
         "SIDECAR_CONFIG": str(configuration),
         "SIDECAR_LOG_LEVEL": "error",

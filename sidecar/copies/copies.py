@@ -38,6 +38,9 @@ class CopyView:
     restorable: tuple[StoredBackup, ...]  # newest first
     lag: int
 
+    def find(self, backup_id: BackupId) -> Held | None:
+        return next((one for one in self.held if one.backup.id == backup_id), None)
+
 
 class Copies:
     """Methods block and raise CopyNotFound, CopyError and its kinds, BackupNotFound, Busy, StorageError."""

@@ -1,12 +1,14 @@
 """How a set is protected elsewhere, from what is remembered of its copies."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from pydantic import AwareDatetime
 
 from sidecar.copies.copies import Copies, CopyView
-from sidecar.model import StoredBackup
+from sidecar.copies.memory import Held
+from sidecar.model import BackupId, StoredBackup
 from sidecar.rules import counting, health
 from sidecar.status.bodies import Body, Restorable
 
@@ -24,6 +26,34 @@ class CopyStatus(Body):
     asked_at: AwareDatetime | None
     answered_at: AwareDatetime | None
     error: str | None  # of the last attempt
+
+
+class BackupCopy(Body):
+    """One backup in one copy, by what is remembered of that."""
+
+    copy_name: str
+    state: Literal["read_back", "not_read", "damaged", "missing"]
+    message: str
+    read_back_at: AwareDatetime | None
+    locked_until: AwareDatetime | None
+
+
+def backup_copies(backup_id: BackupId, standings: Iterable[CopyView]) -> tuple[BackupCopy, ...]:
+    """Where a backup lies elsewhere."""
+    return tuple(_backup_copy(one, one.find(backup_id)) for one in standings)
+
+
+def _backup_copy(standing: CopyView, held: Held | None) -> BackupCopy:
+    name = standing.copy.name
+    if held is None:
+        return BackupCopy(copy_name=name, state="missing", message="Not there", read_back_at=None, locked_until=None)
+    return BackupCopy(
+        copy_name=name,
+        state="read_back" if held.is_proven else "damaged" if held.is_damaged else "not_read",
+        message=held.backup.verdict.message,
+        read_back_at=held.backup.verified_at,
+        locked_until=held.locked_until,
+    )
 
 
 def copy_status(standing: CopyView, here: Sequence[StoredBackup], now: datetime) -> CopyStatus:

@@ -24,7 +24,7 @@ from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 from sidecar.status import alert_test, coverage, strangers
 from sidecar.status.alert_test import AlertTest
-from sidecar.status.copies import CopyStatus, copy_status
+from sidecar.status.copies import BackupCopy, CopyStatus, backup_copies, copy_status
 from sidecar.status.reports import SetStatus, set_status
 from sidecar.store import tampering
 from sidecar.store.files import Space
@@ -244,6 +244,11 @@ class Overview:
             self.mongodb = Reachability(is_up=True, asked_at=now, last_up_at=now)
         except SidecarError as error:
             self.mongodb = Reachability(asked_at=now, last_up_at=self.mongodb.last_up_at, error=str(error))
+
+    def backup_copies(self, backup: StoredBackup) -> tuple[BackupCopy, ...]:
+        """Where a backup lies elsewhere, by what was last seen."""
+        standings = (standing for (_, name), standing in self.copies.items() if name == backup.set_name)
+        return backup_copies(backup.id, standings)
 
     def copies_of(self, set_name: str, now: datetime) -> list[CopyStatus]:
         """The copies of a set elsewhere, by what was last seen."""

@@ -29,6 +29,13 @@ export const NOW = {
   gone: ["warning", "Deleted since"],
 };
 
+export const ELSEWHERE = {
+  read_back: ["good", "Copied to"],
+  not_read: ["caution", "Not read back in"],
+  damaged: ["critical", "Damaged in"],
+  missing: ["neutral", "Not in"],
+};
+
 export const TRIGGER = {
   scheduled: "Scheduled",
   manual: "Manual",

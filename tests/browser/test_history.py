@@ -1,19 +1,21 @@
 """The backups of a set: what each card says, finding one among thousands, and not losing it again."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from pymongo import MongoClient
 
 from sidecar.model import Form, Trigger
-from support.browser import Visit
+from support.browser import Visit, visit
 from support.forms import environment
 from support.many_backups import repeat
-from support.rig import BUSES, DB
+from support.patience import wait_for
+from support.rig import BUSES, DB, PEOPLE
 from support.served import BACKUPS, Served
 from support.servers import ServerProcess, seed
 
@@ -249,3 +251,22 @@ def test_a_backup_encrypted_for_others_is_called_not_checked_here_and_never_inva
         somebody.window.get_by_role("button", name="Verify", exact=True).click()
         expect(somebody.toast("succeeded")).to_be_visible()
         expect(row.locator(".badge")).to_have_text(["Valid", "Not checked here"])
+
+
+def test_a_row_says_in_which_copy_the_backup_lies_and_its_window_when_it_was_read_back_there(
+    browser: Browser, exact: ServerProcess, tmp_path: Path
+) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE[:20]})
+    (tmp_path / "nas").mkdir()
+    config = tmp_path / "sidecar.toml"
+    config.write_text(f'[copies.nas]\nurl = "file://{tmp_path}/nas"\nlimit = 1\n', encoding="utf-8")
+    with Served(exact, tmp_path / "backups", {"SIDECAR_CONFIG": str(config)}) as served:
+        old, new = served.back_up(), served.back_up()
+        wait_for(lambda: served.post("/api/admin/copies/nas/sync").status == 200, lambda: "it was busy")
+        with visit(browser, served) as reader:
+            reader.at("#/set/main")
+            copied = reader.backup(new["backup_id"]).get_by_text("Copied to nas")
+            expect(copied).to_have_attribute("title", re.compile(r"^Read back there \d+ \w+ \d{4}, \d\d:\d\d"))
+            expect(reader.backup(old["backup_id"]).get_by_text("Not in nas")).to_be_visible()
+            reader.backup(new["backup_id"]).get_by_role("link", name=new["backup_id"]).first.click()
+            expect(reader.window.locator(".fact").filter(has_text="Copy nas")).to_contain_text("Read back there")

@@ -21,6 +21,7 @@ FAULTS: Final = (
     "half_put",
     "lost_answer",
 )
+LISTINGS: Final = 5  # times as likely: there are few of them
 REMEMBERED: Final = 20  # listings: a stale one is as old
 SLOW_DOWN: Final = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 SKEWED: Final = b"<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large.</Message></Error>"
@@ -28,7 +29,7 @@ SKEWED: Final = b"<Error><Code>RequestTimeTooSkewed</Code><Message>The differenc
 
 @dataclass
 class FaultProxy:
-    """`share` of the requests meet a fault, as long as `left` is not used up; `met` counts them by kind."""
+    """`share` of the requests meet a fault, as long as `left` is not used up; `met` counts them by kind, as evenly as can be."""
 
     server_port: int
     dice: random.Random
@@ -43,10 +44,11 @@ class FaultProxy:
     def fault(self, method: str, path: str) -> str | None:
         """What shall befall this request."""
         with self.mutex:
-            if self.left <= 0 or self.dice.random() > self.share:
-                return None
             fitting = [one for one in FAULTS if _fits(one, method, path)]
-            chosen = self.dice.choice(fitting)
+            share = LISTINGS * self.share if "stale_list" in fitting else self.share
+            if self.left <= 0 or self.dice.random() > share:
+                return None
+            chosen = min(fitting, key=lambda one: (self.met.get(one, 0), self.dice.random()))
             self.left -= 1
             self.met[chosen] = self.met.get(chosen, 0) + 1
             return chosen

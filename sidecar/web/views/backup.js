@@ -50,6 +50,7 @@ const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
     <${Fact} name="Stored">${formWords(entry)}<//>
     <${Fact} name="Retention"><${Verdict} decision=${decision} /><//>
     <${Fact} name="Pinned">${pinWords(entry)}<//>
+    ${entry.copies.map((copy) => html`<${Fact} key=${copy.copy_name} name=${`Copy ${copy.copy_name}`}>${copyWords(copy)}<//>`)}
   </dl>
   ${entry.is_sealed && html`<p class="note">Encrypted for others: its stored bytes are verified here, its content is not. It can be compared, rehearsed and restored where one of its private keys is.</p>`}
   ${entry.missing_collections.length > 0 && html`<p class="note">Not there when it was made: ${entry.missing_collections.join(", ")}.</p>`}
@@ -76,6 +77,11 @@ function formWords({ compression, recipients, content_size_bytes: size }) {
 function pinWords({ is_pinned: isPinned, pinned_until: until }) {
   if (!isPinned) return "No";
   return until ? html`Until <${When} at=${until} />` : "For ever";
+}
+
+function copyWords({ state, message, read_back_at: at, locked_until: locked }) {
+  const lock = locked && html`; locked until <${When} at=${locked} />`;
+  return state === "read_back" ? html`Read back there <${When} at=${at} />${lock}` : message;
 }
 
 const Suspicion = ({ state, entry }) => html`<div class="alert warning">

@@ -6,7 +6,7 @@ import { html } from "../html.js";
 import { Icon } from "../icons.js";
 import { address, go } from "../route.js";
 import { PAGE, mayWrite } from "../store.js";
-import { HEALTH, STATE, TRIGGER } from "../words.js";
+import { ELSEWHERE, HEALTH, STATE, TRIGGER } from "../words.js";
 import { BackupDialog } from "./backup.js";
 import { SetAtWork } from "./overview.js";
 
@@ -87,6 +87,7 @@ function Row({ entry, decision, query, mayWrite: mayRestore }) {
       ${entry.is_suspect && html`<${Badge} of=${["warning", "Suspect"]} />`}
       ${entry.is_sealed && html`<span class="badge neutral">Not checked here</span>`}
       ${entry.is_pinned && html`<span class="badge neutral"><${Icon} name="pin" />Pinned</span>`}
+      ${entry.copies.map((copy) => html`<${Elsewhere} key=${copy.copy_name} copy=${copy} />`)}
     </p>
     <div class="about">
       <p class="figure">${entry.is_valid || documents ? count(documents, "document") : ""}</p>
@@ -98,6 +99,13 @@ function Row({ entry, decision, query, mayWrite: mayRestore }) {
       ? html`<a class="button small" href=${address({ ...here, action: "restore" })} aria-label=${`Restore ${entry.backup_id}`}>Restore…</a>`
       : html`<span />`}
   </article>`;
+}
+
+/** Whether a copy elsewhere has it, and read back when in the hint. */
+export function Elsewhere({ copy }) {
+  const [tone, words] = ELSEWHERE[copy.state];
+  const hint = copy.state === "read_back" ? `Read back there ${local(copy.read_back_at)}` : copy.message;
+  return html`<span class="badge ${tone}" title=${hint}>${tone !== "neutral" && html`<${Icon} name=${tone} />`}${words} ${copy.copy_name}</span>`;
 }
 
 /** `03:18`; the day stands above it, everything else in the hint. */
