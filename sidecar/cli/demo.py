@@ -134,10 +134,12 @@ def _asked(url: str, token: str) -> None:
 
 
 def _stay(url: str, token: str) -> None:
-    with contextlib.suppress(KeyboardInterrupt):  # which may come as soon as it is spoken of
-        console.say(f"\nThe admin page, signed in: {url}/#token={token}")
-        console.say(f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo.")
-        signal.pause()
+    ending = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # one may come as soon as it is spoken of
+    console.say(f"\nThe admin page, signed in: {url}/#token={token}")
+    console.say(f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo.")
+    signal.sigwait(ending)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
 
 
 @contextlib.contextmanager
