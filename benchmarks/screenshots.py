@@ -47,15 +47,17 @@ def school() -> Iterator[Served]:
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir(mode=0o700)
     configuration = PLACE / "sidecar.toml"
+    # The next scheduled runs are far enough away not to be in the way of what is done by hand.
+    main, attendance, accounts = ((datetime.now(UTC).minute + minutes) % 60 for minutes in (45, 50, 55))
     configuration.write_text(
-        '[sets.accounts]\ncollections = ["users", "device_keys"]\nschedule = "25 * * * *"\nlimit = 24\n'
+        f'[sets.accounts]\ncollections = ["users", "device_keys"]\nschedule = "{accounts} * * * *"\nlimit = 24\n'
     )
     variables = {
         "SIDECAR_CONFIG": str(configuration),
         "MIN_STORAGE_MB": "100",
         "BACKUP_LIMIT": "24",
-        "SIDECAR_MAIN_SCHEDULE": "15 * * * *",
-        "SIDECAR_ATTENDANCE_SCHEDULE": "20 * * * *",
+        "SIDECAR_MAIN_SCHEDULE": f"{main} * * * *",
+        "SIDECAR_ATTENDANCE_SCHEDULE": f"{attendance} * * * *",
     }
     with secantus(PLACE / "mongodb") as mongodb, MongoClient[dict[str, Any]](mongodb.uri) as client:
         load_school(client[DB])

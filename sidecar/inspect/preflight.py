@@ -76,7 +76,7 @@ async def _rights(settings: Settings, database: Database) -> list[Check]:
     if granted is None:
         list_names = {"listCollections": 1, "nameOnly": True, "cursor": {}}
         await database.command(list_names, within_seconds=WITHIN_SECONDS, otherwise=AccessRefused)
-        return [Check("rights", is_good=True, message="the server asks nobody who they are: everything is allowed")]
+        return [Check("rights", is_good=True, message="the server has no access control: everything is allowed")]
     return [_right(settings, purpose, rights.missing(purpose, granted)) for purpose in rights.purposes(settings)]
 
 

@@ -7,17 +7,28 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TransferSpeedColumn,
 )
+from rich.text import Text
 
 from sidecar.cli.terminal.console import err
+from sidecar.cli.terminal.units import size
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.runtime.printable import printable
 
 _DOCUMENTS = "{task.fields[documents]:,} documents"
+
+
+class _Speed(ProgressColumn):
+    """In the units of everything else; rich's own counts in steps of 1000."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{size(int(speed))}/s" if speed else "")
 
 
 @contextmanager
@@ -27,7 +38,7 @@ def progress() -> Iterator[Listener]:
         yield nobody
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn(_DOCUMENTS, markup=False))
-    with Progress(*columns, DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn(), console=err) as bars:
+    with Progress(*columns, DownloadColumn(binary_units=True), _Speed(), TimeElapsedColumn(), console=err) as bars:
         tasks: dict[tuple[str, str], TaskID] = {}
 
         def draw(event: Progressed) -> None:
