@@ -237,7 +237,8 @@ class Elsewhere:
             raise
         now = datetime.now(UTC)
         ours = {"is_ours": True} if writes else {}
-        self._note(answered_at=now, is_versioned=self.place.is_versioned, **ours)
+        versioned = {"is_versioned": True} if self.place.is_versioned else {}  # a listing alone does not show it
+        self._note(answered_at=now, **versioned, **ours)
 
     def note_scrubbed(self) -> None:
         self._note(scrubbed_at=datetime.now(UTC))

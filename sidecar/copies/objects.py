@@ -183,10 +183,10 @@ class Objects:
             found = {
                 "access_key_id": key_id,
                 "secret_access_key": secret,
-                "endpoint": copy.endpoint,
+                "endpoint": copy.endpoint if copy.path_style else _with_bucket(copy.endpoint, self._bucket),
                 "region": copy.region,
             }
-            found["virtual_hosted_style_request"] = None if copy.path_style or copy.endpoint else "true"
+            found["virtual_hosted_style_request"] = None if copy.path_style else "true"
             found["checksum_algorithm"] = "SHA256" if copy.object_lock_days else None
         return {name: value for name, value in found.items() if value}
 
@@ -204,6 +204,11 @@ class Objects:
             words = _words(error)
             kind = CopyUnreachable if _LOST.search(words) else CopyRefused if _REFUSED.search(words) else CopyError
             raise kind(f"{action} in {self.where}: {words}") from None
+
+
+def _with_bucket(endpoint: str | None, bucket: str) -> str | None:
+    """Where the bucket is named in the host, as Amazon wants it."""
+    return endpoint.replace("://", f"://{bucket}.", 1) if endpoint else None
 
 
 class _Source:

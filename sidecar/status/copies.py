@@ -23,6 +23,7 @@ class CopyStatus(Body):
     lag_backups: int  # that are to be sent, and are not proven there yet
     is_late: bool
     message: str
+    is_versioned: bool  # what is deleted or replaced there goes on taking room
     asked_at: AwareDatetime | None
     answered_at: AwareDatetime | None
     error: str | None  # of the last attempt
@@ -69,6 +70,7 @@ def copy_status(standing: CopyView, here: Sequence[StoredBackup], now: datetime)
         lag_backups=standing.lag,
         is_late=late is not None,
         message=late or "",
+        is_versioned=contact is not None and contact.is_versioned,
         asked_at=contact.at if contact else None,
         answered_at=contact.answered_at if contact else None,
         error=contact.error if contact else None,

@@ -1,6 +1,6 @@
 """versitygw, an S3 server that is right where it matters: conditional writes, checksums, locks, versions, signatures.
 
-`make versitygw` builds it, which `make test` does by itself where Go is there.
+`make versitygw` builds it with Go; only `make copies` and `make alerts-live` need it.
 """
 
 import hashlib

@@ -16,6 +16,8 @@ from sidecar.copies.memory import Held
 from sidecar.errors import UsageError
 from sidecar.rules.health import age_in_words
 
+_VERSIONED = "Old versions are kept there: they take room until a lifecycle rule of the bucket removes them"
+
 
 def standings(found: Iterable[CopyView], now: datetime) -> None:
     table = Table(
@@ -32,10 +34,14 @@ def standings(found: Iterable[CopyView], now: datetime) -> None:
         age = f"{age_in_words(max(now - newest.taken_at, timedelta()))} old" if newest else "none"
         contact = f"{one.contact.at:%Y-%m-%d %H:%M}" if one.contact else "never"
         error = one.contact.error if one.contact and one.contact.error else ""
-        remarks = [one.copy.url, error, *_damaged(one.held)]
+        remarks = [one.copy.url, error, _VERSIONED if _is_versioned(one) else "", *_damaged(one.held)]
         late = shown(age, "yellow" if is_late(one, now) else "green")
         table.row(one.copy.name, one.set_name, late, str(len(one.restorable)), str(one.lag), contact, remarks=remarks)
     table.show()
+
+
+def _is_versioned(one: CopyView) -> bool:
+    return one.contact is not None and one.contact.is_versioned
 
 
 def is_late(one: CopyView, now: datetime) -> bool:
@@ -78,6 +84,7 @@ def body(one: CopyView, now: datetime) -> dict[str, Any]:
         "backups": len(one.restorable),
         "damaged_backups": sum(held.is_damaged for held in one.held),
         "lag_backups": one.lag,
+        "is_versioned": _is_versioned(one),
         "asked_at": one.contact.at if one.contact else None,
         "answered_at": one.contact.answered_at if one.contact else None,
         "error": one.contact.error if one.contact else None,
