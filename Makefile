@@ -96,7 +96,7 @@ instructions: $(READY)  ## instructions per byte of the native codec against nat
 wheels: $(READY)  ## dist/: wheels of the native codec for x86-64 and aarch64 Linux
 	$(BIN)/python -m pip install --quiet maturin==1.16.0 ziglang==0.15.2
 	for machine in x86_64 aarch64; do \
-	  $(BIN)/maturin build --quiet --release --locked --zig --compatibility manylinux2014 --target $$machine-unknown-linux-gnu \
+	  PATH="$(abspath $(BIN)):$$PATH" maturin build --quiet --release --locked --zig --compatibility manylinux2014 --target $$machine-unknown-linux-gnu \
 	    --manifest-path native/Cargo.toml --out dist || exit 1; \
 	done
 
