@@ -187,6 +187,10 @@ def _contents(order: Order, manifest: Manifest, verified: Identity | None = None
             yield content
     except OSError as error:
         raise StorageError.of(error, f"reading {manifest.filename}") from error
+    except BackupInvalid as error:
+        if type(error) is not BackupInvalid or str(order.backup_id) in str(error):
+            raise
+        raise BackupInvalid(f"{order.backup_id}: {error}") from error
 
 
 def _verified(order: Order, manifest: Manifest) -> Identity:

@@ -109,7 +109,7 @@ async def test_a_damaged_backup_is_found_by_the_one_reading_of_a_plan(exact: Ser
         manifest = await at.back_up()
         path = at.store.directory / manifest.filename
         path.write_bytes(path.read_bytes().replace(b"pupil 17", b"pupil 71"))
-        with pytest.raises(BackupInvalid, match="SHA-256"):
+        with pytest.raises(BackupInvalid, match=f"{manifest.backup_id}: SHA-256"):
             await plan(at.restore_order(manifest, "copy"))
 
 

@@ -20,7 +20,8 @@ def plan(planned: Plan, target_db: str, estimated_seconds: float | None) -> None
         *figures,
     )
     for one in planned.collections:
-        replaces = "nothing" if one.replaces_documents is None else f"{one.replaces_documents:,} documents"
+        there = one.replaces_documents
+        replaces = "nothing" if there is None else f"{there:,} {'document' if there == 1 else 'documents'}"
         compared = (one.inserted, one.replaced, one.unchanged, one.removed)
         counts = ["" if count is None else f"{count:,}" for count in compared]
         table.row(one.collection, one.kind.value, f"{one.documents:,}", replaces, *counts)
