@@ -37,7 +37,11 @@ async def measure(megabytes: int) -> None:
         site.make_large(block, megabytes)
         over, found = asyncio.Event(), list[float]()
         watching = asyncio.create_task(lags(over, found))
-        for name, work in (("send and read back", site.sync), ("read back", lambda: site.mirror.scrub(nobody))):
+        for name, work in (
+            ("nothing for 5 s", lambda: time.sleep(5)),
+            ("send and read back", site.sync),
+            ("read back", lambda: site.mirror.scrub(nobody)),
+        ):
             found.clear()
             cpu, began = time.process_time(), time.perf_counter()
             await in_thread(work)
