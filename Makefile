@@ -43,7 +43,7 @@ demo: $(DEMO)  ## an embedded server with school data; makes, lists, verifies an
 
 test: $(NATIVE) check  ## all tests
 	cargo test --quiet --locked --manifest-path native/Cargo.toml
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --quiet
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --quiet  # three on two cores: much of it is waiting
 
 newest:  ## the tests of rules, formats and codecs on the newest Python there is, or NEWEST=path, in an environment of its own
 	@test -n "$(NEWEST)" || { echo "newest: no python3.12 or newer is on PATH; name one: make newest NEWEST=/path/to/python3.14"; exit 2; }

@@ -57,7 +57,7 @@ def test_one_that_cannot_ask_says_why_and_nobody_is_said_to_lead(follower: Serve
 
 
 def test_a_leader_stops_in_time_although_mongodb_does_not_answer(exact: ServerProcess, tmp_path: Path) -> None:
-    with Served(exact, tmp_path / "backups", IN_GROUP | {"SIDECAR_LEASE_SECONDS": "300"}) as served:
+    with Served(exact, tmp_path / "backups", IN_GROUP | {"SIDECAR_LEASE_SECONDS": "60"}) as served:
         wait_for(lambda: leadership(served)["role"] == "leader")
         exact.pause()
         try:
