@@ -41,7 +41,7 @@ def list_backups(
         stored = [
             backup
             for one in held.sets(set_name)
-            for backup in catalog.backups(one.name)[:limit]
+            for backup in (catalog.backups(one.name) if limit is None else catalog.newest(one.name, limit))
             if backup.taken_at >= begin
         ]
         if as_json:

@@ -30,6 +30,10 @@ class Catalog:
         """All of a set's backups, newest first, each verified now or since its files last changed. Raises StorageError."""
         return self._shelves[set_name].backups(listener, again=False)
 
+    def newest(self, set_name: str, most: int) -> tuple[StoredBackup, ...]:
+        """The newest so many of the same, without a look at the others. Raises StorageError."""
+        return self._shelves[set_name].newest(most)
+
     def refresh(self, set_name: str, listener: Listener = nobody) -> tuple[StoredBackup, ...]:
         """The same, after looking at every file again. Raises StorageError."""
         return self._shelves[set_name].backups(listener, again=True)

@@ -69,6 +69,15 @@ def test_a_backup_is_read_once_while_its_files_are_the_same(store: LocalStore, r
     assert read == []
 
 
+def test_the_newest_are_shown_without_a_read_of_the_others(store: LocalStore, read: list[str]) -> None:
+    ids = [whole(store, number) for number in range(4)]
+    catalog = catalog_of(store)
+    newest = catalog.newest("main", 2)
+    assert [one.id for one in newest] == [ids[3], ids[2]]
+    assert {BackupId.of_file(name) for name in read} == {ids[3], ids[2]}
+    assert catalog.backups("main")[:2] == newest
+
+
 def test_another_process_and_the_next_start_read_nothing_again(store: LocalStore, read: list[str]) -> None:
     backup_id = whole(store)
     found = catalog_of(store).backups("main")
