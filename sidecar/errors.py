@@ -317,7 +317,7 @@ class IdentityRequired(SidecarError):
 
 
 class LedgerBroken(BackupInvalid):
-    """The ledger of a set, or its backups, were changed by somebody else than the sidecar."""
+    """The ledger of a set or its backups were changed, and not by the sidecar."""
 
     code = "ledger_broken"
     cure = (

@@ -1,4 +1,4 @@
-"""The use cases: what happens in which order when somebody asks for a backup, a verification, a clean-up or a restore."""
+"""The use cases: the steps of a backup, a verification, a clean-up and a restore, in their order."""
 
 import time
 from collections.abc import AsyncIterator, Sequence

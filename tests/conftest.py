@@ -15,7 +15,7 @@ from support.servers import ServerProcess, exact_server
 from support.servers import secantus as secantus_server
 
 # jsonschema compiles forty grammars of IRIs where it finds this package, two seconds in each process; no schema here has an IRI.
-sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment] # as if it were not installed
 
 Client = MongoClient[dict[str, Any]]
 

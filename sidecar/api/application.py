@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 def _unobserved(_method: str, _route: str, _status: int, _seconds: float) -> None:
-    """For when nobody counts."""
+    """Used where requests are not counted."""
 
 
 def application(  # noqa: PLR0913 - one place where all that a deployment can choose is given
@@ -53,8 +53,8 @@ def application(  # noqa: PLR0913 - one place where all that a deployment can ch
     """The routes as an application that also serves `/openapi.json` and `/docs`.
 
     `authorise` is asked for every route, open ones too, before anything else of the request is looked at; it raises
-    HttpError to refuse. `observe` is told method, route, status and seconds of every answer. `hide` takes out of error
-    messages what is nobody's business. Every path is there as it is and below `base_path`; what we say of ourselves has it.
+    HttpError to refuse. `observe` is told method, route, status and seconds of every answer. `hide` masks what
+    error messages must not show. Every path is there as it is and below `base_path`; what we say of ourselves has it.
     """
     routes = sorted(routes, key=lambda route: route.template)  # aiohttp joins the methods of a path only side by side
     app = web.Application(middlewares=[_tell(observe, hide, base_path)], client_max_size=max_body_bytes)

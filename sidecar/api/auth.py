@@ -152,7 +152,7 @@ class Gate:
     # -- signing in and out --------------------------------------------------------------------------------------------
 
     async def sign_in(self, request: web.Request, token: str) -> tuple[str, Principal]:
-        """A new session for whoever shows a right token: its cookie's value, and who it stands for."""
+        """A new session for a right token: the value of its cookie, and its identity."""
         self._require_same_site(request)
         owner = await self._by_token(request, token)
         cookie, principal = self._sessions.open(owner)

@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
         self._inner.resume_writing()
 
     def _watch_writing(self) -> None:
-        """The same bytes unsent as a while ago, and none sent in between: nobody takes them."""
+        """Whether the client has taken no byte for a while: the same bytes are still unsent."""
         before, self._unsent = self._unsent, (self._socket.get_write_buffer_size(), self._resumed)
         if self._unsent == before and self._unsent[0]:
             self.abort()

@@ -37,7 +37,7 @@ class Sidecar:
     startup: StartUp
     telemetry: Telemetry
     gate: Gate
-    hide: Hide  # takes out of texts what is nobody's business
+    hide: Hide  # masks what messages must not show
 
 
 SIDECAR = web.AppKey("SIDECAR", Sidecar)

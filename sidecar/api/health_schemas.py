@@ -19,7 +19,7 @@ class StorageBody(Body):
     minimum_required_mb: float
     required_mb: float  # the minimum and room for one more backup of the largest set
     error: str | None
-    unconfigured_backups: int  # that belong to no configured set: nobody verifies or deletes them
+    unconfigured_backups: int  # that belong to no configured set: they are neither verified nor deleted
     days_until_full: float | None  # null: not in sight
     full_retention_mb: float  # what all sets take when their rules keep all that they can
     room_for_backups_mb: float  # what they take now and what is free, but for what must stay free

@@ -46,7 +46,7 @@ class Listening:
 
 
 class Certificate:
-    """A certificate chain and its key, as files that somebody renews."""
+    """A certificate chain and its key, in files that may be renewed."""
 
     def __init__(self, chain: Path, key: Path) -> None:
         self._chain = chain

@@ -228,7 +228,7 @@ class RestoreBody(Parameters):
             min_length=1,
             max_length=1000,
             description="Only the documents with these `_id`s, of the one collection that is named: a text is an ObjectId in "
-            "hexadecimal, a number, a text or Extended JSON as somebody types it; anything else is Extended JSON.",
+            "hexadecimal, a number, a text or Extended JSON as typed; anything else is Extended JSON.",
             examples=[["65a1b2c3d4e5f60718293a4b", {"$numberInt": "42"}]],
         ),
     ] = None

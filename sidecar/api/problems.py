@@ -228,7 +228,7 @@ def meaning(kind: type[SidecarError]) -> str:
 
 
 def body(error: SidecarError, hide: Hide = str, base_path: str = "") -> Problem:
-    """An error as it is told. `hide` takes out of its message what is nobody's business, such as paths."""
+    """An error as an answer's body. `hide` masks what its message must not show, such as paths."""
     kind = catalogue().get(error.code, type(error))
     return Problem(
         type=f"{base_path}{PAGE}#{error.code}",

@@ -1,4 +1,4 @@
-"""Who gets in where there is little room: nobody takes all of it, and those who ask whether we live always find some."""
+"""Which connections are accepted when there are many: no client takes all, and room is reserved for probes and metrics."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The runbooks of the alerts, for somebody who was just woken: no token, no scripts, nothing from elsewhere."""
+"""The runbooks of the alerts, for an operator who was just woken: no token, no scripts, nothing from elsewhere."""
 
 import re
 from collections.abc import Mapping

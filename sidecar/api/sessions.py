@@ -1,4 +1,4 @@
-"""Tokens and sessions: who somebody is, by what they show. Nothing here knows HTTP."""
+"""Tokens and sessions: which role a request has. Nothing here knows HTTP."""
 
 import hashlib
 import hmac
@@ -17,7 +17,7 @@ MOST = 500  # sessions of a token at once; its oldest make room, and never those
 
 
 class Role(StrEnum):
-    """What somebody may do."""
+    """What a token allows."""
 
     ADMIN = "admin"
     READER = "reader"

@@ -242,7 +242,7 @@ def _app(sidecar: Sidecar) -> web.Application:
 
 
 def _hiding_paths(settings: Settings) -> Callable[[str], str]:
-    """Paths outside the backup directory are nobody's business."""
+    """Mask every path outside the backup directory."""
     root = str(settings.backup_dir)
 
     def hide(text: str) -> str:

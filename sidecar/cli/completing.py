@@ -1,4 +1,4 @@
-"""What the shell offers when somebody presses Tab: names of sets and ids of backups, from the configuration and the directory."""
+"""What the shell offers on Tab: names of sets and ids of backups, from the configuration and the directory."""
 
 import os
 

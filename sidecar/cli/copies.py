@@ -54,7 +54,7 @@ def list_copies(copy: CopyName, *, as_json: Json = False) -> None:
             console.say_json([elsewhere.entry(one) for one in held])
             return
         elsewhere.listing(held)
-        whose = "this directory" if is_ours else f"the sidecar {owner}" if owner else "nobody yet"
+        whose = "this directory" if is_ours else f"the sidecar {owner}" if owner else "no sidecar yet"
         console.say(f"{service.copies.copy(copy).url} is written by {whose}.")
 
     run(use)

@@ -30,7 +30,7 @@ def delete(
         found = service.catalog.find(backup_id)
         if not yes:
             if not sys.stdin.isatty():
-                raise errors.UsageError("this deletes a backup: say --yes where nobody can be asked")
+                raise errors.UsageError("this deletes a backup: expected --yes where there is no terminal to ask on")
             typer.confirm(f"Delete {found.id} for good?", abort=True)
         service.keeping.delete(backup_id, force=force)
         console.say(f"{found.id} is deleted.")

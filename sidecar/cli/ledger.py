@@ -43,7 +43,9 @@ def check(set_name: SetName = "all", *, as_json: Json = False) -> None:
 
 
 @app.command()
-def accept(set_name: SetName, *, reason: str = typer.Option(..., help="Why, for whoever reads the ledger.")) -> None:
+def accept(
+    set_name: SetName, *, reason: str = typer.Option(..., help="The reason, which is written into the ledger.")
+) -> None:
     """Add the missing entries: of backups that have none, and of backups that are gone.
 
     A ledger that was itself changed is set aside, and a new one begun.

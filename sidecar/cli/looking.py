@@ -32,12 +32,12 @@ def end_with(code: int) -> NoReturn:
 
 
 def quiet_logs(settings: config.Settings) -> None:
-    """Logs of a command that somebody reads: what it says itself is the result, and no everyday event stands in it."""
+    """Logs of a command: its own output is the result, so everyday events are left out on a terminal."""
     logs.configure(settings.log_format, _log_level(settings), settings.secrets())
 
 
 def _log_level(settings: config.Settings) -> str:
-    """On a terminal somebody reads what the command itself says: of the log only what is no everyday event."""
+    """On a terminal only warnings and errors are logged."""
     return "warning" if settings.log_level == "info" and sys.stderr.isatty() else settings.log_level
 
 

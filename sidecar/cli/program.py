@@ -19,7 +19,7 @@ EXIT_CODES = "Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 a backup
 
 
 class Program(CommandGroup):
-    """Refuses empty values, and ends with 130 where somebody presses Ctrl-C."""
+    """Refuses empty values, and ends with 130 on Ctrl-C."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:  # a shell that asks how the line might go on
@@ -94,7 +94,7 @@ def _code() -> int:
 
 
 def _reported(failure: OSError) -> int:
-    """What was done is done, but nobody was told. A reader that has seen enough (`| head`) needs no words."""
+    """The work is done, but its report could not be written. A closed pipe (`| head`) is no error."""
     if not isinstance(failure, BrokenPipeError):
         console.remark(f"error: standard output: {failure.strerror}; what the command did is done", "red")
     return exits.FAILED

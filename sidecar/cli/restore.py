@@ -122,5 +122,5 @@ def _require_consent(order: Order, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise errors.UsageError(f"this replaces {what}: say --yes where nobody can be asked")
+        raise errors.UsageError(f"this replaces {what}: expected --yes where there is no terminal to ask on")
     typer.confirm(f"Replace these {what} of {order.target_db}?", abort=True)

@@ -1,4 +1,4 @@
-"""Standard output that ends nothing: a command does its work although nobody can read its report."""
+"""Standard output that cannot stop a command: it does its work even if its report cannot be written."""
 
 import os
 import sys

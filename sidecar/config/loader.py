@@ -233,7 +233,7 @@ class _Reading:
             self.problems.append("SIDECAR_TLS_CERT and SIDECAR_TLS_KEY: expected both or neither")
 
     def two_tokens(self, values: Mapping[str, Any]) -> None:
-        """With one token for both, whoever may read could also delete."""
+        """The two tokens must differ: with one for both, a reader could also delete."""
         if isinstance(values["read_token"], Secret) and values["read_token"] == values["admin_token"]:
             self.problems.append("SIDECAR_READ_TOKEN: expected another token than SIDECAR_ADMIN_TOKEN")
 
@@ -255,7 +255,7 @@ class _Reading:
             self.problems.append(f"SIDECAR_REQUIRE_SIGNATURE: expected {needed} too, for nothing else can be compared")
 
     def mail(self, values: Mapping[str, Any]) -> None:
-        """A mail server is of no use without a sender and somebody to send to, and a password never travels in clear."""
+        """A mail server needs a sender and recipients, and a password needs TLS."""
         given = {key: values[f"smtp_{key}"] is not None for key in ("host", "user", "password", "from", "to")}
         if given["host"] != given["from"] or given["host"] != given["to"]:
             self.problems.append("SIDECAR_SMTP_HOST, SIDECAR_SMTP_FROM and SIDECAR_SMTP_TO: expected all three or none")

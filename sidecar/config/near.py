@@ -24,5 +24,5 @@ def misspelt(names: Iterable[str], known: Collection[str]) -> list[tuple[str, st
 
 
 def is_service_link(name: str, value: str) -> bool:
-    """Whether Kubernetes made this variable, and nobody meant it for us."""
+    """Whether Kubernetes made this variable for a Service, so that it is no setting of ours."""
     return bool(_SERVICE_LINK.fullmatch(name)) and (name != "SIDECAR_PORT" or bool(_LINK_VALUE.fullmatch(value)))

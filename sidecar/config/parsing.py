@@ -119,7 +119,7 @@ def db_name(value: str) -> str:
 
 
 def mongo_url(value: str) -> Secret:
-    """As far as it can be told without the driver, which says more where somebody connects."""
+    """Checked as far as possible without the driver; a command that connects lets the driver check the rest."""
     if not _URL.fullmatch(value):
         raise ValueError(
             "a connection string mongodb://… or mongodb+srv://host… without blanks, with user and password percent-encoded"

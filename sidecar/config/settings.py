@@ -68,7 +68,7 @@ class Copy:
 
     @property
     def where(self) -> str:
-        """What messages call it: paths and hosts of others are nobody's business."""
+        """Its name in messages, which show neither its path nor its host."""
         return f"the copy {self.name}"
 
 

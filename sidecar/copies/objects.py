@@ -199,7 +199,9 @@ class Objects:
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise CopyRefused(f"{action} in {self.where}: {_words(error)}") from None
         except FileNotFoundError:
-            raise CopyRefused(f"{action} in {self.where}: there is no such bucket, or nobody may know of it") from None
+            raise CopyRefused(
+                f"{action} in {self.where}: there is no such bucket, or these credentials may not see it"
+            ) from None
         except (BaseError, OSError, ValueError) as error:
             words = _words(error)
             kind = CopyUnreachable if _LOST.search(words) else CopyRefused if _REFUSED.search(words) else CopyError

@@ -53,7 +53,7 @@ def require_ours(place: Remote, us: str) -> None:
     """That this sidecar may write there. Raises CopyForeign."""
     found = read_owner(place)
     if found is None or found.owner != us:
-        raise CopyForeign(f"{place.where} belongs to {f'the sidecar {found}' if found else 'nobody any more'}")
+        raise CopyForeign(f"{place.where} belongs to {f'the sidecar {found}' if found else 'no sidecar any more'}")
 
 
 def claim(place: Remote, us: str, *, was_ours: bool, can_read: bool = True) -> None:
@@ -74,7 +74,7 @@ def claim(place: Remote, us: str, *, was_ours: bool, can_read: bool = True) -> N
                 f"{place.where} has no file {OWNER} any more: it is not the place that it was, or was emptied"
             )
         if any(BackupId.of_file(item.name.rpartition("/")[2]) for item in place.items()):
-            raise CopyForeign(f"{place.where} holds backups and has no file {OWNER}: nobody knows whose they are")
+            raise CopyForeign(f"{place.where} holds backups and has no file {OWNER}: their owner is not known")
         place.create(OWNER, _content(us))
     require_ours(place, us)
 

@@ -116,7 +116,7 @@ def put(connection: sqlite3.Connection, letter: Letter) -> None:
 
 
 def heartbeat(run: Run, now: datetime) -> Letter | None:
-    """What a run, as it is now, has to say to the address of its set; nothing where it is no backup or somebody ended it."""
+    """The heartbeats of a run in its present state; none for what is not a backup or was cancelled."""
     if run.kind is not Kind.BACKUP or (run.outcome is not None and run.outcome not in TOOK_PLACE) or run.code in _QUIET:
         return None
     signal = START if run.outcome is None else END

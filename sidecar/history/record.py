@@ -186,7 +186,7 @@ class History:
         return self._first(f"WHERE kind = ? AND set_name = ? AND {REAL} {only} ORDER BY rowid DESC", *values)
 
     def last_judged(self, kind: Kind, set_name: str) -> Run | None:
-        """The last run that says how things go: not one that somebody called off."""
+        """The last run that was not cancelled."""
         return self._first(
             f"WHERE kind = ? AND set_name = ? AND {REAL} AND {MEANT} ORDER BY rowid DESC", kind, set_name
         )
@@ -200,7 +200,7 @@ class History:
         return self._first(f"WHERE kind = ? AND set_name = ? AND {GOOD} ORDER BY rowid DESC", kind, set_name)
 
     def consecutive_failures(self, kind: Kind, set_name: str) -> int:
-        """Runs that went wrong since the last one that succeeded; one that somebody called off did not."""
+        """Runs that failed or were aborted since the last success; cancelled ones do not count."""
         success = f"SELECT max(rowid) FROM runs WHERE kind = ? AND set_name = ? AND {GOOD}"  # noqa: S608 - constants
         where = f"kind = ? AND set_name = ? AND {BAD} AND rowid > coalesce(({success}), -1)"
         return self._number(f"SELECT count(*) FROM runs WHERE {where}", kind, set_name, kind, set_name)  # noqa: S608 - constants
@@ -252,7 +252,7 @@ class History:
         self._db.change(lambda c: c.execute("DELETE FROM pauses WHERE name = ?", (schedule,)))
 
     def paused(self, schedule: str) -> Pause | None:
-        """The last pause that nobody ended, also when it has run out."""
+        """The last pause that was not ended by hand, even if it has run out."""
         found = self._rows(pause_of, "SELECT since, until, paused_by FROM pauses WHERE name = ?", schedule)
         return found[0] if found else None
 

@@ -25,7 +25,7 @@ class Tables:
 
 
 class Locked(sqlite3.OperationalError):
-    """Somebody else has the file for himself."""
+    """Another process has locked the file."""
 
 
 class Unreadable(Exception):
@@ -33,7 +33,7 @@ class Unreadable(Exception):
 
 
 def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """All of it. Python itself would try for ever while somebody else has locked one of them. Raises sqlite3.Error."""
+    """Copy everything. Python's own method would retry for ever while a database is locked. Raises sqlite3.Error."""
 
     def look(status: int, _remaining: int, _total: int) -> None:
         if status in _LOCKED:

@@ -103,7 +103,7 @@ class One:
         )
 
     def failures(self, kind: Kind, code: str | None = None) -> int:
-        """How many runs ever went wrong; one that somebody called off did not."""
+        """How many runs failed or were aborted; cancelled ones do not count."""
         all_of_them = self.runs(kind, WENT_WRONG, code=code)
         return all_of_them - (self.runs(kind, WENT_WRONG, code=CALLED_OFF) if code is None else 0)
 

@@ -96,7 +96,7 @@ STORED = (
     ),
     of_set(
         "suspect_backups",
-        "Suspect backups that nobody has confirmed: they lost most of a collection.",
+        "Suspect backups that are not confirmed: they lost most of a collection.",
         lambda s: sum(one.is_suspect for one in counting.counted(s.view.backups, s.now)),
     ),
     of_set(

@@ -52,7 +52,7 @@ SURROUNDINGS = (
     ),
     of_process(
         "unconfigured_backups",
-        "Backups in the directory that belong to no configured set: nobody verifies or deletes them.",
+        "Backups in the directory that belong to no configured set: they are neither verified nor deleted.",
         lambda p: len(p.overview.strangers),
     ),
     of_process(

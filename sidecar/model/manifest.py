@@ -50,7 +50,7 @@ class Encryption(BaseModel):
 
 
 def _without_credentials(url: str) -> str:
-    """Metadata that somebody else wrote may name more than host and port."""
+    """Metadata from another program may name more than host and port."""
     return url.rpartition("@")[2]
 
 

@@ -88,7 +88,7 @@ class StoredBackup:
 
     @property
     def is_suspect(self) -> bool:
-        """It lost most of a collection against the backups before it, and nobody has said that this is as it should be."""
+        """It lost most of a collection compared with earlier backups, and has not been confirmed."""
         return self.manifest is not None and bool(self.manifest.suspicions) and not self.is_confirmed
 
 

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 def since_boot() -> float:
-    """Seconds on a clock that nobody sets and that goes on while the process or the machine sleeps, where there is one."""
+    """Seconds on a clock that cannot be set and also counts while the machine sleeps, where the system has one."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -72,7 +72,7 @@ class Holding:
 
 @dataclass(slots=True)
 class Lease:
-    """`hold` waits for it and keeps it; whoever has a loop of its own calls `attempt` and `renew`."""
+    """`hold` waits for it and keeps it; a caller with a loop of its own uses `attempt` and `renew`."""
 
     database: Database
     name: str
@@ -145,7 +145,7 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """Whether nobody else can have taken it, by our own clock."""
+        """Whether it is certainly still ours, by our own clock."""
         return self.clock() < self._held_until
 
     @property

@@ -1,4 +1,4 @@
-"""Reading a collection so that every document comes exactly once: the one guard of whoever reads.
+"""Reading a collection so that every document comes exactly once: every reader uses this guard.
 
 Cursors lie: on some servers they end early, return a document twice, or never end. The server's count before and after, and
 outside a snapshot every `_id`, are held against what the cursor gave. What fails is read again from its start, in the order

@@ -53,7 +53,7 @@ async def post(session: aiohttp.ClientSession, address: str, **body: Any) -> Non
 def _why(error: Exception) -> str:
     """In the system's words: an error's own may name the host."""
     if isinstance(error, socket.gaierror):
-        return "nobody knows the host's name"
+        return "the host's name cannot be resolved"
     number = getattr(error, "errno", None)
     return os.strerror(number) if number else type(error).__name__
 

@@ -21,7 +21,7 @@ class Watch:
     """For the webhook and the mail: begins and ends of what is wrong. For heartbeats: begins."""
 
     def __init__(self, observed: Observed, settings: Settings, clock: Clock, hide: Callable[[str], str]) -> None:
-        """`hide` takes out of texts what is nobody's business."""
+        """`hide` masks what messages must not show."""
         self.task = Supervised("notices", self._run, clock, SILENCE_SECONDS)
         self._observed = observed
         self._settings = settings

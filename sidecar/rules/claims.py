@@ -16,7 +16,7 @@ from sidecar.rules.tiers import Rule, Tier, newest_of_each
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One reason to keep one backup, and when it ends at the earliest; None: never, or nobody knows."""
+    """One reason to keep one backup, and when it ends at the earliest; None: never, or not known."""
 
     rule: Rule
     words: str
@@ -79,7 +79,7 @@ def _pushed_out(tier: Tier, by: int, newest: BackupId, policy: Policy, now: date
 
 
 def _made(policy: Policy, newest: BackupId, further: int) -> datetime | None:
-    """When so many further backups will be there; None where nobody knows."""
+    """When so many further backups will have been made; None: not known."""
     if policy.every is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What is not as it should be, and what of that is news. Pure: `now` is passed in by whoever looks."""
+"""What is wrong now, and which of it is new or over. Pure: `now` is passed in."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

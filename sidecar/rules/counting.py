@@ -39,7 +39,7 @@ def in_order_of_choice(backups: Iterable[StoredBackup], now: datetime) -> list[S
 
 
 def trusted(backups: Iterable[StoredBackup], now: datetime) -> list[StoredBackup]:
-    """The restorable ones that nobody doubts; newest first."""
+    """The restorable backups that are not suspect, newest first."""
     return [one for one in restorable(backups, now) if not one.is_suspect]
 
 

@@ -104,7 +104,7 @@ SCRAPES = timedelta(minutes=5)  # what is told may be compared so much later
 
 
 class Timetable(Protocol):
-    """Due times, aware and in UTC, the same whoever asks and whenever."""
+    """Due times, aware and in UTC; the same for every caller at any time."""
 
     def next_after(self, moment: datetime) -> datetime:
         """The first one after `moment`."""

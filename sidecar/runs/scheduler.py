@@ -182,7 +182,7 @@ class Scheduler:
             moment,
             Outcome.MISSED,
             "missed",
-            "nobody was there to begin it: not running, not awake, or not leading",
+            "it could not begin: the sidecar was not running, asleep, or not leading",
         )
 
     def _in_the_dark(self, routine: Routine, moment: datetime) -> Run:

@@ -1,4 +1,4 @@
-"""How long to wait before asking again somebody who has just failed."""
+"""How long to wait before the next attempt after a failure."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Work that comes to its end, whoever calls its caller off meanwhile."""
+"""Work that is finished even if its caller is cancelled meanwhile."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 async def completed(work: Coroutine[Any, Any, T]) -> T:
-    """Await `work`. A cancellation that comes meanwhile is too late and dropped: whoever is at work here says how it ended."""
+    """Await `work` to its end. A cancellation that arrives meanwhile is dropped: the work's own result says how it ended."""
     task = asyncio.ensure_future(work)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Tasks that are meant to run for as long as the process: somebody owns them, sees them die and starts them again."""
+"""Tasks that run as long as the process: one that dies is reported and started again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -28,7 +28,7 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
 
 
 async def _ended(task: "asyncio.Task[T]") -> None:
-    """Wait for the task, whoever cancels the wait; what came of it is nobody's business any more."""
+    """Wait for the task to end, even if the wait is cancelled again; its result is dropped."""
     while not task.done():
         try:
             await asyncio.wait({task})

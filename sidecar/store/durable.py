@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 def make_private(root: Path, directory: Path) -> None:
-    """Make `directory` and what is missing between it and `root`, for nobody else to look into. Raises OSError."""
+    """Make `directory` and its missing parents below `root`, with mode 0700. Raises OSError."""
     _make_parents(root)
     for part in reversed([directory, *directory.parents]):
         if part.is_relative_to(root) and not part.is_dir():
@@ -40,7 +40,7 @@ def _make_parents(root: Path) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """A descriptor of a file that nobody else can read, whatever the umask says. Raises OSError."""
+    """A descriptor of a file with mode 0600, whatever the umask. Raises OSError."""
     descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE_MODE)
     try:
         status = os.fstat(descriptor)
@@ -69,7 +69,7 @@ def temporary_of(path: Path) -> Path:
 
 
 def create(path: Path) -> BufferedRandom:
-    """A new file for reading and writing that nobody else can read. Raises StorageError, also where something is there."""
+    """A new file with mode 0600 for reading and writing. Raises StorageError, also if the name is taken."""
     try:
         descriptor = open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except OSError as error:

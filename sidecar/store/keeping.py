@@ -72,7 +72,7 @@ class Keeping:
     # -- single backups ------------------------------------------------------------------------------------------------
 
     def delete(self, backup_id: str, *, force: bool) -> StoredBackup:
-        """Delete one backup. Raises BackupProtected without `force`, Busy also while somebody reads it."""
+        """Delete one backup. Raises BackupProtected without `force`, and Busy while it is being read."""
         found = self._catalog.find(backup_id)
         store = self._stores[found.set_name]
         with store.locked(f"deletion of {found.id}") as lock:
@@ -128,7 +128,7 @@ def _judged(
     clock: retention.Steadiness,
     just_made: BackupId | None = None,
 ) -> list[Decision]:
-    """Only what would go is asked whether somebody reads it."""
+    """Only backups that would be deleted are asked whether they are being read."""
     now = datetime.now(UTC)
 
     def judged(in_use: Container[BackupId]) -> list[Decision]:

@@ -49,7 +49,7 @@ _GONE: Final = frozenset({Event.ABANDONED, Event.PRUNED, Event.DELETED})
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How far a ledger has come: for whoever notes it elsewhere."""
+    """The last line of a ledger: its number and its hash, to be noted elsewhere."""
 
     lines: int = 0
     hash: str = START

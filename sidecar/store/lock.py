@@ -126,7 +126,7 @@ def claim(file: IO[bytes], what: str) -> None:
 
 
 def share(file: IO[bytes], what: str) -> None:
-    """Keep the file from being claimed for as long as it is open. Raises Busy where somebody else keeps it, StorageError."""
+    """Keep the file from being claimed while it is open. Raises Busy where another process has claimed it, StorageError."""
     deadline = time.monotonic() + SHARED_SECONDS
     while not _lock(file.fileno(), fcntl.LOCK_SH, what):
         if time.monotonic() > deadline:

@@ -110,7 +110,7 @@ def token(path: Path) -> str:
 
 
 def _settled(path: Path, digits: int, wanted: str | None = None) -> str:
-    """What the file says, which is written once; whoever is first decides."""
+    """The content of the file, which is written once: the first writer decides."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while (found := _read(path, digits)) is None:
         try:

@@ -130,7 +130,7 @@ def test_restore_asks_where_somebody_can_be_asked_and_refuses_where_not(command:
     before = documents(command, "users", DB)
     refused = command.run("restore", newest(command))
     assert refused.returncode == 2
-    assert "say --yes where nobody can be asked" in refused.stderr
+    assert "expected --yes where there is no terminal to ask on" in refused.stderr
     assert _on_a_terminal(command, ["restore", newest(command), "--target-db", "asked"], answer=b"n\n")[0] == 1
     assert documents(command, "users", "asked") == []
     assert _on_a_terminal(command, ["restore", newest(command), "--target-db", "asked"], answer=b"y\n")[0] == 0
@@ -344,7 +344,7 @@ def test_one_document_is_traced_through_the_backups_and_brought_back(command: Co
     wanted = ("restore", ids[0], "-c", "users", "--ids", "7,8")
     assert "Restore into" in command.run(*wanted, "--dry-run").stdout
     assert len(documents(command, "users", DB)) == 49
-    assert "say --yes" in command.run(*wanted).stderr
+    assert "expected --yes" in command.run(*wanted).stderr
     done = command.run(*wanted, "--yes")
     assert "1 inserted, 0 replaced, 1 unchanged; read back and equal byte for byte" in done.stdout
     assert sorted(documents(command, "users", DB)) == sorted(raw(PEOPLE[:50]))

@@ -107,8 +107,8 @@ def entry(one: Held) -> dict[str, Any]:
 
 
 def require_consent(copy: str, owner: str) -> None:
-    """To take a place away from somebody who may still live."""
+    """Ask before a place is taken over from a sidecar that may still run."""
     if not sys.stdin.isatty():
-        raise UsageError(f"{copy} belongs to the sidecar {owner}: say --yes where nobody can be asked")
+        raise UsageError(f"{copy} belongs to the sidecar {owner}: expected --yes where there is no terminal to ask on")
     say(f"{copy} belongs to the sidecar {owner}. Two that write to one place delete each other's backups.")
     typer.confirm("Is that one gone for good?", abort=True)
