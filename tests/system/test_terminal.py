@@ -210,7 +210,7 @@ def test_one_backup_is_shown_listed_by_choice_and_deleted_on_request(command: Co
     assert [one["backup_id"] for one in command.json("list", "everything", "--limit", "1")] == [newest(command)]
     assert command.json("list", "everything", "--since", "2999-01-01") == []
     refused = command.run("delete", older)
-    assert (refused.returncode, "say --yes" in refused.stderr) == (2, True)
+    assert (refused.returncode, "expected --yes" in refused.stderr) == (2, True)
     assert command.run("delete", older, "--yes").stdout == f"{older} is deleted.\n"
     assert [one["backup_id"] for one in command.json("list", "everything")] == [newest(command)]
     assert command.json("runs") == []  # the server's record, and there was no server
