@@ -4,14 +4,16 @@ A scratch database is known by its name and by a marker that is made in it befor
 or that lacks the marker of its owner, could be anyone's and is never touched.
 """
 
+import asyncio
 import re
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
 
-from sidecar.errors import RestoreMismatch, SourceError, WriteRejected
+from sidecar.errors import RestoreMismatch, SidecarError, SourceError, WriteRejected
 from sidecar.mongodb.database import Database
 from sidecar.restore import restore
 from sidecar.restore.staging import read_back
@@ -37,7 +39,7 @@ async def drill(order: restore.Order, owner: str, name: str | None = None) -> re
     scratch = order.target_db
     _require_room(scratch, chosen.items)
     await sweep(order.database, owner, scratch)  # what an earlier one could not drop
-    await _make(order.database, scratch, _marker(owner))
+    await _made(order.database, scratch, owner)
     try:
         restored = await restore.restore(order, chosen)
         await _require_still_there(order, scratch, restored)
@@ -79,6 +81,25 @@ async def _require_still_there(order: restore.Order, scratch: str, restored: res
         held = (await read_back(database, scratch, there[name], order.codec)).details() if name in there else None
         if held != expected:
             raise RestoreMismatch(f"{name}: in its place the server holds {held}, {expected} was restored")
+
+
+async def _made(database: Database, scratch: str, owner: str) -> None:
+    """Make the scratch database, or nothing: a cancellation waits for the server's answer and takes back what was made."""
+    making = asyncio.ensure_future(_make(database, scratch, _marker(owner)))
+    try:
+        await asyncio.shield(making)
+    except asyncio.CancelledError:
+        await completed(_take_back(making, database, scratch, owner))
+        raise
+
+
+async def _take_back(making: asyncio.Future[None], database: Database, scratch: str, owner: str) -> None:
+    with suppress(SidecarError):
+        await making
+    try:
+        await sweep(database, owner, scratch)
+    except SourceError as error:
+        log.warning("drill.leftover", scratch_database=scratch, error=str(error))
 
 
 async def _make(database: Database, scratch: str, marker: str) -> None:

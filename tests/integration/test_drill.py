@@ -1,5 +1,6 @@
 """A restore drill proves the newest backup, finds every planted defect, and leaves nothing behind."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,22 @@ async def test_a_drill_that_fails_drops_its_database_too(command: str, exact: Se
         with pytest.raises(SidecarError, match="not now"):
             await drill(at.restore_order(manifest), OWNER)
         at.lab(labReset=1)
+        assert databases(at) == []
+
+
+async def test_a_drill_that_is_cancelled_while_its_database_is_made_drops_it(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    async with rig(exact, tmp_path, EVERYTHING, stall_seconds=1) as at:
+        prepare(at)
+        manifest = await at.back_up()
+        at.lab(labHook="create", then={"labFault": "listCollections", "action": "stall"})
+        drilling = asyncio.ensure_future(drill(at.restore_order(manifest), OWNER))
+        while not await asyncio.to_thread(databases, at):
+            pass
+        drilling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await drilling
         assert databases(at) == []
 
 
