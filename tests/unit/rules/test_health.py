@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.rules.health import Health, Newest, Protection, Status, age_in_words, judge, worst
+from sidecar.rules.health import Health, Newest, Protection, Status, age_in_words, judge, lateness, worst
 
 NOW = datetime(2025, 11, 17, 15, 0, tzinfo=UTC)
 ONE_SECOND = timedelta(seconds=1)
@@ -100,3 +100,20 @@ def test_a_backup_never_gets_healthier_by_getting_older(minutes: int, more_minut
     older = judge(a_backup(timedelta(minutes=minutes + more_minutes)), NOW).health
 
     assert worst([younger, older]) is older
+
+
+@pytest.mark.parametrize(
+    ("there_hours", "here_hours", "expected"),
+    [
+        (26, 30, None),
+        (27, 30, "the copy offsite is 27 hours old"),
+        (None, 1, None),
+        (None, 1.1, "the copy offsite holds no backup that was read back"),
+        (None, None, None),
+    ],
+)
+def test_a_copy_is_late_when_it_is_too_old_or_a_set_waits_for_its_first_one_for_an_hour(
+    there_hours: float | None, here_hours: float | None, expected: str | None
+) -> None:
+    there, here = (None if one is None else NOW - timedelta(hours=one) for one in (there_hours, here_hours))
+    assert lateness("offsite", there, here, timedelta(hours=26), NOW) == expected
