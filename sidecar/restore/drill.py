@@ -7,8 +7,8 @@ or that lacks the marker of its owner, could be anyone's and is never touched.
 import asyncio
 import re
 import uuid
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import structlog
@@ -96,10 +96,8 @@ async def _made(database: Database, scratch: str, owner: str) -> None:
 async def _take_back(making: asyncio.Future[None], database: Database, scratch: str, owner: str) -> None:
     with suppress(SidecarError):
         await making
-    try:
+    with _left_over(scratch):
         await sweep(database, owner, scratch)
-    except SourceError as error:
-        log.warning("drill.leftover", scratch_database=scratch, error=str(error))
 
 
 async def _make(database: Database, scratch: str, marker: str) -> None:
@@ -117,9 +115,15 @@ def _require_free(scratch: str, there: Iterable[str]) -> None:
 
 
 async def _drop(database: Database, scratch: str) -> None:
-    """A server that is gone keeps it; the next start sweeps it."""
-    try:
+    with _left_over(scratch):
         await database.command({"dropDatabase": 1}, database=scratch, is_slow=True)
+
+
+@contextmanager
+def _left_over(scratch: str) -> Iterator[None]:
+    """A server that is gone keeps the database; the next start sweeps it."""
+    try:
+        yield
     except SourceError as error:
         log.warning("drill.leftover", scratch_database=scratch, error=str(error))
 
