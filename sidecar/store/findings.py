@@ -24,7 +24,6 @@ from sidecar.store.volume import volume
 
 DIRECTORY: Final = ".history"
 NAME: Final = "findings.sqlite3"
-RECORD: Final = "history.sqlite3"  # where they were before they had a file of their own
 WAIT_SECONDS: Final = 1.0  # for another process that writes
 
 _COLUMNS = "backup_id, size, mtime_ns, inode, checksum, state, message, found_at, is_deep"
@@ -72,16 +71,14 @@ class Findings:
 
     def known(self) -> dict[BackupId, Finding]:
         """By backup; nothing where nothing can be read."""
-        path = self._path
         try:
-            path = path if path.exists() else path.with_name(RECORD)
-            if not path.exists():
+            if not self._path.exists():
                 return {}
-            with closing(_connect(path, "ro")) as connection:
+            with closing(_connect(self._path, "ro")) as connection:
                 rows = connection.execute(f"SELECT {_COLUMNS} FROM findings").fetchall()  # noqa: S608 - a constant
             return {one.backup_id: one for one in map(_finding_of, rows)}
         except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as error:
-            log.warning("findings.not_read", file=path.name, error=str(error))
+            log.warning("findings.not_read", file=NAME, error=str(error))
             return {}
 
     def save(self, found: Iterable[Finding], gone: Iterable[BackupId] = ()) -> None:

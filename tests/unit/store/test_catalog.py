@@ -4,15 +4,15 @@ import errno
 import os
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from sidecar.archive.manifest import to_bytes
 from sidecar.errors import StorageError
-from sidecar.model import BackupId, BackupState, Pin
+from sidecar.model import BackupId, BackupState, Verdict
 from sidecar.store import files
 from sidecar.store import shelf as module
 from sidecar.store.catalog import Catalog
@@ -140,6 +140,33 @@ def test_what_the_commit_has_proven_is_believed(store: LocalStore, read: list[st
     assert read == [draft.id.metadata_name]
 
 
+def test_what_a_verification_finds_is_believed(store: LocalStore, read: list[str]) -> None:
+    whole(store)
+    catalog = catalog_of(store)
+    damaged = Verdict(BackupState.INVALID, "damaged")
+    (stored,) = catalog.backups("main")
+    read.clear()
+    assert catalog.examine(stored, lambda: damaged, is_deep=True) == damaged
+    assert [one.verdict for one in catalog.backups("main")] == [damaged]
+    assert [one.verdict for one in catalog_of(store).backups("main")] == [damaged]
+    assert stored.id.data_name not in read
+
+
+def test_what_a_verification_finds_of_a_file_that_was_replaced_meanwhile_is_not_believed(store: LocalStore) -> None:
+    whole(store)
+    catalog = catalog_of(store)
+    (stored,) = catalog.backups("main")
+
+    def check() -> Verdict:
+        path = store.directory / stored.id.data_name
+        path.unlink()
+        path.write_bytes(b"data")
+        return Verdict(BackupState.INVALID, "damaged")
+
+    assert catalog.examine(stored, check, is_deep=True).message == "damaged"
+    assert states(catalog) == {str(stored.id): "valid"}
+
+
 def test_a_file_of_another_size_is_invalid_before_it_is_read(store: LocalStore) -> None:
     backup_id = whole(store)
     os.truncate(store.directory / backup_id.data_name, 1 << 42)  # sparse: costs no disk, and days to read
@@ -170,16 +197,22 @@ def test_what_cannot_be_read_is_one_invalid_backup_for_as_long_as_that_lasts(
     assert states(catalog_of(store)) == {str(one): "valid" for one in ids}
 
 
-def test_a_pin_that_has_run_out_is_seen_without_any_change_of_the_files(store: LocalStore) -> None:
-    backup_id = whole(store)
-    until = datetime.now(UTC) + timedelta(seconds=0.2)
+def test_a_pin_that_has_run_out_is_seen_without_any_change_of_the_files(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup_id, until = whole(store), datetime.now(UTC) + timedelta(hours=1)
     with store.locked("test") as lock:
         store.pin(lock, backup_id, until)
     catalog = catalog_of(store)
-    assert [one.is_pinned for one in catalog.backups("main")] == [True]
-    while Pin(until=until).holds_at(datetime.now(UTC)):
-        pass
-    assert [one.is_pinned for one in catalog.backups("main")] == [False]
+    assert [(one.is_pinned, one.pinned_until) for one in catalog.backups("main")] == [(True, until)]
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(hours=2)
+
+    monkeypatch.setattr(module, "datetime", Later)
+    assert [(one.is_pinned, one.pinned_until) for one in catalog.backups("main")] == [(False, None)]
 
 
 def test_sets_are_looked_at_beside_one_another(tmp_path: Path) -> None:

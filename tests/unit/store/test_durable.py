@@ -1,5 +1,6 @@
 """Small files that are there whole or not at all, also after a writer was killed."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,3 +33,18 @@ def test_a_directory_under_the_temporary_name_is_nobodys_leftover_and_stays(tmp_
     with pytest.raises(StorageError, match=r"creating \.file\.tmp"):
         publish(tmp_path / "file", b"content")
     assert [one.name for one in tmp_path.iterdir()] == [".file.tmp"]
+
+
+def test_a_small_file_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced, fsync = tmp_path / "file", list[tuple[str, dict[str, bytes]]](), os.fsync
+
+    def recorded(descriptor: int) -> None:
+        fsync(descriptor)
+        found = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, found))
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    publish(path, b"content")
+    assert synced == [(".file.tmp", {".file.tmp": b"content"}), (tmp_path.name, {"file": b"content"})]

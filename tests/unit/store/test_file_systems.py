@@ -231,3 +231,14 @@ def test_a_backup_whose_data_is_a_link_is_deleted_without_what_it_leads_to(store
         store.delete(lock, backup_id)
     assert elsewhere.exists()
     assert names(store) == [backup_id.data_name]
+
+
+def test_looking_at_what_is_no_file_leaves_nothing_open(store: LocalStore) -> None:
+    backup_id = make(store)
+    data = store.directory / backup_id.data_name
+    data.unlink()
+    data.mkdir()
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with pytest.raises(BackupNotFound, match="is not a file"), store.open_data(backup_id):
+        pass
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
