@@ -22,35 +22,40 @@ from sidecar.service import Service
 app = commands.app()
 
 
+BackupFile = Annotated[Path | None, typer.Option(help="A data file, with its metadata beside it.")]
+Target = Annotated[str | None, typer.Option(help="Restore into this database instead of DB_NAME.")]
+Collections = Annotated[str | None, typer.Option("--collections", "-c", help="Only these, separated by commas.")]
+Ids = Annotated[
+    str | None,
+    typer.Option(help="Only the documents with these _ids, separated by commas: texts, ObjectIds, Extended JSON."),
+]
+DryRun = Annotated[bool, typer.Option(help="Show what would be replaced and write nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed off a terminal.")]
+NoSafety = Annotated[
+    str | None,
+    typer.Option(metavar="DATABASE", help="Do not back up what is replaced; repeat the database's name."),
+]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Restore in spite of the plan's red lines, and skip indexes that the server refuses."),
+]
+NoIndexes = Annotated[bool, typer.Option("--no-indexes", help="Restore documents only, with no index but that on _id.")]
+
+
 @app.command()
 def restore(  # noqa: PLR0913 - one parameter per documented option
     backup_id: IdOrNone = None,
     *,
     from_copy: FromCopy = None,
-    backup_file: Annotated[Path | None, typer.Option(help="A data file, with its metadata beside it.")] = None,
-    target_db: Annotated[str | None, typer.Option(help="Restore into this database instead of DB_NAME.")] = None,
-    collections: Annotated[
-        str | None, typer.Option("--collections", "-c", help="Only these, separated by commas.")
-    ] = None,
-    ids: Annotated[
-        str | None,
-        typer.Option(help="Only the documents with these _ids, separated by commas: texts, ObjectIds, Extended JSON."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Show what would be replaced and write nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed off a terminal.")] = False,
-    no_safety: Annotated[
-        str | None,
-        typer.Option(metavar="DATABASE", help="Do not back up what is replaced; repeat the database's name."),
-    ] = None,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force", help="Restore in spite of the plan's red lines, and skip indexes that the server refuses."
-        ),
-    ] = False,
-    no_indexes: Annotated[
-        bool, typer.Option("--no-indexes", help="Restore documents only, with no index but that on _id.")
-    ] = False,
+    backup_file: BackupFile = None,
+    target_db: Target = None,
+    collections: Collections = None,
+    ids: Ids = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    no_safety: NoSafety = None,
+    force: Force = False,
+    no_indexes: NoIndexes = False,
     as_json: Json = False,
 ) -> None:
     """Restore collections from a backup, then read them back and compare."""
@@ -77,9 +82,7 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
         elif not as_json:
             restores.plan(planned, order.target_db, estimate)
         if not dry_run:
-            if no_safety not in (None, order.target_db):
-                raise errors.UsageError(f"--no-safety: expected the database's name, {order.target_db}")
-            _require_consent(order, yes=yes)
+            _require_consent(order, yes=yes, no_safety=no_safety)
             _show_result(await _restored(service, order, verified, safety=no_safety is None), as_json=as_json)
         return exits.OK
 
@@ -117,7 +120,9 @@ def _show_result(result: Result, *, as_json: bool) -> None:
         restores.restored(restored)
 
 
-def _require_consent(order: Order, *, yes: bool) -> None:
+def _require_consent(order: Order, *, yes: bool, no_safety: str | None) -> None:
+    if no_safety not in (None, order.target_db):
+        raise errors.UsageError(f"--no-safety: expected the database's name, {order.target_db}")
     what = "collections" if order.ids is None else "documents"
     if yes:
         return
