@@ -1,6 +1,7 @@
 """Which documents somebody means: by `_id` or by fields, with values as people type them."""
 
 import json
+import math
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -128,6 +129,8 @@ def key_of(element: Element) -> bytes:
         (number,) = _NUMBERS[element.kind].unpack(element.value)
     else:
         return bytes([element.kind]) + element.value
+    if number.is_nan() if isinstance(number, Decimal) else math.isnan(number):
+        return b"nnan"  # also a signalling one, which float() does not take
     finite = number.is_finite() if isinstance(number, Decimal) else number - number == 0
     return b"n%x/%x" % number.as_integer_ratio() if finite else f"n{float(number)}".encode()
 

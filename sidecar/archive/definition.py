@@ -4,6 +4,7 @@ Python's values lose what BSON keeps apart (a date past 9999, one NaN from anoth
 are carried and compared as bytes; `plain` is for looking only.
 """
 
+import math
 import struct
 from collections.abc import Collection as AnyCollection
 from collections.abc import Iterable, Mapping
@@ -66,7 +67,8 @@ def number(field: Element | None) -> float | None:
     if field.kind == DOUBLE:
         return float(struct.unpack("<d", field.value)[0])
     if field.kind == DECIMAL:
-        return float(Decimal128.from_bid(field.value).to_decimal())
+        decimal = Decimal128.from_bid(field.value).to_decimal()
+        return math.nan if decimal.is_nan() else float(decimal)  # float() takes no signalling NaN
     return int.from_bytes(field.value, "little", signed=True)
 
 

@@ -30,7 +30,7 @@ from sidecar.errors import (
 from sidecar.model import Collection
 from sidecar.mongodb import listing
 from sidecar.mongodb.driver_errors import translated
-from sidecar.mongodb.reader import ClusterTimes, Reader, SharedReading, close, statistics
+from sidecar.mongodb.reader import ClusterTimes, Reader, SharedReading, close, next_of, statistics
 from sidecar.mongodb.replies import ServerReply
 
 SERVER_SELECTION_SECONDS = 5
@@ -176,11 +176,10 @@ class Database:
         with translated(f"looking for a document of {item.name}"):
             cursor = self._client[database or self.name][item.name].find_raw_batches(by_id(identity), limit=1)
             try:
-                async for batch in cursor:
-                    return bytes(batch) or None
+                batch = await next_of(cursor)
+                return None if batch is None else bytes(batch)
             finally:
                 await close(cursor)
-        return None
 
     async def data_bytes(self, names: Iterable[str]) -> int:
         """BSON bytes that the server says these collections hold; a collection it cannot say it of counts as 0."""

@@ -104,6 +104,8 @@ def _as_ours(
 def in_words(error: Exception) -> str:
     """The server's or the driver's first sentence, with what helps, and without what only the driver's authors understand."""
     text = str(error).split(", full error:")[0].split(", Timeout:")[0]
+    if text == "None":  # of a reply without `ok` and `errmsg`
+        return "the server's reply neither says ok nor what is wrong"
     text = _INTERNALS.sub("", text)
     text = _REFUSED_COMMAND.sub(r"to run \1", _CREDENTIALS.sub("://", text))
     hint = next((hint for sign, hint in _HINTS.items() if sign in text), None)

@@ -11,7 +11,7 @@ from sidecar.archive.bson import Element
 from sidecar.archive.definition import DOCUMENT, EMPTY, fields, text
 from sidecar.errors import SourceError
 from sidecar.model import Collection, CollectionKind
-from sidecar.mongodb.reader import close
+from sidecar.mongodb.reader import close, next_of
 from sidecar.rules.names import is_system
 
 MOST_ROWS = 100_000
@@ -36,7 +36,7 @@ async def rows(handle: Any, command: Mapping[str, object]) -> list[bytes]:
     # Options given to `cursor_command` hold for its first reply only, those of the database for all of them.
     cursor = await handle.with_options(codec_options=_RAW).cursor_command(dict(command), codec_options=_RAW)
     try:
-        async for row in cursor:
+        while (row := await next_of(cursor)) is not None:
             found.append(bytes(row.raw))
             size += len(found[-1])
             if len(found) > MOST_ROWS or size > MOST_BYTES:

@@ -24,6 +24,7 @@ from sidecar.runtime.pace import Pace
 BATCH_BYTES = 2 << 20  # batches of 1-4 MB cost half the CPU of the server's own 16 MB ones
 
 _MOST_COUNTS, _MOST_SHARDS = 2, 10_000  # rows that are taken of a reply
+_MOST_EMPTY_REPLIES = 100  # one after the other
 _LARGEST = 1 << 60
 
 log = structlog.get_logger(__name__)
@@ -113,10 +114,8 @@ class Reader:
 
     async def _next_batch(self, cursor: Any, name: str) -> bytes | None:
         with translated(f"reading {name}", CursorFailed, is_snapshot=self.is_snapshot):
-            try:
-                return bytes(await cursor.next())
-            except StopAsyncIteration:
-                return None
+            batch = await next_of(cursor)
+            return None if batch is None else bytes(batch)
 
     def _believe(self, answered_at: Timestamp | None) -> None:
         """Only a reply that carries a cluster time is a snapshot, and only one cluster time is one snapshot."""
@@ -132,13 +131,36 @@ class Reader:
         """The server's own count of the documents, at the reader's cluster time if it has one. Raises SourceError."""
         with translated(f"counting {item.name}", is_snapshot=self.is_snapshot):
             cursor = self._count_handle[item.name].aggregate(_COUNT, session=self._session)
-            rows = await cursor.to_list(_MOST_COUNTS)
+            rows = await first_of(cursor, _MOST_COUNTS)
             found = rows[0]["documents"] if rows else 0
             if isinstance(found, bool) or not isinstance(found, int) or found < 0 or len(rows) > 1:
                 raise SourceError(
                     f"counting {item.name}: the server says {found!r:.100}: expected a number of documents"
                 )
             return found
+
+
+async def next_of(cursor: Any) -> Any | None:
+    """What a cursor gives next, None at its end.
+
+    Motor takes a reply without documents for the end, also where the server says that the cursor goes on: what comes after
+    would be missing, and nobody told. Raises PyMongoError for a cursor that goes on giving nothing.
+    """
+    for _ in range(_MOST_EMPTY_REPLIES):
+        try:
+            return await cursor.next()
+        except StopAsyncIteration:
+            if not cursor.alive:
+                return None
+    raise PyMongoError(f"the cursor has given {_MOST_EMPTY_REPLIES} replies without documents and does not end")
+
+
+async def first_of(cursor: Any, most: int) -> list[Any]:
+    """The first rows that a cursor gives, at most so many."""
+    rows: list[Any] = []
+    while len(rows) < most and (row := await next_of(cursor)) is not None:
+        rows.append(row)
+    return rows
 
 
 async def close(cursor: Any) -> None:
@@ -152,7 +174,7 @@ async def close(cursor: Any) -> None:
 async def statistics(handle: Any, name: str) -> Mapping[str, Any]:
     """What $collStats says, or nothing: a view and some compatible servers have no such thing, and it is only an estimate."""
     try:
-        rows = await handle[name].aggregate([{"$collStats": {"storageStats": {}}}]).to_list(_MOST_SHARDS)
+        rows = await first_of(handle[name].aggregate([{"$collStats": {"storageStats": {}}}]), _MOST_SHARDS)
         found = rows[0].get("storageStats") if rows else None
     except ConnectionFailure:  # the server went away: that is no answer, and whoever asks waits for it
         with translated(f"asking for the size of {name}"):

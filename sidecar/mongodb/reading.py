@@ -23,7 +23,7 @@ from sidecar.runtime.threads import entered, in_thread, read_ahead
 
 READS = 3
 RETRY_SECONDS = 0.5  # times the number of the attempt
-RUNAWAY_FACTOR = 2  # a cursor that gave so many times the documents the server counts is checked for repeats at once
+RUNAWAY_FACTOR = 2  # a cursor that gave so many times the documents the server counts is checked at once
 RUNAWAY_DOCUMENTS = 10_000  # and so many more, because a collection may grow while it is read
 
 IdHashes = Callable[[bytes], "array[int]"]  # of a batch's documents, as the codecs do it too
@@ -87,7 +87,7 @@ async def _read_once(  # noqa: PLR0913 - what the caller gave, as it is
     is_exact = reader.is_snapshot  # then the count is that of the same cluster time
     remembers = not is_exact and item.kind is CollectionKind.COLLECTION  # a time series has no unique _id
     async with entered(SeenIds(reader.reading.workspace)) as seen:
-        check = _Check(item, expected, seen if remembers else None, is_exact=is_exact)
+        check = _Check(item, expected if is_exact else _most(expected), seen if remembers else None)
 
         def take(batch: bytes) -> None:
             try:
@@ -100,6 +100,8 @@ async def _read_once(  # noqa: PLR0913 - what the caller gave, as it is
                 await in_thread(take, batch)
                 del batch  # not held while the next one comes: it may be of 16 MB
                 told(expected)
+                if check.is_above_limit:
+                    await _require_growth(reader, item, check)
         await in_thread(check.no_repeats)
     await _require_complete(reader, item, check.documents, expected)
 
@@ -115,27 +117,37 @@ async def _require_complete(reader: Reader, item: Collection, documents: int, co
     )
 
 
-class _Check:
-    """What came so far against what may come. `seen` is None where no `_id` tells a repeat."""
+async def _require_growth(reader: Reader, item: Collection, check: "_Check") -> None:
+    """A collection that was written to as fast as it was read is one that the server counts more documents of by now."""
+    await in_thread(check.no_repeats)
+    counted = check.limit if reader.is_snapshot else await reader.count(item)
+    if reader.is_snapshot or check.documents > _most(counted):
+        raise CountMismatch(f"reading {item.name}: {check.documents} documents and no end, the server counts {counted}")
+    check.limit = RUNAWAY_FACTOR * check.documents
 
-    def __init__(self, item: Collection, expected: int, seen: SeenIds | None, *, is_exact: bool) -> None:
+
+def _most(counted: int) -> int:
+    """So many documents may come of a collection of which the server counted so many."""
+    return RUNAWAY_FACTOR * counted + RUNAWAY_DOCUMENTS
+
+
+class _Check:
+    """What came so far, to be doubted above `limit` documents. `seen` is None where no `_id` tells a repeat."""
+
+    def __init__(self, item: Collection, limit: int, seen: SeenIds | None) -> None:
         self.documents = 0
+        self.limit = limit
         self._item = item
-        self._expected = expected
         self._seen = seen
-        self._suspicious_above = expected if is_exact else RUNAWAY_FACTOR * expected + RUNAWAY_DOCUMENTS
+
+    @property
+    def is_above_limit(self) -> bool:
+        return self.documents > self.limit
 
     def after(self, documents: int, hashes: "array[int] | None") -> None:
         self.documents += documents
         if self._seen is not None and hashes is not None:
             self._seen.add(hashes)
-        if self.documents <= self._suspicious_above:
-            return
-        if self._seen is None:
-            counted = f"the server counts {self._expected}"
-            raise CountMismatch(f"reading {self._item.name}: {self.documents} documents and no end, {counted}")
-        self.no_repeats()
-        self._suspicious_above = RUNAWAY_FACTOR * self.documents
 
     def no_repeats(self) -> None:
         if self._seen is not None and self._seen.has_repeats():

@@ -166,6 +166,31 @@ def test_the_size_of_a_capped_collection_may_be_rounded_up(asked: float, shown: 
     assert definitions.differences(capped(asked), capped(shown + 256)) == ["the option size"]
 
 
+@pytest.mark.parametrize("command", ["listCollections", "listIndexes"])
+async def test_a_listing_that_goes_on_after_an_empty_reply_is_read_to_its_end(
+    command: str, exact: ServerProcess, tmp_path: Path
+) -> None:
+    seed(exact.uri, DB, {"users": [{"_id": 1}], "stops": [{"_id": 1}]})
+    async with rig(exact, tmp_path, ["users", "stops"]) as at:
+        at.lab(createIndexes="users", indexes=[{"key": {"name": 1}, "name": "name_1"}])
+        for skip in (0, 1):
+            at.lab(labFault=command, action="nothing", skip=skip)
+        await assert_round_trip(at)
+
+
+@pytest.mark.parametrize("command", ["listCollections", "listIndexes"])
+async def test_a_listing_that_goes_on_with_empty_replies_fails_the_backup(
+    command: str, exact: ServerProcess, tmp_path: Path
+) -> None:
+    seed(exact.uri, DB, {"users": [{"_id": 1}]})
+    async with rig(exact, tmp_path, ["users"]) as at:
+        at.lab(labFault=command, action="nothing")
+        at.lab(labFault="getMore", action="nothing", times=-1)
+        with pytest.raises(SourceError, match="replies without documents and does not end"):
+            await at.back_up()
+        assert list(at.store.root.glob("*.json*")) == []
+
+
 async def test_a_listing_that_no_restore_would_take_fails_the_backup(exact: ServerProcess, tmp_path: Path) -> None:
     seed(exact.uri, DB, {"users": [{"_id": 1}]})
     async with rig(exact, tmp_path, ["users"]) as at:

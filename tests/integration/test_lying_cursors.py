@@ -58,7 +58,7 @@ READERS: dict[str, tuple[Read, Any]] = {
 }
 
 
-@over_forms(who=READERS, action=["repeat", "end", "error"])
+@over_forms(who=READERS, action=["repeat", "end", "error", "nothing"])
 async def test_a_cursor_that_lies_once_is_read_again(
     action: str, who: str, form: Form, lying: ServerProcess, tmp_path: Path
 ) -> None:
@@ -81,6 +81,31 @@ async def test_a_cursor_that_never_ends_ends_the_work_with_an_error(
         at.lab(labFault="getMore", action="repeat", times=-1)
         with pytest.raises(DuplicateIds, match="_id twice"):
             await read(at, manifest)
+
+
+@pytest.mark.parametrize("who", READERS)
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [("more", "and no end, the server counts 900"), ("nothing", "replies without documents and does not end")],
+)
+async def test_a_cursor_that_invents_documents_or_gives_none_for_ever_ends_the_work(
+    action: str, said: str, who: str, lying: ServerProcess, tmp_path: Path
+) -> None:
+    seed(lying.uri, DB, {"users": USERS})
+    read, _ = READERS[who]
+    async with rig(lying, tmp_path, ["users"]) as at:
+        manifest = await at.back_up()
+        at.lab(labFault="getMore", action=action, times=-1)
+        with pytest.raises(CursorFailed, match=said):
+            await read(at, manifest)
+
+
+async def test_a_count_that_comes_in_a_later_reply_is_waited_for(lying: ServerProcess, tmp_path: Path) -> None:
+    seed(lying.uri, DB, {"users": USERS})
+    async with rig(lying, tmp_path, ["users"]) as at:
+        at.lab(labFault="aggregate", action="nothing", times=-1)
+        at.lab(labFault="getMore", action="end", collection="users", skip=3)
+        assert (await at.back_up()).collections == {"users": 900}
 
 
 async def test_a_capped_collection_is_not_read_in_another_order(lying: ServerProcess, tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ class Cursor:
 
     def batch(self, size: int | None, trick: str = "") -> list[bytes]:
         """The next documents, at most `size`; `trick` is the action of a fault."""
+        if trick == "nothing":
+            return []
+        if trick == "more":
+            return [bson.encode({"_id": bson.ObjectId()}) for _ in range(100)]
         if trick == "repeat" and self._last_batch:
             return self._last_batch
         documents = self._take(size)

@@ -11,6 +11,8 @@ Faults are armed with `{"labFault": COMMAND, "action": ACTION}`; the actions:
     writeError  (insert) the document at `index` of the command is refused with `code` and `message`
     end         (cursors) half of the batch, and the claim that it was the last
     mutate      the command is done, and one thing in the reply is wrong: which one and how `seed` decides
+    nothing     (cursors) no documents, and the claim that there are more
+    more        (cursors) documents that nobody stored, with ids of their own
     repeat      (cursors) documents that were already returned: getMore gives its last batch again and does not move on,
                 a first batch holds everything twice
 
@@ -33,7 +35,20 @@ from support.exact_server.raw_bson import body, document, find_element, without
 from support.exact_server.wire import Request
 
 ACTIONS: Final = frozenset(
-    {"error", "close", "stall", "cut", "garbage", "writeConcernError", "writeError", "end", "repeat", "mutate"}
+    {
+        "error",
+        "close",
+        "stall",
+        "cut",
+        "garbage",
+        "writeConcernError",
+        "writeError",
+        "end",
+        "repeat",
+        "mutate",
+        "nothing",
+        "more",
+    }
 )
 _UNRECORDED: Final = frozenset(
     {

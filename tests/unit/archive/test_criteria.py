@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sidecar.archive.bson import Element, elements, split
-from sidecar.archive.criteria import Criterion, by_ids, fields, listed, meeting, typed
+from sidecar.archive.criteria import Criterion, by_ids, fields, id_key, listed, meeting, typed
 from sidecar.archive.definition import joined
 from sidecar.errors import UsageError
 from support.bson_strategies import any_documents, current_documents
@@ -82,6 +82,13 @@ def test_an_id_is_found_by_what_somebody_types(text: str, ids: list[Any]) -> Non
 )
 def test_fields_are_compared_as_the_server_compares_them(where: dict[str, Any], ids: list[Any]) -> None:
     assert met(*fields(json.dumps(where))) == ids
+
+
+def test_a_signalling_nan_is_found_where_the_server_finds_it() -> None:
+    signalling = bson.encode({"_id": Decimal128.from_bid((0x7E << 120).to_bytes(16, "little"))})
+    wanted = by_ids([typed('{"$numberDouble": "NaN"}')])
+    assert list(meeting([wanted], signalling)) == [signalling]
+    assert id_key(signalling) in wanted.values[0].keys
 
 
 def test_a_list_is_split_at_commas_that_no_extended_json_holds() -> None:

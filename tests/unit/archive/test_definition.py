@@ -10,6 +10,7 @@ import pytest
 from sidecar.archive import definition, legacy
 from sidecar.archive.bson import Element
 from sidecar.model import Collection, CollectionKind
+from sidecar.mongodb import definitions
 
 VIEW, SERIES, PLAIN = CollectionKind.VIEW, CollectionKind.TIMESERIES, CollectionKind.COLLECTION
 ID_INDEX = bson.encode({"v": 2, "key": {"_id": 1}, "name": "_id_"})
@@ -158,6 +159,30 @@ def test_definitions_of_today_stay_as_they_are() -> None:
     today = item("users", options, {"v": 2, "key": {"_id": 1}, "name": "_id_"}, {"v": 2, "key": {"a": -1}, "name": "a"})
     assert legacy.converted(today) == today
     assert legacy.remarks(today) == []
+
+
+SIGNALLING = bson.Decimal128.from_bid((0x7E << 120).to_bytes(16, "little"))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        item(
+            "users",
+            {"capped": SIGNALLING, "size": SIGNALLING, "autoIndexId": SIGNALLING},
+            {"key": {"_id": 1}, "name": "_id_"},
+        ),
+        item("users", {}, {"key": {"at": 1}, "name": "at_1", "expireAfterSeconds": SIGNALLING, "unique": SIGNALLING}),
+        item(
+            "users", {}, {"key": {"at": SIGNALLING}, "name": "at_1", "weights": {"at": SIGNALLING}, "bits": SIGNALLING}
+        ),
+    ],
+)
+def test_a_signalling_nan_in_a_definition_is_a_nan_like_others(odd: Collection) -> None:
+    definition.require_sound({"users": odd}, ["users"])
+    assert definitions.commands(odd, "copy").create.command["create"] == "copy"
+    assert definitions.differences(odd, odd) == []
+    legacy.remarks(odd)
 
 
 def test_numbers_of_every_type_are_read() -> None:

@@ -54,6 +54,11 @@ FACTS: dict[str, tuple[Exception, type[SourceError], str]] = {
         AccessRefused,
         "reading users: Authentication failed.",
     ),
+    "a refusal without a word": (
+        OperationFailure(str(None)),
+        SourceError,
+        "reading users: the server's reply neither says ok nor what is wrong",
+    ),
     "no answer": (
         NetworkTimeout("db:1: timed out"),
         SourceStalled,
