@@ -30,6 +30,7 @@ OTHER_METHOD = "other"
 _CLIENT_GONE = 499  # nginx's: nobody reads this answer, but it is counted
 _KNOWN_METHODS = frozenset(HTTPMethod)
 
+_BASE_PATH = web.AppKey("BASE_PATH", str)
 _REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 _BEGUN = web.RequestKey("BEGUN", bool)
 
@@ -57,14 +58,15 @@ def application(  # noqa: PLR0913 - one place where all that a deployment can ch
     error messages must not show. Every path is there as it is and below `base_path`; what we say of ourselves has it.
     """
     routes = sorted(routes, key=lambda route: route.template)  # aiohttp joins the methods of a path only side by side
-    app = web.Application(middlewares=[_tell(observe, hide, base_path)], client_max_size=max_body_bytes)
-    app.on_response_prepare.append(partial(_add_headers, base_path))
+    app = web.Application(middlewares=[_tell(observe, hide)], client_max_size=max_body_bytes)
+    app[_BASE_PATH] = base_path
+    app.on_response_prepare.append(_add_headers)
     for prefix in prefixes(base_path):
         for route in routes:
-            answer = partial(_answer, route, authorise, body_seconds, base_path)
+            answer = partial(_answer, route, authorise, body_seconds)
             add = app.router.add_get if route.method == "GET" else partial(app.router.add_route, route.method)
             add(prefix + re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.template), answer, expect_handler=_wait)
-    _add_documentation(app, routes, base_path)
+    _add_documentation(app, routes)
     _refuse_other_methods(app)
     return app
 
@@ -74,13 +76,12 @@ def prefixes(base_path: str) -> Iterable[str]:
     return ("", base_path) if base_path else ("",)
 
 
-async def _answer(
-    route: Route, authorise: Authorise, body_seconds: float, base_path: str, request: web.Request
-) -> web.StreamResponse:
+async def _answer(route: Route, authorise: Authorise, body_seconds: float, request: web.Request) -> web.StreamResponse:
     await authorise(request, route.access)
     reply = await route.handler(request, **await arguments(request, route, body_seconds))
     if not isinstance(reply, Reply):
         return reply
+    base_path = request.app[_BASE_PATH]
     headers = {name: base_path + value if name == "Location" else value for name, value in reply.headers.items()}
     if reply.body is None:
         return web.Response(status=reply.status, headers=headers)
@@ -98,38 +99,38 @@ async def _wait(_: web.Request) -> None:
 # -- every answer ------------------------------------------------------------------------------------------------------
 
 
-def _tell(observe: Observe, hide: Hide, base_path: str) -> Middleware:
+def _tell(observe: Observe, hide: Hide) -> Middleware:
     @web.middleware
     async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
         began, status = time.monotonic(), _CLIENT_GONE  # unless something comes of it
         request[_REQUEST_ID] = uuid4().hex
         try:
             with bound_contextvars(request_id=request[_REQUEST_ID]):
-                response = await _answered(request, handler, hide, base_path)
+                response = await _answered(request, handler, hide)
             status = response.status
             return response
         finally:
             method = request.method if request.method in _KNOWN_METHODS else OTHER_METHOD
-            observe(method, _route_of(request, base_path), status, time.monotonic() - began)
+            observe(method, _route_of(request), status, time.monotonic() - began)
 
     return tell
 
 
-async def _answered(request: web.Request, handler: Handler, hide: Hide, base_path: str) -> web.StreamResponse:
+async def _answered(request: web.Request, handler: Handler, hide: Hide) -> web.StreamResponse:
     try:
         return await handler(request)
     except Exception as error:  # noqa: BLE001 - whatever went wrong, a problem is told and nothing else
-        return _failed(request, error, hide, base_path)
+        return _failed(request, error, hide)
 
 
-def _failed(request: web.Request, error: Exception, hide: Hide, base_path: str) -> web.StreamResponse:
+def _failed(request: web.Request, error: Exception, hide: Hide) -> web.StreamResponse:
     if request.transport is None or request.transport.is_closing():
         return web.Response(status=_CLIENT_GONE)
     if request.get(_BEGUN):  # it is too late to say so: a connection that breaks is what no client takes for success
         log.error("http.broken_off", exc_info=error)
         request.transport.abort()
         return web.Response(status=500)
-    return problems.response(_as_ours(request, error), hide, base_path)
+    return problems.response(_as_ours(request, error), hide, request.app[_BASE_PATH])
 
 
 def _as_ours(request: web.Request, error: Exception) -> SidecarError:
@@ -145,20 +146,20 @@ def _as_ours(request: web.Request, error: Exception) -> SidecarError:
             return problems.Unexpected(request[_REQUEST_ID])
 
 
-def _route_of(request: web.Request, base_path: str) -> str:
+def _route_of(request: web.Request) -> str:
     """The path with names in place of its parameters, so that metrics keep few of them."""
     resource = request.match_info.route.resource
-    return resource.canonical.removeprefix(base_path) if resource else UNMATCHED
+    return resource.canonical.removeprefix(request.app[_BASE_PATH]) if resource else UNMATCHED
 
 
-async def _add_headers(base_path: str, request: web.Request, response: web.StreamResponse) -> None:
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     request[_BEGUN] = True
     headers = response.headers
     headers["Server"] = "sidecar"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
     headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    if request.path.removeprefix(base_path).startswith("/api/admin/"):
+    if request.path.removeprefix(request.app[_BASE_PATH]).startswith("/api/admin/"):
         headers["Cache-Control"] = "no-store"
     if _REQUEST_ID in request:  # not where aiohttp itself refused an Expect header
         headers["X-Request-Id"] = request[_REQUEST_ID]
@@ -167,7 +168,8 @@ async def _add_headers(base_path: str, request: web.Request, response: web.Strea
 # -- what comes with the routes ----------------------------------------------------------------------------------------
 
 
-def _add_documentation(app: web.Application, routes: Iterable[Route], base_path: str) -> None:
+def _add_documentation(app: web.Application, routes: Iterable[Route]) -> None:
+    base_path = app[_BASE_PATH]
     described = document(routes, base_path)
     static = files(__package__) / "static"
     policy = {"Content-Security-Policy": docs_page.CONTENT_SECURITY_POLICY}
