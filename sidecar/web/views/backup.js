@@ -3,7 +3,7 @@
 import { confirm, pin, remove, unpin, verify } from "../actions.js";
 import { downloadAddress } from "../api.js";
 import { Action, Badge, Dialog, Digest, Fact, Nothing, Progress, Step, When } from "../elements.js";
-import { bytes, count, duration, number } from "../format.js";
+import { bytes, count, duration } from "../format.js";
 import { html, useState } from "../html.js";
 import { Icon } from "../icons.js";
 import { running } from "../jobs.js";
@@ -12,8 +12,8 @@ import { mayWrite } from "../store.js";
 import { CONSISTENCY, KIND, STATE, TRIGGER } from "../words.js";
 import { Compare } from "./compare.js";
 import { Documents } from "./documents.js";
+import { Collections, Decision } from "./facts.js";
 import { Restore } from "./restore.js";
-import { Verdict } from "./set.js";
 
 export function BackupDialog({ state }) {
   const { route, history } = state;
@@ -48,7 +48,7 @@ const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
     <${Fact} name="Took">${entry.duration_seconds === null ? "–" : duration(entry.duration_seconds)}<//>
     <${Fact} name="Size">${bytes(entry.size_bytes)}<//>
     <${Fact} name="Stored">${formWords(entry)}<//>
-    <${Fact} name="Retention"><${Verdict} decision=${decision} /><//>
+    <${Fact} name="Retention"><${Decision} decision=${decision} /><//>
     <${Fact} name="Pinned">${pinWords(entry)}<//>
     ${entry.copies.map((copy) => html`<${Fact} key=${copy.copy_name} name=${`Copy ${copy.copy_name}`}>${copyWords(copy)}<//>`)}
   </dl>
@@ -92,28 +92,6 @@ const Suspicion = ({ state, entry }) => html`<div class="alert warning">
     ${mayWrite(state) && html`<${Action} work=${() => confirm(entry.backup_id)}>It was meant to go: confirm<//>`}
   </div>
 </div>`;
-
-/** What each collection holds. `names` leaves out all others and shows the fingerprints by which these were proven. */
-export const Collections = ({ entry, names }) => {
-  const details = entry.metadata?.collection_details ?? {};
-  const shown = Object.entries(entry.collections).filter(([name]) => !names || names.includes(name));
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Collections">
-    <table>
-      <thead><tr>
-        <th scope="col">Collection</th><th scope="col" class="figure">Documents</th>
-        <th scope="col" class="figure">Size</th>${names && html`<th scope="col">Fingerprint</th>`}
-      </tr></thead>
-      <tbody>
-        ${shown.map(([name, documents]) => html`<tr key=${name}>
-          <th scope="row">${name}</th>
-          <td class="figure">${number(documents)}</td>
-          <td class="figure">${details[name] ? bytes(details[name].bson_bytes) : "–"}</td>
-          ${names && html`<td><${Digest} value=${details[name]?.fingerprint} of=${`fingerprint of ${name}`} /></td>`}
-        </tr>`)}
-      </tbody>
-    </table>
-  </div>`;
-};
 
 /** What nobody needs who only wants the data back. */
 const Technical = ({ entry }) => html`<details>

@@ -7,7 +7,7 @@ import { html, useState } from "../html.js";
 import { Icon } from "../icons.js";
 import { watch } from "../jobs.js";
 import { address } from "../route.js";
-import { Collections } from "./backup.js";
+import { Collections } from "./facts.js";
 
 /** `choose` is the first step: what is wanted. It calls `look` with it. */
 export function Restore({ state, entry, to, choose = Order }) {

@@ -5,7 +5,7 @@ import { ago, count, local, now, number } from "../format.js";
 import { html } from "../html.js";
 import { RULES } from "../refresh.js";
 import { address, go } from "../route.js";
-import { Verdict } from "./set.js";
+import { Decision } from "./facts.js";
 
 const FIELDS = {
   keep_last: "Newest",
@@ -80,7 +80,7 @@ function Judged({ shown: { inForce, judged, problem } }) {
     <p role="status">${count(judged.length - going, "backup")} stay, ${number(going)} go. ${judged === inForce ? "" : changes(differ)}</p>
     <${Timeline} judged=${judged} />
     ${differ.length > 0 && html`<section class="differing"><h2>What changes</h2>
-      <ul>${differ.slice(0, TOLD).map((one) => html`<li key=${one.backup_id}><strong>${local(one.timestamp)}</strong> <${Verdict} decision=${one} /></li>`)}</ul>
+      <ul>${differ.slice(0, TOLD).map((one) => html`<li key=${one.backup_id}><strong>${local(one.timestamp)}</strong> <${Decision} decision=${one} /></li>`)}</ul>
     </section>`}
   `;
 }

@@ -1,13 +1,14 @@
 // The history of one set: a row for each of its backups, newest first, day by day, a page at a time.
 
 import { Badge, Choice, Nothing, Pager } from "../elements.js";
-import { brief, bytes, count, day, dayName, local, number, timeOfDay, utc } from "../format.js";
+import { brief, bytes, count, dayName, local, number, timeOfDay, utc } from "../format.js";
 import { html } from "../html.js";
 import { Icon } from "../icons.js";
 import { address, go } from "../route.js";
 import { PAGE, mayWrite } from "../store.js";
 import { ELSEWHERE, HEALTH, STATE, TRIGGER } from "../words.js";
 import { BackupDialog } from "./backup.js";
+import { Decision } from "./facts.js";
 import { SetAtWork } from "./overview.js";
 
 export function SetView({ state }) {
@@ -94,7 +95,7 @@ function Row({ entry, decision, query, mayWrite: mayRestore }) {
       <p class="figure">${bytes(entry.size_bytes)}</p>
       <p class="label">${TRIGGER[entry.trigger] ?? "–"}</p>
     </div>
-    <p class="why">${entry.is_valid ? html`<${Verdict} decision=${decision} />` : brief(entry.verify_message)}</p>
+    <p class="why">${entry.is_valid ? html`<${Decision} decision=${decision} />` : brief(entry.verify_message)}</p>
     ${mayRestore && entry.is_valid && !entry.is_sealed
       ? html`<a class="button small" href=${address({ ...here, action: "restore" })} aria-label=${`Restore ${entry.backup_id}`}>Restore…</a>`
       : html`<span />`}
@@ -110,10 +111,3 @@ export function Elsewhere({ copy }) {
 
 /** `03:18`; the day stands above it, everything else in the hint. */
 const Moment = ({ at }) => html`<time datetime=${at} title=${`${local(at)} (${utc(at)})`}>${timeOfDay(at)}</time>`;
-
-export const Verdict = ({ decision }) => {
-  if (!decision) return "–";
-  const { keep, reason, expires_at: expiresAt } = decision;
-  if (!keep) return html`Goes next: ${reason}`;
-  return html`${expiresAt ? `Kept until ${day(expiresAt)}` : "Kept"}: ${reason}`;
-};
