@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from sidecar.config import Settings
 from sidecar.config.policies import policies
-from sidecar.copies.copies import Copies
 from sidecar.errors import SetNotFound
 from sidecar.model import BackupSet
 from sidecar.store.catalog import Catalog
@@ -31,7 +30,6 @@ class Holdings:
         self.catalog = Catalog(self.stores, Findings(settings.backup_dir))
         self.policies = policies(settings, datetime.now(UTC))
         self.keeping = Keeping(self.catalog, self.policies)
-        self.copies = Copies(settings.copies, self.catalog, self.policies, settings.min_storage_bytes)
 
     def sets(self, asked: str) -> list[BackupSet]:
         """The sets that a name, `both` or `all` stands for. Raises SetNotFound."""

@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from sidecar.archive.codec import Codec
 from sidecar.backup import make as backup
 from sidecar.config import Settings
 from sidecar.copies import fetching
+from sidecar.copies.copies import Copies
 from sidecar.errors import BackupNotFound, Busy, SidecarError, StorageError
 from sidecar.events import Listener, nobody
 from sidecar.holdings import Holdings
+from sidecar.logger import Logger
 from sidecar.model import BackupId, Manifest, StoredBackup, Trigger, Verdict
 from sidecar.mongodb.database import Database
 from sidecar.restore import documents, drill, estimate, seed
@@ -39,7 +39,7 @@ from sidecar.store.volume import token
 OWNER = ".owner"  # a name in the directory of locks
 PATIENCE_SECONDS = 3.0  # for a question that can do without an answer
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Service(Holdings):
         self.database = database
         self.codec = codec
         self.verification = Verification(self.catalog, codec)
+        self.copies = Copies(settings.copies, self.catalog, self.policies, settings.min_storage_bytes)
 
     # -- backup and retention ------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from http import HTTPMethod
 from importlib.resources import files
 from uuid import uuid4
 
-import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic_core import to_json
@@ -20,6 +19,7 @@ from sidecar.api.problems import Hide
 from sidecar.api.routing import Access, Reply, Route
 from sidecar.api.validation import arguments
 from sidecar.errors import SidecarError
+from sidecar.logger import Logger
 
 Authorise = Callable[[web.Request, Access], Awaitable[None]]
 Observe = Callable[[str, str, int, float], None]
@@ -34,7 +34,7 @@ _BASE_PATH = web.AppKey("BASE_PATH", str)
 _REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 _BEGUN = web.RequestKey("BEGUN", bool)
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 def _unobserved(_method: str, _route: str, _status: int, _seconds: float) -> None:

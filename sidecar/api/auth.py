@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import structlog
 from aiohttp import web
 
 from sidecar.api.local_socket import PRINCIPAL, is_local
@@ -14,6 +13,7 @@ from sidecar.api.room import client_of
 from sidecar.api.routing import Access
 from sidecar.api.sessions import LONGEST, Principal, Role, Sessions, Tokens
 from sidecar.errors import SidecarError
+from sidecar.logger import Logger
 
 COOKIE = "session_token"
 FIRST_DELAY, LONGEST_DELAY = 0.25, 4.0  # seconds before a wrong token is answered; doubles with each of a client
@@ -26,7 +26,7 @@ _REASONS = ("missing", "wrong_token", "held_off", "session_over", "read_only", "
 _SAFE = frozenset({"GET", "HEAD"})
 _PRINCIPAL = web.RequestKey("PRINCIPAL", Principal)
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 def principal_of(request: web.Request) -> Principal:

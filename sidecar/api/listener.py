@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
@@ -17,6 +16,7 @@ from sidecar.api.connections import Connection, Limits
 from sidecar.api.local_socket import listening_at
 from sidecar.api.room import Guests
 from sidecar.errors import ConfigError, SidecarError
+from sidecar.logger import Logger
 from sidecar.runtime.clock import SystemClock
 from sidecar.runtime.supervision import Supervised
 
@@ -24,7 +24,7 @@ MOST_HEADERS = 64
 CERTIFICATE_SECONDS = 10.0  # between two looks at the certificate's files
 _NO_PASSWORD = ""  # without one, OpenSSL asks the terminal for that of an encrypted key, and everything waits
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class CannotListen(SidecarError):

@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-import structlog
 from aiohttp import web
 
 from sidecar.api.sessions import Principal, Role
+from sidecar.logger import Logger
 from sidecar.runtime.threads import in_thread
 
 FOR_US_ALONE = 0o600
 PRINCIPAL = Principal("the command line on the server's host", Role.ADMIN)
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @asynccontextmanager

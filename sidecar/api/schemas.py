@@ -10,8 +10,7 @@ from sidecar.model import CollectionKind, Kind, Manifest, Outcome, Trigger
 from sidecar.rules.tiers import Rule
 from sidecar.runs.leadership import Standing
 from sidecar.runs.progress import Snapshot
-from sidecar.status.bodies import Body
-from sidecar.status.copies import BackupCopy, CopyStatus
+from sidecar.status.bodies import BackupCopy, Body, CopyStatus
 from sidecar.status.reports import Entry, SetStatus
 
 

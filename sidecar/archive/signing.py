@@ -1,60 +1,35 @@
-"""Signatures of metadata and of the ledger: Ed25519, 64 raw bytes, as openssl makes and checks them."""
+"""Signatures of metadata and of the ledger: Ed25519, 64 raw bytes, as openssl makes and checks them.
+
+The library that makes them is imported with the keys, which most have none of.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from typing import Final, Protocol
 
 SIGNATURE_BYTES: Final = 64
-_END: Final = b"-----END PUBLIC KEY-----"
 
 
-class SigningKeyError(ValueError):
-    """What is no key of Ed25519; says what was expected and never repeats the key."""
+class PublicKey(Protocol):
+    """Raises InvalidSignature of `cryptography` for what does not fit."""
+
+    def verify(self, signature: bytes, data: bytes, /) -> None: ...
 
 
-def private_key(pem: bytes) -> Ed25519PrivateKey:
-    """As `openssl genpkey -algorithm ed25519` writes it. Raises SigningKeyError."""
-    expected = (
-        "expected a private key of Ed25519 in PEM without a passphrase, as openssl genpkey -algorithm ed25519 makes it"
-    )
-    try:
-        key = load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise SigningKeyError(expected) from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise SigningKeyError(expected)
-    return key
+class PrivateKey(Protocol):
+    """What signs."""
 
+    def sign(self, data: bytes, /) -> bytes: ...
 
-def public_keys(pem: bytes) -> tuple[Ed25519PublicKey, ...]:
-    """One or several, as `openssl pkey -pubout` writes them. Raises SigningKeyError."""
-    expected = "expected public keys of Ed25519 in PEM, as openssl pkey -pubout makes them"
-    parts = [part + _END for part in pem.split(_END)[:-1]]
-    try:
-        keys = [load_pem_public_key(part) for part in parts]
-    except (ValueError, UnsupportedAlgorithm):
-        raise SigningKeyError(expected) from None
-    found = tuple(key for key in keys if isinstance(key, Ed25519PublicKey))
-    if not found or len(found) != len(parts):
-        raise SigningKeyError(expected)
-    return found
-
-
-def public_key(raw: str) -> Ed25519PublicKey:
-    """From 64 hexadecimal digits."""
-    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(raw))
+    def public_key(self) -> PublicKey: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Signing:
     """What is signed with here, whose signatures count, and whether there has to be one."""
 
-    key: Ed25519PrivateKey | None = None
-    trusted: Sequence[Ed25519PublicKey] = ()
+    key: PrivateKey | None = None
+    trusted: Sequence[PublicKey] = ()
     is_required: bool = False
 
     @property
@@ -63,7 +38,7 @@ class Signing:
         return bool(self._keys)
 
     @property
-    def _keys(self) -> list[Ed25519PublicKey]:
+    def _keys(self) -> list[PublicKey]:
         return [*([self.key.public_key()] if self.key else []), *self.trusted]
 
     def sign(self, content: bytes) -> bytes | None:
@@ -88,7 +63,9 @@ class Signing:
 UNSIGNED: Final = Signing()
 
 
-def _fits(key: Ed25519PublicKey, content: bytes, signature: bytes) -> bool:
+def _fits(key: PublicKey, content: bytes, signature: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - it is there where a key is
+
     try:
         key.verify(signature, content)
     except InvalidSignature:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-import structlog
-
 from sidecar import __version__
 from sidecar.archive import framing
 from sidecar.archive.codec import Codec
@@ -28,6 +26,7 @@ from sidecar.errors import (
     StorageFull,
 )
 from sidecar.events import Listener, nobody
+from sidecar.logger import Logger
 from sidecar.model import (
     FORMAT_VERSION,
     MB,
@@ -53,7 +52,7 @@ from sidecar.store.lock import Lock
 SNAPSHOTS_PER_SET = 2
 READS_PER_CHANGED_SET = 2
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Fence:

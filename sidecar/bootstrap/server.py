@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import structlog
 from aiohttp import web
 
 from sidecar import __version__
@@ -37,6 +36,7 @@ from sidecar.bootstrap.service import open_service
 from sidecar.config import Secret, Settings, warnings
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError, StorageError
 from sidecar.history import DIRECTORY, History
+from sidecar.logger import Logger
 from sidecar.metrics import State, Telemetry
 from sidecar.model import Manifest, Run
 from sidecar.mongodb.lease import Lease, Timing
@@ -73,7 +73,7 @@ ROUTES = (
     runbooks,
 )
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @asynccontextmanager

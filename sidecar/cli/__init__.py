@@ -3,6 +3,7 @@
 Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 a backup is invalid, 4 busy, 130 Ctrl-C.
 """
 
+import os
 import sys
 
 
@@ -21,6 +22,7 @@ def main() -> None:
 
             sys.stdout.write(f"{__version__}\n")
         case _:
+            os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # none is ours; looking for them is slow
             from sidecar.cli import program  # noqa: PLC0415 - see above
 
             program.run()

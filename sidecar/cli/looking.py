@@ -9,10 +9,9 @@ from typing import NoReturn
 
 import typer
 
-from sidecar import config
+from sidecar import config, logger
 from sidecar.cli import exits
 from sidecar.holdings import Holdings
-from sidecar.runtime import logs
 
 END_SECONDS = 1.0  # what only reads has nothing to clean up
 
@@ -20,7 +19,7 @@ END_SECONDS = 1.0  # what only reads has nothing to clean up
 def look(use: Callable[[Holdings], int | None]) -> NoReturn:
     """Use what is stored, and exit with the code that `use` returns."""
     settings = config.load(os.environ)
-    quiet_logs(settings)
+    logger.at_first_event(lambda: quiet_logs(settings))
     signal.signal(signal.SIGINT, interrupt)
     code = use(Holdings(settings)) or exits.OK
     end_with(code)
@@ -33,6 +32,8 @@ def end_with(code: int) -> NoReturn:
 
 def quiet_logs(settings: config.Settings) -> None:
     """Logs of a command: its own output is the result, so everyday events are left out on a terminal."""
+    from sidecar.runtime import logs  # noqa: PLC0415 - a command that logs nothing does without
+
     logs.configure(settings.log_format, _log_level(settings), settings.secrets())
 
 

@@ -1,12 +1,14 @@
 """`status`: how well each set is protected."""
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sidecar.cli import commands, exits, server
+from sidecar.cli import commands, exits
 from sidecar.cli.looking import look
 from sidecar.cli.options import Json, SetName
 from sidecar.cli.terminal import backups, console, serving
@@ -16,10 +18,13 @@ from sidecar.holdings import Holdings
 from sidecar.model import Kind, Trigger
 from sidecar.rules.health import Health
 from sidecar.status import reports
-from sidecar.status.copies import copies_of
+from sidecar.status.bodies import CopyStatus
+from sidecar.store.lock import DIRECTORY as LOCKS
+from sidecar.store.lock import SOCKET
 
 app = commands.app()
 SERVER_SECONDS = 3.0
+NO_SERVER = "Scheduler: no server runs on this directory, so nothing is backed up by itself."
 _BAD = (Health.WARNING, Health.CRITICAL)
 
 
@@ -44,7 +49,7 @@ def status(
                     glance.last_run(record, Kind.VERIFY, one.name, Trigger.SCHEDULED),
                     glance.last_run(record, Kind.DRILL, one.name),
                 ),
-                copies_of(held.copies, one.name, held.catalog.backups(one.name), now),
+                _copies_of(held, one.name, now),
             )
             for one in held.sets(set_name)
         }
@@ -52,18 +57,34 @@ def status(
             console.say_json({name: one.model_dump(mode="json") for name, one in body.items()})
         else:
             backups.status(body, next(iter(held.stores.values())).space().free)
-            _say_next_runs(body)
+            _say_next_runs(held.settings.backup_dir, body)
         is_bad = any(one.health in _BAD for one in body.values())
         return exits.INVALID if check and is_bad else exits.OK
 
     look(use)
 
 
-def _say_next_runs(names: Iterable[str]) -> None:
+def _copies_of(held: Holdings, set_name: str, now: datetime) -> list[CopyStatus]:
+    settings = held.settings
+    if not settings.copies:
+        return []
+    from sidecar.copies.copies import Copies  # noqa: PLC0415 - not everybody has one
+    from sidecar.status.copies import copies_of  # noqa: PLC0415
+
+    copies = Copies(settings.copies, held.catalog, held.policies, settings.min_storage_bytes)
+    return copies_of(copies, set_name, held.catalog.backups(set_name), now)
+
+
+def _say_next_runs(directory: Path, names: Iterable[str]) -> None:
     """What the running server says. It is one line of many: a server that hangs is not waited for long."""
+    if not os.path.lexists(directory / LOCKS / SOCKET):
+        console.say(NO_SERVER, "yellow")
+        return
+    from sidecar.cli import server  # noqa: PLC0415 - HTTP is for where somebody answers
+
     try:
         serving.next_runs(server.ask("GET", "/schedule", seconds=SERVER_SECONDS), names)
     except server.NoServer:
-        console.say("Scheduler: no server runs on this directory, so nothing is backed up by itself.", "yellow")
+        console.say(NO_SERVER, "yellow")
     except SidecarError as error:
         console.say(f"Scheduler: unknown: {error}", "yellow")

@@ -13,7 +13,7 @@ from sidecar.cli.terminal import console
 from sidecar.cli.terminal.progress import progress
 from sidecar.model import StoredBackup
 from sidecar.service import Service
-from sidecar.store.verify import verify_deep
+from sidecar.store.deep import verify_deep
 
 app = commands.app()
 

@@ -1,7 +1,6 @@
 """Reads the settings: environment over file over defaults. Every problem is collected; there is no silent default."""
 
 import dataclasses
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -131,6 +130,8 @@ class _Reading:
         if not path.strip():
             self.problems.append(f"{CONFIG_VARIABLE}: expected the path of a file, not an empty value")
             return {}
+        import tomllib  # noqa: PLC0415 - only where there is a file
+
         try:
             return tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:

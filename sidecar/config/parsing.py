@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sidecar.archive.choose import CHOICES, NATIVE_DISTRIBUTION, has_native
 from sidecar.archive.keys import identities, recipient
-from sidecar.archive.signing import private_key, public_keys
 from sidecar.config.settings import Secret, Share
 from sidecar.rules import template
 from sidecar.rules.names import database_expected
@@ -128,6 +127,8 @@ def mongo_url(value: str) -> Secret:
 
 
 def signing_key(value: str) -> Secret:
+    from sidecar.archive.signing_keys import private_key  # noqa: PLC0415 - a large library, and most have no such key
+
     content = _file(value)
     private_key(content.encode())
     return Secret(content)
@@ -135,6 +136,8 @@ def signing_key(value: str) -> Secret:
 
 def trusted_keys(value: str) -> tuple[str, ...]:
     """Public keys in hexadecimal."""
+    from sidecar.archive.signing_keys import public_keys  # noqa: PLC0415 - as above
+
     return tuple(key.public_bytes_raw().hex() for key in public_keys(_file(value).encode()))
 
 

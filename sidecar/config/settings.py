@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
 from sidecar.archive.keys import NO_KEYS, Keyring, identities
-from sidecar.archive.signing import Signing, private_key, public_key
+from sidecar.archive.signing import UNSIGNED, Signing
 from sidecar.model import MB, BackupSet
 
 
@@ -160,6 +160,10 @@ class Settings:
     @property
     def signing(self) -> Signing:
         """What metadata is signed with, and whose signatures count."""
+        if self.signing_key_file is None and not self.trusted_keys_file:
+            return replace(UNSIGNED, is_required=self.require_signature)
+        from sidecar.archive.signing_keys import private_key, public_key  # noqa: PLC0415 - a large library
+
         return Signing(
             private_key(self.signing_key_file.reveal().encode()) if self.signing_key_file else None,
             tuple(public_key(one) for one in self.trusted_keys_file or ()),

@@ -6,14 +6,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import structlog
-
 from sidecar.config import Copy
 from sidecar.copies import owner, resuming
 from sidecar.copies.memory import Contact, Held, Memory, parsed
 from sidecar.copies.remote import Item, Remote
 from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged, CopyError, SidecarError
 from sidecar.events import Listener, Progressed, nobody
+from sidecar.logger import Logger
 from sidecar.model import NOT_READ, BackupId, BackupState, Form, Manifest, StoredBackup, Verdict
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock
@@ -22,7 +21,7 @@ from sidecar.store.volume import volume
 METADATA_BYTES = 1 << 24
 READ_BACK = Verdict(BackupState.VALID, "Read back there, as it was written")
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
-
 from sidecar.archive.manifest import from_bytes
 from sidecar.errors import BackupInvalid, StorageError
+from sidecar.logger import Logger
 from sidecar.model import BackupId, BackupState, Form, Manifest, StoredBackup, Verdict
 from sidecar.store.durable import make_private, open_private
 from sidecar.store.findings import DIRECTORY
@@ -38,7 +37,7 @@ CREATE TABLE IF NOT EXISTS contacts (
 )
 """
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import structlog
-
 from sidecar.copies.elsewhere import READ_BACK, Elsewhere
 from sidecar.copies.fetching import bring_home
 from sidecar.copies.memory import Held
@@ -17,6 +15,7 @@ from sidecar.copies.report import Patience, Report
 from sidecar.copies.sending import Sender
 from sidecar.errors import CopyDamaged
 from sidecar.events import Listener
+from sidecar.logger import Logger
 from sidecar.model import NOT_READ, StoredBackup
 from sidecar.rules import counting, mirroring
 from sidecar.rules.policy import Policy
@@ -28,7 +27,7 @@ from sidecar.store.catalog import Catalog
 SCRUB_EVERY: Final = timedelta(hours=24)
 _LOCKED: Final = "locked until"
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

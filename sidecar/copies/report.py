@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
-
 from sidecar.errors import (
     BackupInvalid,
     BackupNotFound,
@@ -18,6 +16,7 @@ from sidecar.errors import (
     SidecarError,
     StorageError,
 )
+from sidecar.logger import Logger
 from sidecar.model import BackupId
 from sidecar.runtime.backoff import pause_seconds
 
@@ -25,7 +24,7 @@ IN_A_ROW: Final = 3  # failures of the place, one backup after the other: then i
 FIRST_SECONDS = 1.0
 MOST_SECONDS: Final = 60.0
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(slots=True)

@@ -4,17 +4,16 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import structlog
-
 from sidecar.copies.remote import Remote
 from sidecar.errors import CopyError, CopyRefused, CopyUnreachable
+from sidecar.logger import Logger
 from sidecar.runtime.backoff import pause_seconds
 
 ATTEMPTS: Final = 6  # without a byte of progress
 FIRST_SECONDS = 0.5
 MOST_SECONDS: Final = 16.0
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 def whole(place: Remote, name: str, size: int, sleep: Callable[[float], None] = time.sleep) -> Iterator[bytes]:

@@ -4,19 +4,18 @@ import hashlib
 from collections.abc import Iterator
 from io import BufferedReader
 
-import structlog
-
 from sidecar.archive.manifest import from_bytes
 from sidecar.copies.elsewhere import Elsewhere
 from sidecar.copies.memory import Held
 from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged
 from sidecar.events import Listener, Progressed
+from sidecar.logger import Logger
 from sidecar.model import BackupId, Manifest, StoredBackup
 from sidecar.store.lock import Lock
 
 _BLOCK_BYTES = 1 << 20
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Sender:

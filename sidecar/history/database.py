@@ -12,10 +12,9 @@ from threading import RLock
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-import structlog
-
 from sidecar.errors import StorageError
 from sidecar.history.sqlite import Tables, Unreadable, connect, copy, is_locked, is_unreadable
+from sidecar.logger import Logger
 from sidecar.store.durable import make_private, open_private
 from sidecar.store.volume import volume
 
@@ -24,7 +23,7 @@ KEPT_ASIDE: Final = 3
 RETRY_SECONDS: Final = 2.0  # between two attempts to bring the content back to the disk
 WAIT_SECONDS: Final = 5.0  # for somebody who looks into the file
 _AGAIN_SECONDS: Final = 0.2  # the same, where it is only tried again
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 T = TypeVar("T")
 Fill = Callable[[sqlite3.Connection], None]

@@ -6,15 +6,14 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-import structlog
-
 from sidecar.history.database import NAME
 from sidecar.history.rows import REAL, RUN, run_of
+from sidecar.logger import Logger
 from sidecar.model import Kind, Run, Trigger
 
 WAIT_SECONDS = 1.0
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 def last_run(directory: Path, kind: Kind, set_name: str, trigger: Trigger | None = None) -> Run | None:

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -16,6 +15,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sidecar.logger import Logger
 from sidecar.metrics.catalogue import CATALOGUE
 from sidecar.metrics.family import Family, Labelled, Type
 from sidecar.metrics.state import State
@@ -48,7 +48,7 @@ _COUNTED = (  # name, type, labels, meaning
     ("metrics_errors_total", "counter", (), "Metrics that could not be computed."),
 )
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Telemetry:

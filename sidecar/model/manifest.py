@@ -32,7 +32,7 @@ class Consistency(StrEnum):
 class CollectionDetails(BaseModel):
     """What one collection of a backup holds, so that a restore can be compared with it."""
 
-    model_config = ConfigDict(frozen=True, strict=True)
+    model_config = ConfigDict(frozen=True, strict=True, defer_build=True)
 
     documents: Annotated[int, Field(ge=0)]
     bson_bytes: Annotated[int, Field(ge=0)]
@@ -43,7 +43,7 @@ class CollectionDetails(BaseModel):
 class Encryption(BaseModel):
     """For whom a backup is encrypted: public keys of age or SSH."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     format: Literal["age"] = "age"
     recipients: tuple[str, ...]
@@ -61,7 +61,7 @@ class Manifest(BaseModel):
     2.x file reads too. `timestamp` without an offset is UTC. `checksum` and `file_size_bytes` are of the stored bytes.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     backup_id: str
     backup_type: str

@@ -39,7 +39,7 @@ NOT_READ = Verdict(BackupState.INVALID, "Not read since its files changed")  # o
 class Pin(BaseModel):
     """Keeps a backup from the retention rules, for ever where `until` is None (`<id>.pin.json`)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     until: AwareDatetime | None = None
 
@@ -95,7 +95,7 @@ class StoredBackup:
 class Confirmation(BaseModel):
     """That what a suspect backup lost was meant to go (`<id>.confirmed.json`)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     at: AwareDatetime
     by: str

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import pymongo
-import structlog
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient
 
@@ -27,6 +26,7 @@ from sidecar.errors import (
     SourceStalled,
     SourceUnavailable,
 )
+from sidecar.logger import Logger
 from sidecar.model import Collection
 from sidecar.mongodb import listing
 from sidecar.mongodb.driver_errors import translated
@@ -40,7 +40,7 @@ PATIENCE = 30  # an index build or a full count answers once, at its end: so man
 
 T = TypeVar("T")
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Database:

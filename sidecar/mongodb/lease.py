@@ -16,9 +16,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import structlog
-
 from sidecar.errors import LeaseLost, SourceError
+from sidecar.logger import Logger
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.replies import ServerReply, understood
 from sidecar.rules.names import LEASES
@@ -28,7 +27,7 @@ WRITE_CONCERN = {"w": "majority"}
 MARGIN = 0.25  # share of the silence by which the owner gives up before others may take over
 LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 1.0, 3.0  # who is told to stop has ten seconds for everything
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 def since_boot() -> float:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
 from bson.timestamp import Timestamp
 from pymongo import monitoring
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from sidecar.errors import CursorFailed, SnapshotUnavailable, SourceError
+from sidecar.logger import Logger
 from sidecar.model import Collection, CollectionKind
 from sidecar.mongodb.driver_errors import translated
 from sidecar.mongodb.raw_replies import leave_documents_closed
@@ -27,7 +27,7 @@ _MOST_COUNTS, _MOST_SHARDS = 2, 10_000  # rows that are taken of a reply
 _MOST_EMPTY_REPLIES = 100  # one after the other
 _LARGEST = 1 << 60
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 _COUNT = [{"$group": {"_id": 1, "documents": {"$sum": 1}}}]
 

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Protocol
 
-import structlog
-
 from sidecar.archive.bson import id_hashes
 from sidecar.archive.definition import keeps_order
 from sidecar.errors import CountMismatch, CursorFailed, DuplicateIds, SourceUnavailable
+from sidecar.logger import Logger
 from sidecar.model import Collection, CollectionKind
 from sidecar.mongodb.reader import Reader
 from sidecar.mongodb.seen_ids import SeenIds
@@ -29,7 +28,7 @@ RUNAWAY_DOCUMENTS = 10_000  # and so many more, because a collection may grow wh
 IdHashes = Callable[[bytes], "array[int]"]  # of a batch's documents, as the codecs do it too
 Told = Callable[[int], None]  # after every batch, with the number of documents that the server counts
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Taker(Protocol):

@@ -3,10 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import structlog
-
 from sidecar.history import History
 from sidecar.history.outbox import FAILURES, START, Letter
+from sidecar.logger import Logger
 from sidecar.model import Channel
 from sidecar.notices.sending import NotDelivered
 from sidecar.rules import delivery
@@ -17,7 +16,7 @@ from sidecar.runtime.threads import in_thread
 LOOK_SECONDS: Final = 1.0
 SILENCE_SECONDS: Final = 600.0
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Post:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from bson.raw_bson import RawBSONDocument
 
 from sidecar.archive.bson import document_id
@@ -20,6 +19,7 @@ from sidecar.archive.tally import Tally
 from sidecar.errors import DocumentChanged, DocumentNotFound, RestoreMismatch, UsageError, WriteRejected
 from sidecar.inspect.compare import readable
 from sidecar.inspect.documents import Now, find, since
+from sidecar.logger import Logger
 from sidecar.model import Collection, CollectionKind
 from sidecar.mongodb.database import by_id
 from sidecar.restore import restore as engine
@@ -32,7 +32,7 @@ from sidecar.runtime.threads import in_thread
 MOST_DOCUMENTS = 1000
 MOST_BYTES = 32 << 20
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

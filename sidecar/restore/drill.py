@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-import structlog
-
 from sidecar.errors import RestoreMismatch, SidecarError, SourceError, WriteRejected
+from sidecar.logger import Logger
 from sidecar.mongodb.database import Database
 from sidecar.restore import restore
 from sidecar.restore.staging import read_back
@@ -23,7 +22,7 @@ PREFIX = "sidecar_drill_"
 MARKER = "made_by_a_restore_drill"
 NAMESPACE_BYTES = 255  # that a database, a dot and a collection have together
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 async def drill(order: restore.Order, owner: str, name: str | None = None) -> restore.Restored:

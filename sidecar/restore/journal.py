@@ -12,14 +12,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import structlog
-
 from sidecar.errors import Busy, StorageError
+from sidecar.logger import Logger
 from sidecar.mongodb.database import Database
 from sidecar.rules.names import STAGED
 from sidecar.store.lock import DIRECTORY, RESTORING, Lock
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

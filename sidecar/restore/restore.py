@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-import structlog
-
 from sidecar.archive.content import Content
 from sidecar.archive.criteria import TypedValue
 from sidecar.archive.definition import plain
 from sidecar.errors import BackupInvalid, StorageError, TargetUnsuitable, UsageError
+from sidecar.logger import Logger
 from sidecar.model import BackupId, Collection, CollectionDetails, CollectionKind, Manifest
 from sidecar.mongodb import definitions
 from sidecar.mongodb.database import Database
@@ -30,7 +29,7 @@ from sidecar.store.files import identity_of
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest, verify
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import structlog
-
 from sidecar.archive.codec import Codec
 from sidecar.archive.sealing import opened
 from sidecar.backup import make as backup
 from sidecar.errors import IdentityRequired, NothingToBackUp, SidecarError, StorageError
+from sidecar.logger import Logger
 from sidecar.model import Collection, Manifest, Trigger
 from sidecar.restore import documents
 from sidecar.restore import journal as journals
@@ -26,7 +25,7 @@ from sidecar.runtime.threads import entered, in_thread
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

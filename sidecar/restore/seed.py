@@ -5,12 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from sidecar.archive.codec import Codec
 from sidecar.archive.content import Content, plain
 from sidecar.archive.tally import Tally
 from sidecar.errors import BackupInvalid, StorageError
+from sidecar.logger import Logger
 from sidecar.model import FORMAT, CollectionDetails
 from sidecar.restore import restore
 from sidecar.restore.safety import Kept, Safeguard
@@ -18,7 +17,7 @@ from sidecar.restore.staging import Source
 from sidecar.restore.target import Target
 from sidecar.runtime.threads import in_thread
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-import structlog
-
 from sidecar.archive.codec import Codec
 from sidecar.archive.content import Batch, Content
 from sidecar.archive.tally import Tally
 from sidecar.errors import BackupInvalid, IndexRejected, RestoreMismatch, SourceError, WriteRejected
 from sidecar.events import Progressed
+from sidecar.logger import Logger
 from sidecar.model import Collection, CollectionDetails, CollectionKind
 from sidecar.mongodb import definitions
 from sidecar.mongodb.database import Database
@@ -24,7 +23,7 @@ from sidecar.runtime.threads import AHEAD_BYTES, entered, in_thread, in_turn, re
 
 INSERTS_AT_ONCE = 4
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

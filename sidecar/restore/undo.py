@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 
-import structlog
-
 from sidecar.archive.codec import Codec
 from sidecar.errors import BackupInvalid, BackupNotFound
+from sidecar.logger import Logger
 from sidecar.model import BackupId
 from sidecar.mongodb.database import Database
 from sidecar.restore import journal as journals
@@ -18,7 +17,7 @@ from sidecar.runtime.threads import in_thread, in_turn
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 async def undo(journal: Journal, database: Database, store: LocalStore, codec: Codec) -> tuple[list[str], list[str]]:

@@ -5,16 +5,15 @@ import traceback
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-import structlog
-
 from sidecar.errors import Cancelled, SidecarError, WriteRejected
+from sidecar.logger import Logger
 from sidecar.mongodb.replies import ServerReply
 from sidecar.restore.target import Target
 from sidecar.runtime.completion import completed
 
 SETTLE_SECONDS = 3.0  # a process that is told to stop has ten
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 async def write(

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import median_low
 
 from sidecar.rules.counting import GRACE
 from sidecar.rules.health import age_in_words
@@ -66,9 +65,9 @@ def _silence(taken: list[datetime]) -> timedelta:
 
 
 def usual_distance(taken: list[datetime]) -> timedelta:
-    """The median time from one backup to the next."""
-    distances = [after - before for before, after in pairwise(sorted(taken))]
-    return median_low(distances) if distances else timedelta()
+    """The median time from one backup to the next, the lower of two."""
+    distances = sorted(after - before for before, after in pairwise(sorted(taken)))
+    return distances[(len(distances) - 1) // 2] if distances else timedelta()
 
 
 def _doubt(now: Reading, server: datetime | None) -> str | None:

@@ -7,9 +7,8 @@ to be remembered through a restart; only a look that finds work begins a job.
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
 from sidecar.errors import Busy, SidecarError
+from sidecar.logger import Logger
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.runs.jobs import Job, Jobs
 from sidecar.runs.operations import Operations, failures_of
@@ -25,7 +24,7 @@ FIRST_SECONDS: Final = 5.0  # after a start, and after the first failure
 MOST_SECONDS: Final = 900.0
 SILENCE_SECONDS: Final = 600.0  # a listing may take its time
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(slots=True)

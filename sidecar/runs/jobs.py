@@ -15,6 +15,7 @@ import structlog
 from sidecar.errors import Busy, Cancelled, JobNotFound, LeaseLost, SidecarError, Stopped
 from sidecar.events import Listener
 from sidecar.history import Accounted, History, Retry
+from sidecar.logger import Logger
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.runs.progress import Progress
 from sidecar.runtime.threads import in_thread
@@ -22,7 +23,7 @@ from sidecar.runtime.threads import in_thread
 KEPT = 200  # ended jobs that are remembered with their progress; the history has all
 LOG_LINES = 200  # per run
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
 
-import structlog
-
 from sidecar.backup.make import Fence
 from sidecar.errors import LeaseLost, SourceError
+from sidecar.logger import Logger
 from sidecar.model import Kind, Trigger
 from sidecar.mongodb.lease import Lease
 from sidecar.runs.jobs import Jobs
@@ -22,7 +21,7 @@ from sidecar.runtime.supervision import Supervised
 SHARED = frozenset({Kind.BACKUP, Kind.DRILL})
 SILENCE_SECONDS = 10.0  # beside the answers that are waited for
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Standing(StrEnum):

@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-import structlog
-
 from sidecar.errors import SourceStalled, SourceUnavailable
 from sidecar.events import Listener
+from sidecar.logger import Logger
 
 PASSING = (SourceUnavailable, SourceStalled)
 
 T = TypeVar("T")
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 async def patiently(

@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
-
 from sidecar.errors import Busy, SourceError
 from sidecar.history import Accounted, History, Pause
+from sidecar.logger import Logger
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.rules.blackout import Dark
 from sidecar.rules.schedule import Timetable, reckon, schedule_name
@@ -23,7 +22,7 @@ SILENCE_SECONDS = 10.0  # a loop that has not come round for so long is not runn
 RESOLUTION = timedelta(microseconds=1)
 TOLERANCE = timedelta(minutes=1)  # a clock that is set back by less is waited for
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 Begin = Callable[["Routine", Accounted], Awaitable[None]]
 

@@ -5,8 +5,6 @@ Else the first scheduled runs would back up the emptiness. While `reason` says s
 
 from collections.abc import Mapping
 
-import structlog
-
 from sidecar.errors import (
     AccessRefused,
     Busy,
@@ -17,6 +15,7 @@ from sidecar.errors import (
     SourceUnavailable,
     TargetInUse,
 )
+from sidecar.logger import Logger
 from sidecar.model import BackupId, BackupSet, Collection, Outcome, StoredBackup, Trigger
 from sidecar.mongodb.lease import Lease
 from sidecar.restore.target import Target
@@ -34,7 +33,7 @@ PASSING = {
     error.code for error in (SourceUnavailable, AccessRefused, SourceStalled, Busy, Cancelled, LeaseLost, TargetInUse)
 }
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class StartUp:

@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-import structlog
-
+from sidecar.logger import Logger
 from sidecar.runtime.clock import Clock
 
 PAUSE_SECONDS = 5.0  # long enough to be seen by a scrape, short enough to miss nothing
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Supervised:

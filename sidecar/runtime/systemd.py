@@ -6,9 +6,9 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import structlog
+from sidecar.logger import Logger
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @asynccontextmanager

@@ -3,15 +3,15 @@
 from datetime import datetime
 from pathlib import Path
 
-import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from sidecar.logger import Logger
 from sidecar.model import Severity
 from sidecar.store.durable import publish, remove
 
 FILE = ".alert-test.json"
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class AlertTest(BaseModel):

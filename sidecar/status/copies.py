@@ -2,41 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Literal
-
-from pydantic import AwareDatetime
 
 from sidecar.copies.copies import Copies, CopyView
 from sidecar.copies.memory import Held
 from sidecar.model import BackupId, StoredBackup
 from sidecar.rules import counting, health
-from sidecar.status.bodies import Body, Restorable
-
-
-class CopyStatus(Body):
-    """One copy of one set."""
-
-    copy_name: str
-    newest_copy: Restorable | None  # the newest there that was read back
-    backup_count: int
-    damaged_count: int
-    lag_backups: int  # that are to be sent, and are not proven there yet
-    is_late: bool
-    message: str
-    is_versioned: bool  # what is deleted or replaced there goes on taking room
-    asked_at: AwareDatetime | None
-    answered_at: AwareDatetime | None
-    error: str | None  # of the last attempt
-
-
-class BackupCopy(Body):
-    """One backup in one copy, by what is remembered of that."""
-
-    copy_name: str
-    state: Literal["read_back", "not_read", "damaged", "missing"]
-    message: str
-    read_back_at: AwareDatetime | None
-    locked_until: AwareDatetime | None
+from sidecar.status.bodies import BackupCopy, CopyStatus, Restorable
 
 
 def backup_copies(backup_id: BackupId, standings: Iterable[CopyView]) -> tuple[BackupCopy, ...]:

@@ -7,12 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import structlog
-
 from sidecar.backup.make import predicted_bytes
 from sidecar.copies.copies import CopyView
 from sidecar.errors import SidecarError, StorageFull
 from sidecar.history import History, Total
+from sidecar.logger import Logger
 from sidecar.model import BackupSet, Kind, Outcome, Run, StoredBackup, Trigger
 from sidecar.rules import counting, forecast, room
 from sidecar.rules.coverage import Uncovered
@@ -24,7 +23,8 @@ from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 from sidecar.status import alert_test, coverage, strangers
 from sidecar.status.alert_test import AlertTest
-from sidecar.status.copies import BackupCopy, CopyStatus, backup_copies, copy_status
+from sidecar.status.bodies import BackupCopy, CopyStatus
+from sidecar.status.copies import backup_copies, copy_status
 from sidecar.status.reports import SetStatus, set_status
 from sidecar.store import tampering
 from sidecar.store.files import Space
@@ -34,7 +34,7 @@ PING_SECONDS = 3.0
 NO_SPACE = Space(0, 0)
 ROOM_SECONDS = 300.0  # between two questions for the size of the data, beside those after runs
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

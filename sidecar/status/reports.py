@@ -13,8 +13,7 @@ from sidecar.model import MB, BackupSet, BackupState, Consistency, Outcome, Run,
 from sidecar.rules import counting, health, reach
 from sidecar.rules.policy import Policy
 from sidecar.rules.tiers import HOUR
-from sidecar.status.bodies import Body, Restorable, age_hours
-from sidecar.status.copies import CopyStatus
+from sidecar.status.bodies import Body, CopyStatus, Restorable, age_hours
 
 
 class Entry(Body):

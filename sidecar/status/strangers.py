@@ -4,11 +4,10 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import structlog
-
+from sidecar.logger import Logger
 from sidecar.model import METADATA, BackupId, BackupSet
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 def found(root: Path, sets: Iterable[BackupSet]) -> tuple[str, ...]:

@@ -8,9 +8,8 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import IO
 
-import structlog
-
 from sidecar.errors import SidecarError, StorageError
+from sidecar.logger import Logger
 
 Identity = tuple[int, int, int]  # of a file's content: size, mtime in ns, inode
 
@@ -19,7 +18,7 @@ _FILE_MODE, _DIRECTORY_MODE = 0o600, 0o700
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})  # SMB and FUSE of directories
 _said: set[int] = set()  # devices of which it was said that their directories cannot be synced
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 def make_private(root: Path, directory: Path) -> None:

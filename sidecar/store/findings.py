@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import structlog
-
 from sidecar.errors import StorageError
+from sidecar.logger import Logger
 from sidecar.model import BackupId, BackupState, Manifest, Verdict
 from sidecar.store.durable import Identity, as_identity, make_private, open_private
 from sidecar.store.files import Files
@@ -37,7 +36,7 @@ CREATE TABLE IF NOT EXISTS findings (
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

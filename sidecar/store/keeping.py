@@ -4,9 +4,8 @@ from collections.abc import Collection, Container, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import structlog
-
 from sidecar.errors import BackupProtected, Busy, LedgerBroken, NotSuspect, StorageError
+from sidecar.logger import Logger
 from sidecar.model import BackupId, BackupState, Confirmation, StoredBackup
 from sidecar.rules import counting, retention
 from sidecar.rules.retention import Decision, Policy
@@ -16,7 +15,7 @@ from sidecar.store.ledger import Event
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Keeping:

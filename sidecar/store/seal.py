@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from sidecar.archive.signing import Signing
 from sidecar.errors import LedgerBroken, StorageFull
+from sidecar.logger import Logger
 from sidecar.model import BackupId
 from sidecar.store.durable import publish
 from sidecar.store.ledger import Event, Ledger
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Seal:

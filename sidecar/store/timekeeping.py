@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
-import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from sidecar.errors import StorageError
+from sidecar.logger import Logger
 from sidecar.rules.retention import Steadiness
 from sidecar.rules.steadiness import KeptReading, Reading, judge
 from sidecar.store.durable import publish
@@ -22,13 +22,13 @@ RUNNING = getattr(
 )  # goes on while a machine is suspended, where there is one
 
 _one_at_a_time = Lock()
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class _Stored(BaseModel):
     """The file's content."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     wall: AwareDatetime
     running_seconds: float

@@ -4,18 +4,18 @@ import math
 from datetime import UTC, datetime
 from functools import partial
 
-import structlog
-
 from sidecar.archive.codec import Codec
 from sidecar.errors import Busy, StorageError
 from sidecar.events import Listener, nobody
+from sidecar.logger import Logger
 from sidecar.model import BackupId, BackupState, StoredBackup, Verdict
 from sidecar.store.catalog import Catalog
-from sidecar.store.verify import verify, verify_deep
+from sidecar.store.deep import verify_deep
+from sidecar.store.verify import verify
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Verification:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-import structlog
-
 from sidecar.errors import StorageError, StorageFull
+from sidecar.logger import Logger
 from sidecar.store.durable import as_identity, make_private, open_private, remove, sync_directory, write_whole
 
 DIRECTORY: Final = ".volume"
@@ -25,7 +24,7 @@ _TOKEN_DIGITS: Final = 8
 _WAIT_SECONDS: Final = 2.0  # for another process that is just writing it
 _POLL_SECONDS: Final = 0.01
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @cache

@@ -19,7 +19,7 @@ from sidecar.errors import (
 )
 from sidecar.model import MB, VERIFIED, BackupId, Consistency, Form, Manifest
 from sidecar.mongodb import reader, reading
-from sidecar.store.verify import verify_deep
+from sidecar.store.deep import verify_deep
 from support.forms import over_forms
 from support.rig import BUSES, CODEC, DB, PEOPLE, Rig, raw, rig
 from support.servers import ServerProcess, seed

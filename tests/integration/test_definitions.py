@@ -13,7 +13,7 @@ from sidecar.errors import RestoreMismatch, SourceError, WriteRejected
 from sidecar.model import VERIFIED, BackupId, Collection, CollectionKind, Manifest
 from sidecar.mongodb import definitions
 from sidecar.restore.plan import plan
-from sidecar.store.verify import verify_deep
+from sidecar.store.deep import verify_deep
 from support.rig import CODEC, DB, Rig, rig
 from support.servers import ServerProcess, seed
 

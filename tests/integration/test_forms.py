@@ -17,8 +17,9 @@ from sidecar.inspect.compare import Difference, compare_backups, compare_live
 from sidecar.inspect.extract import extract
 from sidecar.model import BackupId, Encryption, Form, Manifest, Trigger
 from sidecar.restore.plan import plan
+from sidecar.store.deep import verify_deep
 from sidecar.store.local import LocalStore
-from sidecar.store.verify import read_manifest, verify, verify_deep
+from sidecar.store.verify import read_manifest, verify
 from support.forms import IDENTITY, RECIPIENT, every_form
 from support.rig import BUSES, CODEC, DB, PEOPLE, Rig, raw, rig
 from support.servers import ServerProcess, seed

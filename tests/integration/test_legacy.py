@@ -9,7 +9,8 @@ import pytest
 
 from sidecar.errors import BackupInvalid
 from sidecar.model import VERIFIED, BackupId
-from sidecar.store.verify import verify, verify_deep
+from sidecar.store.deep import verify_deep
+from sidecar.store.verify import verify
 from support.rig import CODEC, rig
 from support.servers import ServerProcess
 

@@ -19,8 +19,8 @@ from sidecar.errors import Cancelled, SidecarError, StorageError, StorageFull
 from sidecar.model import VERIFIED, BackupId, Collection, Form, Manifest, Trigger
 from sidecar.restore.safety import Result
 from sidecar.service import Service
+from sidecar.store.deep import verify_deep
 from sidecar.store.local import LocalStore
-from sidecar.store.verify import verify_deep
 from support.rig import BUSES, CODEC, DB, PEOPLE
 from support.servers import ServerProcess, seed
 from support.services import open_on

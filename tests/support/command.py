@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from sidecar.model import VERIFIED, BackupSet, Form, StoredBackup
 from sidecar.store.catalog import Catalog
+from sidecar.store.deep import verify_deep
 from sidecar.store.local import LocalStore
-from sidecar.store.verify import verify_deep
 from support import forms
 from support.patience import PATIENCE_SECONDS
 from support.processes import Nursery, begin

@@ -12,7 +12,7 @@ import pytest
 
 from sidecar.archive.manifest import from_bytes, to_bytes
 from sidecar.model import BackupState, Form
-from sidecar.store.verify import verify_deep
+from sidecar.store.deep import verify_deep
 from support.command import Command, assert_promise_kept, files
 from support.forms import over_forms
 from support.rig import BUSES, CODEC, DB, PEOPLE

@@ -17,8 +17,9 @@ from pymongo import MongoClient
 from sidecar.history import History, JobFilter
 from sidecar.model import VERIFIED, BackupSet, Kind, Outcome, Run
 from sidecar.rules.names import LEASES
+from sidecar.store.deep import verify_deep
 from sidecar.store.local import LocalStore
-from sidecar.store.verify import read_manifest, verify_deep
+from sidecar.store.verify import read_manifest
 from support.command import files
 from support.patience import PATIENCE_SECONDS, lateness
 from support.reigns import Reigns

@@ -13,8 +13,8 @@ import pytest
 from sidecar.history import History
 from sidecar.model import VERIFIED, BackupSet, BackupState, Kind, Outcome
 from sidecar.store.catalog import Catalog
+from sidecar.store.deep import verify_deep
 from sidecar.store.local import LocalStore
-from sidecar.store.verify import verify_deep
 from support.command import small_disk
 from support.rig import BUSES, CODEC, DB, PEOPLE
 from support.served import BACKUPS, Served

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.archive.signing import Signing, SigningKeyError, private_key, public_keys
+from sidecar.archive.signing import Signing
+from sidecar.archive.signing_keys import SigningKeyError, private_key, public_keys
 from support.keys import KEY, OTHER_KEY
 
 CONTENT = b'{"backup_id": "seed_backup_20261124_021837"}\n'

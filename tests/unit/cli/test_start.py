@@ -32,11 +32,26 @@ HEAVY = {
 }
 
 
+SLOW = {  # what none needs that only looks, each more than ten milliseconds
+    "asyncio",
+    "bson",
+    "croniter",
+    "cryptography",
+    "http",
+    "pygments",
+    "ssl",
+    "statistics",
+    "structlog",
+    "tomllib",
+    "sidecar.archive.bson",
+    "sidecar.copies",
+    "sidecar.runtime.logs",
+}
 REACHING = {"pymongo", "motor", "aiohttp", "prometheus_client", "sidecar.service", "sidecar.mongodb", "sidecar.restore"}
 
 
-def imported(*arguments: str, port: int = 1, directory: Path | None = None) -> set[str]:
-    environment = {"SIDECAR_HOST": "127.0.0.1", "SIDECAR_PORT": str(port)}
+def imported(*arguments: str, port: int = 1, directory: Path | None = None, **settings: str) -> set[str]:
+    environment = {"SIDECAR_HOST": "127.0.0.1", "SIDECAR_PORT": str(port), **settings}
     if directory is not None:
         environment["BACKUP_DIR"] = str(directory)
     ended = subprocess.run(
@@ -67,5 +82,14 @@ def test_a_command_that_serves_nothing_needs_no_server(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", [("list",), ("list", "--quick"), ("status",), ("runs",), ("checksums",)])
-def test_a_command_that_only_looks_needs_no_driver(command: tuple[str, ...], tmp_path: Path) -> None:
-    assert not REACHING & imported(*command, directory=tmp_path)
+def test_a_command_that_only_looks_needs_no_driver_and_nothing_that_is_slow(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert not (REACHING | SLOW) & imported(*command, directory=tmp_path)
+
+
+def test_what_is_configured_is_imported(tmp_path: Path) -> None:
+    file = tmp_path / "sidecar.toml"
+    file.write_text('[copies.nas]\nurl = "file:///nowhere"\n[sets.main]\nschedule = "*/5 * * * *"\n')
+    found = imported("status", directory=tmp_path / "backups", SIDECAR_CONFIG=str(file))
+    assert {"tomllib", "croniter", "sidecar.copies"} <= found

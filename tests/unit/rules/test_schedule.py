@@ -1,7 +1,10 @@
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.rules import cron_expression
 from sidecar.rules.schedule import ALIASES, Schedule
 
 
@@ -83,3 +86,17 @@ def test_l_and_nth_weekdays_beside_another_restricted_day_are_refused_because_cr
 @pytest.mark.parametrize("text", ["0 0 ? * 1#2", "0 0 l * ?", "0 0 * * l5", "0 0 1 jul 1"])
 def test_they_are_taken_where_the_other_field_takes_any_day(text: str) -> None:
     assert Schedule.parse(text) == Schedule(text)
+
+
+def is_accepted(judge: Callable[[str], object], text: str) -> bool:
+    try:
+        judge(text)
+    except ValueError:
+        return False
+    return True
+
+
+@given(st.tuples(*[st.one_of(st.just("*"), st.integers(-1, most).map(str)) for most in (61, 25, 33, 14, 9)]))
+def test_what_is_sound_at_sight_is_what_croniter_finds_sound(fields: tuple[str, ...]) -> None:
+    text = " ".join(fields)
+    assert is_accepted(Schedule.parse, text) is is_accepted(cron_expression.require_sound, text)

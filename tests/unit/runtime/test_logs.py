@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from sidecar import logger
+from sidecar.logger import Logger
 from sidecar.runtime import logs
 
 SECRET = "0123-administrator"
@@ -94,6 +96,28 @@ def test_libraries_speak_from_warning_upwards_because_below_they_log_documents(
         {"event": "slow callback", "level": "warning"},
         {"event": "cursor.opened", "level": "debug"},
     ]
+
+
+def test_logs_are_set_up_with_the_first_event_once(capsys: pytest.CaptureFixture[str]) -> None:
+    times: list[str] = []
+
+    def set_up() -> None:
+        times.append("set up")
+        logs.configure("json", "info", [SECRET])
+
+    logger.at_first_event(set_up)
+    assert times == []
+    Logger("sidecar.store").info("first", said=SECRET)
+    Logger("sidecar.store").debug("unseen")
+
+    assert (times, lines(capsys)) == (["set up"], [{"event": "first", "level": "info", "said": "***"}])
+
+
+def test_a_library_that_speaks_first_is_masked_too(capsys: pytest.CaptureFixture[str]) -> None:
+    logger.at_first_event(lambda: logs.configure("json", "info", [SECRET]))
+    logging.getLogger("pymongo").warning("cannot reach %s with %s", URL, SECRET)
+
+    assert lines(capsys) == [{"event": "cannot reach mongodb://***@db:27017/?tls=true with ***", "level": "warning"}]
 
 
 def test_values_under_secret_names_are_masked_at_any_depth(capsys: pytest.CaptureFixture[str], log: Any) -> None:

@@ -1,0 +1,46 @@
+"""Keys of Ed25519, as openssl writes them."""
+
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+_END: Final = b"-----END PUBLIC KEY-----"
+
+
+class SigningKeyError(ValueError):
+    """What is no key of Ed25519; says what was expected and never repeats the key."""
+
+
+def private_key(pem: bytes) -> Ed25519PrivateKey:
+    """As `openssl genpkey -algorithm ed25519` writes it. Raises SigningKeyError."""
+    expected = (
+        "expected a private key of Ed25519 in PEM without a passphrase, as openssl genpkey -algorithm ed25519 makes it"
+    )
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise SigningKeyError(expected) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SigningKeyError(expected)
+    return key
+
+
+def public_keys(pem: bytes) -> tuple[Ed25519PublicKey, ...]:
+    """One or several, as `openssl pkey -pubout` writes them. Raises SigningKeyError."""
+    expected = "expected public keys of Ed25519 in PEM, as openssl pkey -pubout makes them"
+    parts = [part + _END for part in pem.split(_END)[:-1]]
+    try:
+        keys = [load_pem_public_key(part) for part in parts]
+    except (ValueError, UnsupportedAlgorithm):
+        raise SigningKeyError(expected) from None
+    found = tuple(key for key in keys if isinstance(key, Ed25519PublicKey))
+    if not found or len(found) != len(parts):
+        raise SigningKeyError(expected)
+    return found
+
+
+def public_key(raw: str) -> Ed25519PublicKey:
+    """From 64 hexadecimal digits."""
+    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(raw))
