@@ -82,9 +82,7 @@ pub fn count(batch: &[u8]) -> Result<Totals, NoDocument> {
 
 fn is_text_of(line: &[u8], document: &[u8], proof: &mut Vec<u8>) -> bool {
     proof.clear();
-    memchr::memchr(b'\n', line).is_none()
-        && std::str::from_utf8(line).is_ok_and(|line| read_document(line, proof).is_ok())
-        && proof == document
+    memchr::memchr(b'\n', line).is_none() && read_document(line, proof).is_ok() && proof == document
 }
 
 fn write_escape(document: &[u8], text: &mut Vec<u8>) {
@@ -113,15 +111,18 @@ impl fmt::Display for NoLine {
 /// Where a line is no document; it says which, and nothing of what stands in it.
 pub fn decode(lines: &[u8], bson: &mut Vec<u8>) -> Result<Totals, NoLine> {
     let mut totals = Totals::default();
-    for line in lines.split_inclusive(|&byte| byte == b'\n') {
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest[..end].trim_ascii_end();
+        rest = rest.get(end + 1..).unwrap_or_default();
         let start = bson.len();
-        let line = line.trim_ascii_end();
         let line = line.strip_suffix(b",").unwrap_or(line);
         let escape = escape_in(line);
         let is_escape = escape.is_some();
         let read = match escape {
             Some(text) => text.ok().and_then(|text| unescape(text, bson)),
-            None => std::str::from_utf8(line).ok().and_then(|line| read_document(line, bson).ok()),
+            None => read_document(line, bson).ok(),
         };
         read.ok_or(NoLine { number: totals.documents + 1, is_escape })?;
         totals.add(&bson[start..], is_escape);

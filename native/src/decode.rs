@@ -1,7 +1,6 @@
 //! One line of Extended JSON as BSON. Blanks between tokens are read over; what is not understood exactly is refused.
 
 use crate::bson::kind;
-use crate::json::special_at;
 use crate::number::parsed;
 use crate::wrappers;
 
@@ -15,8 +14,8 @@ pub struct Unreadable;
 pub type Read<T> = Result<T, Unreadable>;
 
 /// Appends the document that the line holds. After an error the buffer holds part of one.
-pub fn read_document(line: &str, out: &mut Vec<u8>) -> Read<()> {
-    let mut parser = Parser { text: line.as_bytes(), at: 0, out };
+pub fn read_document(line: &[u8], out: &mut Vec<u8>) -> Read<()> {
+    let mut parser = Parser { rest: line, out };
     parser.expect(b'{')?;
     if wrappers::read(&mut parser, 0)?.is_some() {
         return Err(Unreadable); // a wrapper is a value and no document
@@ -27,15 +26,15 @@ pub fn read_document(line: &str, out: &mut Vec<u8>) -> Read<()> {
 
 /// The base64 within `{"$bson": "…"}`, None where the line is something else.
 pub fn escape_in(line: &[u8]) -> Option<Read<&[u8]>> {
-    let mut parser = Parser { text: line, at: 0, out: &mut Vec::new() };
+    let mut parser = Parser { rest: line, out: &mut Vec::new() };
     parser.expect(b'{').ok()?;
     parser.key(b"$bson").ok()?;
     Some(parser.closed_string())
 }
 
+/// `rest` is what is left of the line.
 pub struct Parser<'a, 'o> {
-    text: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
     pub out: &'o mut Vec<u8>,
 }
 
@@ -44,11 +43,11 @@ impl<'a> Parser<'a, '_> {
 
     /// The next byte that is no blank, 0 at the end.
     pub fn peek(&mut self) -> u8 {
-        while let Some(&byte) = self.text.get(self.at) {
-            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
-                return byte;
+        while let [byte, rest @ ..] = self.rest {
+            if *byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+                return *byte;
             }
-            self.at += 1;
+            self.rest = rest;
         }
         0
     }
@@ -59,20 +58,20 @@ impl<'a> Parser<'a, '_> {
 
     pub fn take_if(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == byte;
-        self.at += usize::from(is_next);
+        if is_next {
+            self.skip(1);
+        }
         is_next
     }
 
     fn require_end(&mut self) -> Read<()> {
-        if self.peek() == 0 && self.at == self.text.len() { Ok(()) } else { Err(Unreadable) }
+        self.peek();
+        if self.rest.is_empty() { Ok(()) } else { Err(Unreadable) }
     }
 
     pub fn word(&mut self, word: &[u8]) -> Read<()> {
         self.peek();
-        if !self.text[self.at..].starts_with(word) {
-            return Err(Unreadable);
-        }
-        self.at += word.len();
+        self.rest = self.rest.strip_prefix(word).ok_or(Unreadable)?;
         Ok(())
     }
 
@@ -87,13 +86,8 @@ impl<'a> Parser<'a, '_> {
     /// A string without escapes, as it stands.
     pub fn plain_string(&mut self) -> Read<&'a [u8]> {
         self.expect(b'"')?;
-        let start = self.at;
-        let end = self.end_of_plain(start);
-        if self.text.get(end) != Some(&b'"') {
-            return Err(Unreadable);
-        }
-        self.at = end + 1;
-        Ok(&self.text[start..end])
+        let text = self.plain()?;
+        if self.byte()? == b'"' { Ok(text) } else { Err(Unreadable) }
     }
 
     /// A string without escapes and the brace that ends what it stands in, then nothing.
@@ -106,23 +100,23 @@ impl<'a> Parser<'a, '_> {
 
     /// The name of a wrapper: a string that begins with `$` and holds no escape. Nothing is read where there is none.
     pub fn wrapper_name(&mut self) -> Option<&'a [u8]> {
-        if self.peek() != b'"' || self.text.get(self.at + 1) != Some(&b'$') {
+        if self.peek() != b'"' || self.rest.get(1) != Some(&b'$') {
             return None;
         }
-        let start = self.at;
+        let start = self.rest;
         let name = self.plain_string().ok();
         if name.is_none() {
-            self.at = start;
+            self.rest = start;
         }
         name
     }
 
-    pub fn go_back(&mut self, at: usize) {
-        self.at = at;
+    pub fn go_back(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
     }
 
-    pub fn position(&self) -> usize {
-        self.at
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Appends what a string means; says whether there was an escape in it.
@@ -130,33 +124,67 @@ impl<'a> Parser<'a, '_> {
         self.expect(b'"')?;
         let mut has_escape = false;
         loop {
-            let start = self.at;
-            let end = self.end_of_plain(start);
-            self.out.extend_from_slice(&self.text[start..end]);
-            self.at = end + 1;
-            match self.text.get(end) {
-                Some(b'"') => return Ok(has_escape),
-                Some(b'\\') => {
-                    self.escape()?;
-                    has_escape = true;
-                }
-                _ => return Err(Unreadable), // a control character, or the end
+            let plain = self.plain()?;
+            self.out.extend_from_slice(plain);
+            match self.byte()? {
+                b'"' => return Ok(has_escape),
+                b'\\' => self.escape()?,
+                _ => return Err(Unreadable), // a control character
             }
+            has_escape = true;
         }
     }
 
-    /// The text is UTF-8 already: what is not ASCII needs no look.
-    fn end_of_plain(&self, start: usize) -> usize {
-        let mut at = special_at(self.text, start);
-        while self.text.get(at).is_some_and(|&byte| byte >= 0x80) {
-            at = special_at(self.text, at + 1);
+    /// The text up to the next quote, backslash or control character; it is UTF-8.
+    ///
+    /// The encoder looks for these in a way of its own: what one of the two overlooked is not to be overlooked by both.
+    #[allow(clippy::inline_always, reason = "a tenth of a decode")]
+    #[inline(always)]
+    fn plain(&mut self) -> Read<&'a [u8]> {
+        let (mut size, mut seen) = (0, 0);
+        while let Some(block) = self.rest.get(size..).and_then(|rest| rest.first_chunk()) {
+            let block = u64::from_le_bytes(*block);
+            seen |= block;
+            let ends = ends_in(block);
+            if ends != 0 {
+                let text = self.skip(size + (ends.trailing_zeros() >> 3) as usize);
+                let is_utf8 = seen & HIGHEST == 0 || std::str::from_utf8(text).is_ok();
+                return if is_utf8 { Ok(text) } else { Err(Unreadable) };
+            }
+            size += 8;
         }
-        at
+        self.last_plain()
+    }
+
+    /// The same within the last bytes of a line.
+    #[inline(never)]
+    fn last_plain(&mut self) -> Read<&'a [u8]> {
+        let size = self.rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)).count();
+        let text = self.skip(size);
+        if std::str::from_utf8(text).is_ok() { Ok(text) } else { Err(Unreadable) }
+    }
+
+    /// So many bytes, of which it is known that they are there.
+    fn skip(&mut self, size: usize) -> &'a [u8] {
+        let (skipped, rest) = self.rest.split_at(size);
+        self.rest = rest;
+        skipped
+    }
+
+    fn byte(&mut self) -> Read<u8> {
+        let (byte, rest) = self.rest.split_first().ok_or(Unreadable)?;
+        self.rest = rest;
+        Ok(*byte)
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Read<&'a [u8; N]> {
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or(Unreadable)?;
+        self.rest = rest;
+        Ok(bytes)
     }
 
     fn escape(&mut self) -> Read<()> {
-        let byte = *self.text.get(self.at).ok_or(Unreadable)?;
-        self.at += 1;
+        let byte = self.byte()?;
         self.out.push(match byte {
             b'"' | b'\\' | b'/' => byte,
             b'b' => 0x08,
@@ -173,10 +201,9 @@ impl<'a> Parser<'a, '_> {
     fn unicode_escape(&mut self) -> Read<()> {
         let first = self.four_digits()?;
         let code = if (0xd800..0xdc00).contains(&first) {
-            if !self.text[self.at..].starts_with(b"\\u") {
+            if self.bytes()? != b"\\u" {
                 return Err(Unreadable);
             }
-            self.at += 2;
             let low = self.four_digits()?.checked_sub(0xdc00).filter(|&low| low < 0x400).ok_or(Unreadable)?;
             0x1_0000 + ((first - 0xd800) << 10) + low
         } else {
@@ -188,9 +215,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn four_digits(&mut self) -> Read<u32> {
-        let digits = self.text.get(self.at..self.at + 4).ok_or(Unreadable)?;
-        self.at += 4;
-        digits.iter().try_fold(0, |value, &digit| {
+        self.bytes::<4>()?.iter().try_fold(0, |value, &digit| {
             let digit = char::from(digit).to_digit(16).ok_or(Unreadable)?;
             Ok(value << 4 | digit)
         })
@@ -199,10 +224,38 @@ impl<'a> Parser<'a, '_> {
     /// Digits as JSON writes a number without fraction.
     pub fn unsigned(&mut self) -> Read<u32> {
         self.peek();
-        let rest = &self.text[self.at..];
-        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
-        parsed(&rest[..count]).ok_or(Unreadable)
+        let count = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        parsed(self.skip(count)).ok_or(Unreadable)
+    }
+
+    /// A whole number in quotes. Up to eighteen digits need no look for an overflow at each.
+    pub fn quoted_integer(&mut self) -> Read<i64> {
+        self.expect(b'"')?;
+        let whole = self.rest;
+        let sign = whole.first().filter(|byte| matches!(byte, b'-' | b'+'));
+        self.skip(usize::from(sign.is_some()));
+        let from = self.rest.len();
+        let mut magnitude = 0_i64;
+        while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
+            magnitude = magnitude.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+            self.rest = rest;
+        }
+        let digits = from - self.rest.len();
+        let text = &whole[..whole.len() - self.rest.len()];
+        if self.byte()? != b'"' {
+            return Err(Unreadable);
+        }
+        match digits {
+            1..=18 => Ok(if sign == Some(&b'-') { -magnitude } else { magnitude }),
+            _ => parsed(text).ok_or(Unreadable),
+        }
+    }
+
+    /// So many bytes in quotes.
+    pub fn quoted<const N: usize>(&mut self) -> Read<&'a [u8; N]> {
+        self.expect(b'"')?;
+        let bytes = self.bytes()?;
+        if self.byte()? == b'"' { Ok(bytes) } else { Err(Unreadable) }
     }
 
     // -- values ------------------------------------------------------------------------------------------------------
@@ -263,7 +316,7 @@ impl<'a> Parser<'a, '_> {
             b'{' => self.object(depth + 1),
             b'"' => self.bson_string().map(|()| kind::STRING),
             b'[' => {
-                self.at += 1;
+                self.skip(1);
                 self.items(depth + 1).map(|()| kind::ARRAY)
             }
             b't' => self.boolean(b"true", 1),
@@ -274,7 +327,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn object(&mut self, depth: usize) -> Read<u8> {
-        self.at += 1;
+        self.skip(1);
         match wrappers::read(self, depth)? {
             Some(kind) => Ok(kind),
             None => self.members(depth).map(|()| kind::DOCUMENT),
@@ -289,11 +342,9 @@ impl<'a> Parser<'a, '_> {
 
     /// A number outside of a wrapper, as people and other programs write it: the smallest type that holds it.
     fn number(&mut self) -> Read<u8> {
-        let rest = &self.text[self.at..];
-        let count =
-            rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')).count();
-        self.at += count;
-        let text = &rest[..count];
+        let is_part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+        let count = self.rest.iter().take_while(is_part).count();
+        let text = self.skip(count);
         if !is_json_number(text) {
             return Err(Unreadable);
         }
@@ -340,6 +391,18 @@ impl<'a> Parser<'a, '_> {
         self.out[at..at + 4].copy_from_slice(&size.to_le_bytes());
         Ok(())
     }
+}
+
+const EACH: u64 = u64::from_le_bytes([1; 8]);
+const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// The highest bit of the first byte that is a quote, a backslash or a control character; what is set above it says nothing.
+fn ends_in(block: u64) -> u64 {
+    let zeros = |block: u64| block.wrapping_sub(EACH) & !block;
+    let quotes = zeros(block ^ (EACH * u64::from(b'"')));
+    let backslashes = zeros(block ^ (EACH * u64::from(b'\\')));
+    let controls = block.wrapping_sub(EACH * 0x20) & !block;
+    (quotes | backslashes | controls) & HIGHEST
 }
 
 /// Digits, and no zero before other digits.

@@ -42,25 +42,23 @@ impl<'a> Encoder<'a> {
 
     fn document(&mut self, elements: Reader<'a>, place: Place, out: &mut Vec<u8>) -> Written {
         require_depth(place)?;
-        let level = self.keys.begin();
+        let mut level = self.keys.begin();
         let mut has_reserved = false;
         let mut rest = elements;
         let mut before = b'{';
         while !rest.is_at_end() {
-            out.push(before);
-            before = b',';
             let kind = rest.byte()?;
-            let name = write_name(&mut rest, out)?;
-            self.keys.add(level, name)?;
+            let name = write_name(before, &mut rest, out)?;
+            before = b',';
+            self.keys.add(&mut level, name)?;
             has_reserved |= is_reserved(name);
-            out.push(b':');
             self.value(kind, &mut rest, place, out)?;
         }
         if before == b'{' {
             out.push(b'{');
         }
         out.push(b'}');
-        self.keys.end(level)?;
+        self.keys.end(&level)?;
         if has_reserved && (place.depth == 0 || !is_db_ref(elements)?) {
             return Err(Inexact("a key that Extended JSON reserves"));
         }
@@ -143,19 +141,23 @@ fn require_depth(place: Place) -> Written {
     if place.depth > MAX_DEPTH { Err(Inexact("more than 90 levels")) } else { Ok(()) }
 }
 
+/// What comes before, the name and a colon.
+///
 /// Most names are plain ASCII up to their NUL, which one scan finds: the NUL is a special character too.
-fn write_name<'a>(rest: &mut Reader<'a>, out: &mut Vec<u8>) -> Result<&'a [u8], Inexact> {
+fn write_name<'a>(before: u8, rest: &mut Reader<'a>, out: &mut Vec<u8>) -> Result<&'a [u8], Inexact> {
     let end = special_at(rest.0, 0);
     if rest.0.get(end) == Some(&0) {
         let name = &rest.0[..end];
         rest.0 = &rest.0[end + 1..];
-        out.push(b'"');
+        out.extend_from_slice(&[before, b'"']);
         out.extend_from_slice(name);
-        out.push(b'"');
+        out.extend_from_slice(b"\":");
         return Ok(name);
     }
     let name = rest.cstring()?;
+    out.push(before);
     write_string(name, out)?;
+    out.push(b':');
     Ok(name)
 }
 

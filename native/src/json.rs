@@ -1,4 +1,4 @@
-//! JSON strings: written from bytes that have to be UTF-8, and the scan that reading and writing share.
+//! JSON strings, written from bytes that have to be UTF-8.
 
 use crate::bson::Inexact;
 
@@ -85,8 +85,7 @@ fn write_escape(byte: u8, out: &mut Vec<u8>) {
 }
 
 /// Two lower-case digits for each byte.
-pub fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    for &byte in bytes {
-        out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-    }
+pub fn write_hex<const N: usize>(bytes: &[u8; N], out: &mut Vec<u8>) {
+    let digits = bytes.map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    out.extend_from_slice(digits.as_flattened());
 }

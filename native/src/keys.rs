@@ -62,31 +62,39 @@ type Key<'a> = (u64, &'a [u8]);
 #[derive(Default)]
 pub struct OpenKeys<'a>(Vec<Key<'a>>);
 
+/// Where a level's keys begin, and one of 64 bits for each of them: a key whose bit none had yet is compared with none.
+pub struct Level {
+    start: usize,
+    bits: u64,
+}
+
 impl<'a> OpenKeys<'a> {
-    /// A new level begins; what is returned ends it.
-    pub fn begin(&self) -> usize {
-        self.0.len()
+    /// A new level begins.
+    pub fn begin(&self) -> Level {
+        Level { start: self.0.len(), bits: 0 }
     }
 
-    pub fn add(&mut self, level: usize, name: &'a [u8]) -> Result<(), Inexact> {
+    pub fn add(&mut self, level: &mut Level, name: &'a [u8]) -> Result<(), Inexact> {
         let key = (hash(name), name);
-        let before = &self.0[level..];
-        if before.len() < FEW && before.contains(&key) {
+        let bit = 1 << (key.0 >> 58);
+        let before = &self.0[level.start..];
+        if level.bits & bit != 0 && before.len() < FEW && before.contains(&key) {
             return Err(TWICE);
         }
+        level.bits |= bit;
         self.0.push(key);
         Ok(())
     }
 
-    pub fn end(&mut self, level: usize) -> Result<(), Inexact> {
-        let keys = &mut self.0[level..];
+    pub fn end(&mut self, level: &Level) -> Result<(), Inexact> {
+        let keys = &mut self.0[level.start..];
         if keys.len() > FEW {
             keys.sort_unstable();
             if keys.windows(2).any(|pair| pair[0] == pair[1]) {
                 return Err(TWICE);
             }
         }
-        self.0.truncate(level);
+        self.0.truncate(level.start);
         Ok(())
     }
 
@@ -95,11 +103,16 @@ impl<'a> OpenKeys<'a> {
     }
 }
 
-/// The length and both ends of a name: equal for equal names, and that is all it has to be.
+/// The length and both ends of a name, mixed: equal for equal names, and that is all it has to be.
 fn hash(name: &[u8]) -> u64 {
     let ends = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
         (Some(first), Some(last)) => u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29),
-        _ => name.iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte)),
+        _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+            }
+            _ => name.iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte)),
+        },
     };
-    ends ^ (name.len() as u64) << 56
+    (ends ^ (name.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -4,20 +4,20 @@ use crate::base64_text;
 use crate::bson::{OLD_BINARY, kind};
 use crate::decode::{Parser, Read, Unreadable};
 use crate::keys::is_reserved;
-use crate::number::{parsed, read_decimal, read_double};
+use crate::number::{read_decimal, read_double};
 
 /// After an opening brace: appends the value that the wrapper stands for and returns its type.
 ///
 /// Returns None, and has read nothing, where a user's document stands. Its first key may begin with `$` too.
 pub fn read(parser: &mut Parser<'_, '_>, depth: usize) -> Read<Option<u8>> {
-    let start = parser.position();
+    let start = parser.rest();
     let Some(name) = parser.wrapper_name() else {
         return Ok(None);
     };
     parser.expect(b':')?;
     let kind = match name {
-        b"$numberInt" => number::<i32, 4>(parser, i32::to_le_bytes, kind::INT32)?,
-        b"$numberLong" => number::<i64, 8>(parser, i64::to_le_bytes, kind::INT64)?,
+        b"$numberInt" => int32(parser)?,
+        b"$numberLong" => int64(parser)?,
         b"$numberDouble" => double(parser)?,
         b"$numberDecimal" => decimal(parser)?,
         b"$oid" => object_id(parser)?,
@@ -46,14 +46,16 @@ fn may_be_a_users(name: &[u8]) -> bool {
     matches!(name, b"$ref" | b"$id" | b"$db" | b"$bson")
 }
 
-fn number<T: std::str::FromStr, const N: usize>(
-    parser: &mut Parser<'_, '_>,
-    to_bytes: fn(T) -> [u8; N],
-    kind: u8,
-) -> Read<u8> {
-    let value = parsed(parser.plain_string()?).ok_or(Unreadable)?;
-    parser.out.extend_from_slice(&to_bytes(value));
-    Ok(kind)
+fn int32(parser: &mut Parser<'_, '_>) -> Read<u8> {
+    let value = i32::try_from(parser.quoted_integer()?).map_err(|_| Unreadable)?;
+    parser.out.extend_from_slice(&value.to_le_bytes());
+    Ok(kind::INT32)
+}
+
+fn int64(parser: &mut Parser<'_, '_>) -> Read<u8> {
+    let value = parser.quoted_integer()?;
+    parser.out.extend_from_slice(&value.to_le_bytes());
+    Ok(kind::INT64)
 }
 
 fn double(parser: &mut Parser<'_, '_>) -> Read<u8> {
@@ -69,26 +71,40 @@ fn decimal(parser: &mut Parser<'_, '_>) -> Read<u8> {
 }
 
 fn object_id(parser: &mut Parser<'_, '_>) -> Read<u8> {
-    let digits: &[u8; 24] = parser.plain_string()?.try_into().map_err(|_| Unreadable)?;
-    for [high, low] in digits.as_chunks().0 {
-        parser.out.push(hex_digit(*high)? << 4 | hex_digit(*low)?);
+    let digits = parser.quoted::<24>()?;
+    let mut id = [0; 12];
+    for (byte, [high, low]) in id.iter_mut().zip(digits.as_chunks().0) {
+        *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
     }
+    parser.out.extend_from_slice(&id);
     Ok(kind::OBJECT_ID)
 }
 
 fn hex_digit(digit: u8) -> Read<u8> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        b'A'..=b'F' => Ok(digit - b'A' + 10),
-        _ => Err(Unreadable),
+    match HEX_DIGITS[usize::from(digit)] {
+        NO_DIGIT => Err(Unreadable),
+        value => Ok(value),
     }
 }
+
+const NO_DIGIT: u8 = 0xff;
+
+/// What each byte means as a digit, of either case.
+const HEX_DIGITS: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        values[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 fn date(parser: &mut Parser<'_, '_>) -> Read<u8> {
     parser.expect(b'{')?;
     parser.key(b"$numberLong")?;
-    number::<i64, 8>(parser, i64::to_le_bytes, kind::DATE)?;
+    int64(parser)?;
     parser.expect(b'}')?;
     Ok(kind::DATE)
 }

@@ -33,6 +33,49 @@ fn says_which_line_is_no_document() {
     assert_eq!(error.to_string(), "line 2 is not one document in Extended JSON");
 }
 
+fn read(line: &str) -> Option<Vec<u8>> {
+    let mut bson = Vec::new();
+    decode(line.as_bytes(), &mut bson).ok().map(|_| bson)
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_refused_wherever_they_stand() {
+    let line = r#"{"a name of more than eight":{"$numberInt":"12"},"b":["a text of more than eight","c",{"$x":null}]}"#;
+    assert!(read(line).is_some());
+    for place in 0..line.len() {
+        for wrong in [b"\xff".as_slice(), b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf"] {
+            let bytes = [&line.as_bytes()[..place], wrong, &line.as_bytes()[place..]].concat();
+            assert!(decode(&bytes, &mut Vec::new()).is_err(), "{wrong:x?} at {place}");
+        }
+    }
+}
+
+#[test]
+fn control_characters_quotes_and_unknown_escapes_are_refused_wherever_they_stand() {
+    let line = r#"{"a name of more than eight":"a text of more than eight"}"#;
+    for place in (2..26).chain(30..54) {
+        for wrong in ["\0", "\u{1f}", "\t", "\"", "\\q"] {
+            assert_eq!(read(&[&line[..place], wrong, &line[place..]].concat()), None, "{wrong:?} at {place}");
+        }
+    }
+}
+
+#[test]
+fn whole_numbers_are_read_up_to_their_limits() {
+    let long = |text: &str| read(&format!(r#"{{"a":{{"$numberLong":"{text}"}}}}"#));
+    let bson = |value: i64| [b"\x10\0\0\0\x12a\0".as_slice(), &value.to_le_bytes(), b"\0"].concat();
+    for value in [0, 7, -7, 10_i64.pow(18) - 1, 10_i64.pow(18), -10_i64.pow(18), i64::MAX, i64::MIN] {
+        assert_eq!(long(&value.to_string()), Some(bson(value)));
+    }
+    assert_eq!(long("+000000000000000000007"), Some(bson(7)));
+    for text in ["", "-", "+", "--1", "1-", "1 ", "9223372036854775808", "-9223372036854775809", "1.0", "1e3"] {
+        assert_eq!(long(text), None, "{text}");
+    }
+    let int = |text: &str| read(&format!(r#"{{"a":{{"$numberInt":"{text}"}}}}"#));
+    assert_eq!(int("-2147483648"), Some(small(i32::MIN)));
+    assert_eq!(int("2147483648"), None);
+}
+
 /// An encoder that writes a wrong byte, at each place of the text in turn, is found out by what reads it back.
 #[test]
 fn a_wrong_byte_of_the_encoder_is_never_kept() {
