@@ -105,8 +105,10 @@ _BUSY = schemas.BackupResult(success=False, message="the set is in use", code=Bu
 
 
 def _retry(request: web.Request, asked: str) -> Retry | None:
-    key = request.headers.get("Idempotency-Key")
-    return Retry(key, f"trigger {asked}") if key else None
+    keys = request.headers.getall("Idempotency-Key", ())
+    if len(keys) > 1:
+        raise UsageError("expected one Idempotency-Key")
+    return Retry(keys[0], f"trigger {asked}") if keys and keys[0] else None
 
 
 # -- verifying ---------------------------------------------------------------------------------------------------------

@@ -126,6 +126,7 @@ async def listening(  # noqa: PLR0913 - one place where all ways in are given
         keepalive_timeout=limits.keepalive_seconds,
         shutdown_timeout=limits.grace_seconds / 2,  # aiohttp waits twice
         max_headers=MOST_HEADERS,
+        auto_decompress=False,  # nobody packs 64 kB of JSON, and aiohttp logs a body that does not unpack as a defect of ours
     )
     room = Guests(limits.connections, limits.per_client, limits.reserved)
     context = certificate.context if certificate else None

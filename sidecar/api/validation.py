@@ -54,6 +54,8 @@ async def _read(request: web.Request, seconds: float) -> bytes:
         return b""
     if request.content_type != "application/json":
         raise UnsupportedMediaType("expected application/json")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("expected a body without Content-Encoding")
     if (request.content_length or 0) > request.client_max_size:
         raise BodyTooLarge(f"expected {request.client_max_size} bytes at most")
     try:
@@ -63,7 +65,7 @@ async def _read(request: web.Request, seconds: float) -> bytes:
     except TimeoutError:
         raise BodyTooSlow(f"it took more than {seconds:g} s") from None
     except web.RequestPayloadError:
-        raise BadRequest("the body broke off, or is not encoded as its headers say") from None
+        raise BadRequest("the body broke off, or is not framed as its headers say") from None
 
 
 async def _invite(request: web.Request) -> None:

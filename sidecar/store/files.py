@@ -3,16 +3,18 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from sidecar.errors import BackupNotFound, StorageError
 from sidecar.model import BackupId, Form
 from sidecar.store.durable import Identity
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +109,22 @@ class _Raw(FileIO):
         super().__init__(descriptor)
         self._name = name
 
-    def readinto(self, buffer: Any) -> int | None:
-        try:
-            return super().readinto(buffer)
-        except OSError as error:
-            raise StorageError.of(error, f"reading {self._name}") from error
+    def readinto(self, buffer: Any) -> int:
+        given: int = self._given(super().readinto, buffer)
+        return given
 
     def readall(self) -> bytes:
+        return self._given(super().readall)
+
+    def close(self) -> None:
+        with suppress(OSError):  # what was read is read
+            super().close()
+
+    def _given(self, read: Callable[..., T | None], *arguments: Any) -> T:
         try:
-            return super().readall()
+            given = read(*arguments)
         except OSError as error:
             raise StorageError.of(error, f"reading {self._name}") from error
+        if given is None:  # EAGAIN, of a file system that takes O_NONBLOCK at its word
+            raise StorageError.of(BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)), f"reading {self._name}")
+        return given

@@ -23,6 +23,7 @@ MOST_PASSES = 5  # a leak grows with each; what many at once happened to need is
 GROWTH_BYTES = 4 << 20
 TOKEN = f"Authorization: Bearer {ADMIN}".encode()
 STATUS = b"/api/admin/backups/status"
+DEFECTS = ("http.unexpected", "task.died", "Unhandled exception")  # as they are logged; the last one by aiohttp
 
 
 def head(method: bytes, target: bytes, *headers: bytes) -> bytes:
@@ -208,8 +209,29 @@ def test_hostile_requests_neither_stop_it_nor_learn_anything_nor_make_it_grow(on
     assert served.process.poll() is None
     assert grown[-1] - grown[-2] < GROWTH_BYTES, grown
     assert open_files(served) < 60
-    assert [line for line in served.log() if line["event"] in ("http.unexpected", "task.died")] == []
+    assert [line for line in served.log() if line["event"] in DEFECTS] == []
     assert len(served.get("/api/admin/backups/list").json["main"]) == 1
+
+
+def test_a_body_that_does_not_unpack_is_no_defect_of_ours(served: Served) -> None:
+    is_json = b"Content-Type: application/json"
+    for method, target, status in (
+        (b"POST", b"/api/admin/session", b"415"),
+        (b"GET", b"/healthz", b"200"),
+        (b"GET", STATUS, b"401"),
+    ):
+        for coding in (b"gzip", b"deflate", b"br", b"x"):
+            encoding = b"Content-Encoding: " + coding
+            request = head(method, target, encoding, is_json, b"Content-Length: 5") + b"hello"
+            assert answer_to(served, request).split()[1] == status, (target, coding)
+    assert [line for line in served.log() if line["event"] in DEFECTS] == []
+
+
+def test_two_idempotency_keys_are_refused(served: Served) -> None:
+    key = b"Idempotency-Key: a"
+    target = b"/api/admin/backups/trigger?backup_type=main"
+    request = head(b"POST", target, TOKEN, key, key, b"Content-Length: 0")
+    assert b"expected one Idempotency-Key" in answer_to(served, request)
 
 
 def test_a_header_that_is_no_text_is_refused_and_the_record_of_runs_stays(served: Served) -> None:

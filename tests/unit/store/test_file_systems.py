@@ -5,6 +5,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from sidecar.errors import BackupNotFound, Busy, StorageError
 from sidecar.restore import journal
-from sidecar.store import durable
+from sidecar.store import durable, files
 from sidecar.store import lock as locking
 from sidecar.store.durable import publish
 from sidecar.store.findings import Findings
@@ -242,3 +243,22 @@ def test_looking_at_what_is_no_file_leaves_nothing_open(store: LocalStore) -> No
     with pytest.raises(BackupNotFound, match="is not a file"), store.open_data(backup_id):
         pass
     assert sorted(Path("/proc/self/fd").iterdir()) == before
+
+
+@pytest.mark.parametrize("size", [5, -1])
+def test_a_file_that_has_nothing_to_read_yet_is_an_error_of_the_storage(size: int) -> None:
+    pipe, other_end = os.pipe2(os.O_NONBLOCK)
+    nothing_yet = r"reading ID\.json: Resource temporarily unavailable"
+    with (
+        BufferedReader(files._Raw(pipe, "ID.json")) as file,
+        pytest.raises(StorageError, match=nothing_yet),
+    ):
+        file.read(size)
+    os.close(other_end)
+
+
+def test_what_was_read_counts_although_the_file_cannot_be_closed(tmp_path: Path) -> None:
+    (tmp_path / "ID.json").write_bytes(b"read")
+    with files.opened(tmp_path / "ID.json") as file:
+        assert file.read() == b"read"
+        os.close(file.fileno())
