@@ -42,7 +42,7 @@ def cure(span: timedelta) -> str:
     if span >= SHORT:
         return ""
     return (
-        "What is broken before that cannot be undone. To reach back half a year with about 35 backups, set "
+        "Damage that is older cannot be undone. To reach back half a year with about 35 backups, set "
         "keep_hourly = 24, keep_daily = 7, keep_weekly = 4 and keep_monthly = 6 (SIDECAR_KEEP_HOURLY=24 and so on)."
     )
 

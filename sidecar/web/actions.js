@@ -67,10 +67,10 @@ async function reportEnd(jobId, title) {
 function report({ kind }, run) {
   const what = `${KIND[kind]} of ${run.backup_type}`;
   if (run.outcome === "succeeded") toast("good", `${what} succeeded`, { detail: run.message });
-  else toast("bad", `${what} ${run.outcome === "aborted" ? "was called off" : run.outcome}`, { detail: run.message, cure: run.cure });
+  else toast("bad", `${what} ${run.outcome === "aborted" ? "was cancelled" : run.outcome}`, { detail: run.message, cure: run.cure });
 }
 
-export const cancel = (jobId) => attempt("Calling it off", () => call("POST", path("jobs", jobId, "cancel")));
+export const cancel = (jobId) => attempt("Cancelling", () => call("POST", path("jobs", jobId, "cancel")));
 
 /** Deletes a backup and calls `leave`, for nobody can look at it any more. Raises a Problem that says why it stays. */
 export async function remove(backupId, leave) {

@@ -1,7 +1,7 @@
 // What somebody should do something about: the four causes of the specification, and those that the sidecar adds.
 
 import { backUp, rehearse } from "./actions.js";
-import { ago, brief, count, days, local, mebibytes, now, relative, timeOfDay } from "./format.js";
+import { ago, brief, brieflyLocal, count, days, local, mebibytes, now, relative } from "./format.js";
 import { address } from "./route.js";
 import { scheduled, setNames } from "./store.js";
 
@@ -27,12 +27,13 @@ export const awaitsFirst = (state, name) => alerts(state).some((one) => one.key 
 export function alerts(state) {
   const { health, schedule } = state;
   if (!health || !schedule) return [];
-  const found = [...ofProcess(health), ...setNames(state).flatMap((name) => [...ofSet(state, name)])];
+  const hasBackups = setNames(state).some((name) => health[`${name}_backup`]?.backup_count);
+  const found = [...ofProcess(health, hasBackups), ...setNames(state).flatMap((name) => [...ofSet(state, name)])];
   if (!canRun(health)) for (const one of found) delete one.act; // what they start would fail at once
   return found.sort((left, right) => ORDER.indexOf(left.tone) - ORDER.indexOf(right.tone));
 }
 
-function* ofProcess({ storage, scheduler, configuration, mongodb, coverage }) {
+function* ofProcess({ storage, scheduler, configuration, mongodb, coverage }, hasBackups) {
   if (!mongodb.is_up && mongodb.asked_at) {
     yield {
       key: "mongodb",
@@ -48,9 +49,9 @@ function* ofProcess({ storage, scheduler, configuration, mongodb, coverage }) {
       tone: "critical",
       title: "Too little storage for the next backup",
       detail: storage.error ?? `${mebibytes(storage.free_mb)} are free, ${mebibytes(storage.required_mb)} are needed.`,
-      cure: storage.free_mb === 0
-        ? `The disk of ${configuration.backup_directory} is full: delete what is not a backup there, or give the volume more room.`
-        : `Free space in ${configuration.backup_directory}: give the volume more room, or keep fewer backups (${configuration.backup_limit} per set now).`,
+      cure: storage.free_mb === 0 || !hasBackups
+        ? `Delete what is not a backup from the disk of ${configuration.backup_directory}, or give the volume more room.`
+        : `Make room in ${configuration.backup_directory}: enlarge the volume, or keep fewer backups (${configuration.backup_limit} per set now).`,
     };
   }
   if (storage.has_sufficient_space && storage.cure) {
@@ -121,7 +122,7 @@ function* ofSet(state, name) {
 }
 
 /** A backup that is begun now would not fail at once. */
-const canRun = ({ mongodb, storage }) => (mongodb.is_up || !mongodb.asked_at) && storage.has_sufficient_space;
+export const canRun = ({ mongodb, storage }) => (mongodb.is_up || !mongodb.asked_at) && storage.has_sufficient_space;
 
 const mend = (name) => ({ words: `Back up ${name} now`, work: () => backUp(name) });
 
@@ -131,7 +132,7 @@ const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1);
 function wayBack(name, newest) {
   if (!newest) return undefined;
   const href = address({ view: "set", set: name, id: newest.backup_id, action: "restore" });
-  return { text: `Restore from ${timeOfDay(newest.timestamp)}…`, href };
+  return { text: `Restore from ${brieflyLocal(newest.timestamp)}…`, href };
 }
 
 function* ofBackups(state, name, status, entry) {
@@ -141,8 +142,9 @@ function* ofBackups(state, name, status, entry) {
     yield {
       key: `first ${name}`,
       tone: "caution",
-      title: `${name} has no backup yet`,
-      detail: `The first one begins ${relative(entry.next_run)}.`,
+      isCalm: canRun(state.health),
+      title: `${name} has no backup yet: the first one begins ${relative(entry.next_run)}`,
+      detail: "",
       cure: canRun(state.health) ? "Wait for it, or run it now." : "It will fail until the problem above is solved.",
       act: mend(name),
     };
@@ -154,9 +156,9 @@ function* ofBackups(state, name, status, entry) {
       tone: "critical",
       title: `The newest backup of ${name} is damaged`,
       detail: `${last.filename}: ${brief(last.verify_message)}`,
-      cure: canRun(state.health) ? "It is never restored. Back up now, and look at the disk." : "It is never restored. Look at the disk.",
+      cure: canRun(state.health) ? "No restore uses it. Back up now, and check the disk." : "No restore uses it. Check the disk.",
       act: mend(name),
-      link: wayBack(name, status.newest_restorable) ?? link,
+      link: (state.health.mongodb.is_up && wayBack(name, status.newest_restorable)) || link,
     };
   } else if (status.status === "stale") {
     yield {
@@ -187,7 +189,7 @@ function* ofBackups(state, name, status, entry) {
       tone: "warning",
       title: `${count(bad, "backup")} of ${name} failed ${bad === 1 ? "its" : "their"} integrity check`,
       detail: "",
-      cure: "An invalid backup is never restored. Check the disk; delete the backup once you know the cause.",
+      cure: "No restore uses an invalid backup. Check the disk; delete the backup once you know the cause.",
       link: { text: bad === 1 ? "Show it" : "Show them", href: address({ view: "set", set: name, query: { state: broken } }) },
     };
   }
@@ -197,7 +199,7 @@ function* ofBackups(state, name, status, entry) {
       tone: "warning",
       title: `The newest backup of ${name} is suspect`,
       detail: `${status.suspicions.join("; ")}.`,
-      cure: "Nothing of the set is deleted until the data is back, or until you confirm that it was meant to go.",
+      cure: "Nothing of the set is deleted until the data is back, or until you confirm that it was deleted on purpose.",
       link: { text: "Look at it", href: address({ view: "set", set: name, id: last.backup_id }) },
     };
   }

@@ -51,7 +51,7 @@ export const now = () => Date.now() + skew;
 const LOCAL = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
 
 /** `24 Nov 2026, 03:18 CET`: the reader's own time, and which that is. */
-export const local = (moment) => format(Intl.DateTimeFormat, LOCAL).format(new Date(moment));
+export const local = (moment) => format(Intl.DateTimeFormat, LOCAL).format(new Date(moment)).replace(/ (?=\S+$)/, "\u00a0"); // a line never begins with the zone
 
 /** `03:18`, the reader's own time. */
 export const timeOfDay = (moment) => format(Intl.DateTimeFormat, { timeStyle: "short" }).format(new Date(moment));
@@ -81,6 +81,9 @@ export function relative(moment) {
   if (Math.abs(seconds) < 60) return "just now";
   return seconds < 0 ? `${ago(-seconds)} ago` : `in ${ago(seconds)}`;
 }
+
+/** `03:18` of today; of another day with the date. */
+export const brieflyLocal = (moment) => (midnight(moment) === midnight(now()) ? timeOfDay(moment) : local(moment));
 
 /** The midnight that begins a moment's day, to tell days apart; the reader's own. */
 const midnight = (moment) => new Date(moment).setHours(0, 0, 0, 0);

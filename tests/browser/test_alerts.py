@@ -35,7 +35,9 @@ def flip_a_bit(path: Path) -> None:
 
 def test_a_set_that_waits_for_its_first_backup_is_told_calmly(reader: Visit) -> None:
     reader.at()
-    expect(reader.alert("Caution: main has no backup yet")).to_contain_text("Wait for it, or run it now.")
+    expect(reader.alert("main has no backup yet: the first one begins in")).to_contain_text(
+        "Wait for it, or run it now."
+    )
     expect(reader.set_card("main")).to_contain_text("No backup yet")
     expect(reader.set_card("main")).not_to_contain_text("Critical")
 
@@ -50,7 +52,7 @@ def test_a_flipped_bit_is_a_corrupt_badge_and_an_alert(reader: Visit, served: Se
     expect(card).to_contain_text("Invalid")
     expect(card).to_contain_text("SHA-256 of the data is")
     expect(card.get_by_role("link", name="Restore")).to_have_count(0)
-    expect(reader.alert("The newest backup of main is damaged")).to_contain_text("It is never restored.")
+    expect(reader.alert("The newest backup of main is damaged")).to_contain_text("No restore uses it.")
     expect(page.locator(".set-head")).to_contain_text("Critical")
 
 
@@ -105,7 +107,7 @@ def test_a_suspect_backup_is_explained_and_confirmed(reader: Visit, served: Serv
     alert = reader.alert("The newest backup of main is suspect")
     expect(alert).to_contain_text("users")
     alert.get_by_role("link").click()
-    page.get_by_role("button", name="It was meant to go: confirm").click()
+    page.get_by_role("button", name="Deleted on purpose: confirm").click()
     expect(page.locator("dialog .alert")).to_have_count(0)
     expect(alert).to_have_count(0)
     assert served.get(f"{BACKUPS}/{suspect}").json["is_suspect"] is False

@@ -52,7 +52,7 @@ def test_what_was_under_way_when_the_server_died_is_reported_when_it_is_back(rea
     served.start()
     page.get_by_label("Token").fill(ADMIN)
     page.keyboard.press("Enter")
-    expect(reader.toast("Backup of main was called off")).to_be_visible()
+    expect(reader.toast("Backup of main was cancelled")).to_be_visible()
     expect(page.get_by_role("progressbar")).to_have_count(0)
     expect(reader.alert("The last backup run of main was aborted")).to_be_visible()
     reader.expect_complaints(AWAY, "status of 401", "ERR_INCOMPLETE_CHUNKED_ENCODING")

@@ -40,8 +40,9 @@ def test_a_restore_is_planned_named_watched_and_proven(reader: Visit, served: Se
     reader.backup(made["backup_id"]).get_by_role("link", name="Restore").click()
     window.get_by_role("button", name="Show the plan").click()
     expect(window.get_by_role("region", name="Plan")).to_be_visible()
+    expect(window.get_by_role("heading", name="Restore main from ")).to_be_visible()
     assert rows(page) == ["users 3,000 – 3,000 0 0 0", "buses 250 250 1 0 1 249"]
-    expect(window).to_contain_text("what it replaces is backed up first, pinned")
+    expect(window).to_contain_text("what it replaces is backed up first and pinned")
     expect(window).to_contain_text("not known before the first drill")
 
     button = window.get_by_role("button", name="Restore", exact=True)
@@ -118,7 +119,7 @@ def test_a_restore_goes_on_when_its_window_is_closed(reader: Visit, served: Serv
     expect(window).to_have_count(0)
     expect(page.get_by_role("progressbar", name="Restore of main")).to_be_visible()
     page.get_by_role("button", name="Cancel the restore of main").click()
-    expect(reader.toast("Restore of main was called off")).to_be_visible()
+    expect(reader.toast("Restore of main was cancelled")).to_be_visible()
 
 
 def reach(page: Page, name: str, key: str = "Tab") -> None:

@@ -52,7 +52,7 @@ def test_what_hangs_is_called_off(reader: Visit, served: Served) -> None:
     card = reader.set_card("main")
     card.get_by_role("button", name="Run backup of main now").click()
     card.get_by_role("button", name="Cancel the backup of main").click()
-    expect(reader.toast("Backup of main was called off")).to_contain_text("cancelled by session of the admin token")
+    expect(reader.toast("Backup of main was cancelled")).to_contain_text("cancelled by session of the admin token")
     expect(card.get_by_role("progressbar")).to_have_count(0)
 
 

@@ -9,10 +9,10 @@ import { mayWrite } from "../store.js";
 const WORDS = { critical: "Critical", warning: "Warning", caution: "Caution" };
 
 export const Alerts = ({ state }) => html`<section class="alerts" aria-label="Alerts" aria-live="polite">
-  ${alerts(state).map((one) => html`<article key=${one.key} class="alert ${one.tone}">
+  ${alerts(state).map((one) => html`<article key=${one.key} class="alert ${one.isCalm ? "neutral" : one.tone}">
     <${Icon} name=${one.tone} />
     <div>
-      <h2><span class="tone">${WORDS[one.tone]}:</span> ${one.title}</h2>
+      <h2>${!one.isCalm && html`<span class="tone">${WORDS[one.tone]}:</span>`} ${one.title}</h2>
       ${one.detail && html`<p>${one.detail}</p>`}
       <p class="cure">${one.cure}</p>
       <p class="actions">

@@ -3,7 +3,7 @@
 import { confirm, pin, remove, unpin, verify } from "../actions.js";
 import { downloadAddress } from "../api.js";
 import { Action, Badge, Dialog, Digest, Fact, Nothing, Progress, Step, When } from "../elements.js";
-import { bytes, count, duration } from "../format.js";
+import { bytes, count, duration, local } from "../format.js";
 import { html, useState } from "../html.js";
 import { Icon } from "../icons.js";
 import { running } from "../jobs.js";
@@ -23,7 +23,7 @@ export function BackupDialog({ state }) {
   const close = () => go({ ...route, id: undefined, action: undefined });
   const action = mayWrite(state) ? route.action : undefined;
   const part = READING[route.action] ?? { restore: Restore, delete: Delete }[action] ?? Facts;
-  return html`<${Dialog} title=${TITLE[route.action in READING ? route.action : action] ?? route.id} onClose=${close} kind="wide">
+  return html`<${Dialog} title=${title(route.action in READING ? route.action : action, shown?.entry) ?? route.id} onClose=${close} kind="wide">
     ${shown?.entry && html`<${part} key=${action} ...${{ state, entry: shown.entry, decision, to, close }} />`}
     ${shown?.problem && html`<${Nothing} problem=${shown.problem} />`}
   <//>`;
@@ -32,6 +32,9 @@ export function BackupDialog({ state }) {
 const READING = { compare: Compare, documents: Documents }; // for readers too
 
 const TITLE = { restore: "Restore", compare: "Compare", documents: "Find a document", delete: "Delete a backup" };
+
+/** Whoever restores reads to which moment, in every step. */
+const title = (action, entry) => (action === "restore" && entry ? `Restore ${entry.backup_type} from ${local(entry.timestamp)}` : TITLE[action]);
 
 const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
   <p class="badges">
@@ -88,8 +91,8 @@ const Suspicion = ({ state, entry }) => html`<div class="alert warning">
   <${Icon} name="warning" />
   <div>
     <p>${entry.suspicions.join("; ")}.</p>
-    <p class="cure">While this is doubted, nothing of the set is deleted.</p>
-    ${mayWrite(state) && html`<${Action} work=${() => confirm(entry.backup_id)}>It was meant to go: confirm<//>`}
+    <p class="cure">Until this is settled, nothing of the set is deleted.</p>
+    ${mayWrite(state) && html`<${Action} work=${() => confirm(entry.backup_id)}>Deleted on purpose: confirm<//>`}
   </div>
 </div>`;
 

@@ -1,7 +1,7 @@
 // The health of everything on one page.
 
 import { backUp, cancel } from "../actions.js";
-import { awaitsFirst, isFirstStart, overall } from "../alerts.js";
+import { awaitsFirst, canRun, isFirstStart, overall } from "../alerts.js";
 import { Curve } from "../curve.js";
 import { Action, Ago, Badge, Fact, Progress, When } from "../elements.js";
 import { between, bytes, count, days, duration, mebibytes, percent } from "../format.js";
@@ -23,15 +23,19 @@ export const Overview = ({ state }) => html`
   </section>
 `;
 
+const NO_BACKUP_YET = ["neutral", "No backup yet"];
+
 function Overall({ state }) {
   const health = overall(state);
+  const isFirst = isFirstStart(state);
+  const badge = isFirst ? NO_BACKUP_YET : HEALTH[health];
   const isBusy = setNames(state).some((name) => running(state, name, ["backup", "restore"]).length);
-  return html`<section class="overall ${HEALTH[health][0]}">
+  return html`<section class="overall ${badge[0]}">
     <div>
-      <h1>${isFirstStart(state) ? "Waiting for the first backup" : OVERALL[health]}</h1>
-      <p><${Badge} of=${HEALTH[health]} /> ${summary(state)}</p>
+      <h1>${isFirst ? "Waiting for the first backup" : OVERALL[health]}</h1>
+      <p><${Badge} of=${badge} /> ${summary(state)}</p>
     </div>
-    ${mayWrite(state) && html`<${Action} kind="primary" isBusy=${isBusy} work=${() => backUp("all")}>Run all backups now<//>`}
+    ${mayWrite(state) && html`<${Action} kind=${canRun(state.health) ? "primary" : ""} isBusy=${isBusy} work=${() => backUp("all")}>Run all backups now<//>`}
   </section>`;
 }
 
@@ -46,7 +50,7 @@ function SetCard({ state, name }) {
   return html`<article class="card">
     <header>
       <h2><a href=${address({ view: "set", set: name })}>${name}</a></h2>
-      <${Badge} of=${awaitsFirst(state, name) ? ["caution", "No backup yet"] : HEALTH[status.health]} title=${status.message} />
+      <${Badge} of=${awaitsFirst(state, name) ? NO_BACKUP_YET : HEALTH[status.health]} title=${status.message} />
     </header>
     <${GoBack} status=${status} />
     <${SetFacts} state=${state} name=${name} status=${status} />
@@ -68,7 +72,7 @@ function GoBack({ status: { last_backup: last, newest_restorable: newest } }) {
 
 const SetFacts = ({ state, name, status }) => html`<dl class="facts">
   <${Fact} name="Back as far as">${status.oldest_restorable ? html`<${When} at=${status.oldest_restorable.timestamp} />` : "–"}<//>
-  <${Fact} name="Verified again" title="Each backup is read back when it is made; the schedule reads all of them again."><${Proven} by=${status.last_verification} /><//>
+  <${Fact} name="All verified" title="Each backup is verified when it is made. The schedule verifies all of them again: this is when it last did."><${Proven} by=${status.last_verification} /><//>
   <${Fact} name="Restore rehearsed"><${Proven} by=${status.last_drill} run=${scheduled(state, "drill", name)?.last_run} /><//>
   ${status.copies.map((copy) => html`<${Fact} key=${copy.copy_name} name=${`Copy ${copy.copy_name}`}><${Elsewhere} copy=${copy} /><//>`)}
   <${Fact} name="Next run"><${NextRun} entry=${scheduled(state, "backup", name)} /><//>
@@ -131,7 +135,7 @@ const Storage = ({ storage, configuration }) => html`<article class="card">
     <${Badge} of=${storage.has_sufficient_space ? ["good", "Sufficient"] : ["critical", "Insufficient"]} />
   </header>
   <p class="last"><strong>${mebibytes(storage.free_mb)} free</strong> <span class="label">of ${mebibytes(storage.capacity_mb)}</span></p>
-  <meter aria-label="Used storage" max="1" low="0.85" high="0.95" optimum="0" value=${used(storage)}>${percent(used(storage))} used</meter>
+  <meter class=${room(storage)} aria-label="Used storage" max="1" value=${used(storage)}>${percent(used(storage))} used</meter>
   <dl class="facts">
     <${Fact} name="Needed for a run">${mebibytes(storage.required_mb)}<//>
     <${Fact} name="Needed at full retention">${mebibytes(storage.full_retention_mb)}<//>
@@ -141,6 +145,9 @@ const Storage = ({ storage, configuration }) => html`<article class="card">
     <${Fact} name="Directory" kind="wide"><code>${configuration.backup_directory}</code><//>
   </dl>
 </article>`;
+
+/** The bar has the colour of the verdict: a large disk may be nearly full and still have room for years. */
+const room = ({ has_sufficient_space: isEnough, cure }) => (!isEnough ? "critical" : cure ? "caution" : "good");
 
 const used = ({ free_mb: free, capacity_mb: capacity }) => (capacity ? 1 - free / capacity : 0);
 

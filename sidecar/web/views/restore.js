@@ -55,8 +55,8 @@ function Order({ entry, order, look, refusal }) {
   const wanted = { ...(target && { target_db: target }), ...(chosen.length < all.length && { collections: chosen }) };
   return html`<${Step} label="What is restored">
     <p>
-      Makes collections what <code>${entry.backup_id}</code> holds, taken <${When} at=${entry.timestamp} />.
-      First you see what it would do; nothing is written.
+      Replaces the collections that you choose by those of <code>${entry.backup_id}</code>, taken <${When} at=${entry.timestamp} />.
+      You see the plan first; until you confirm it, nothing is written.
     </p>
     <label>Into database
       <input name="target" autocomplete="off" spellcheck="false" placeholder=${entry.metadata?.db_name} value=${target}
@@ -124,13 +124,13 @@ function Plan({ planned, order, begin, back, refusal }) {
 
 const safety = ({ plan: rows }, { ids }) =>
   rows.some((one) => (ids ? one.replaced > 0 : one.replaces_documents !== null))
-    ? html`<strong>Safety backup:</strong> what it replaces is backed up first, pinned, and put back if the restore fails.`
+    ? html`<strong>Safety backup:</strong> what it replaces is backed up first and pinned. If the restore fails, it is put back.`
     : "Nothing is replaced, so no safety backup is needed.";
 
 const estimate = ({ estimated_seconds: seconds }) =>
   seconds === null
-    ? "How long it takes is not known before the first drill."
-    : `It takes about ${duration(seconds)}, by the measure of the last drill.`;
+    ? "How long it will take is not known before the first drill."
+    : `It will take about ${duration(seconds)}, going by the last drill.`;
 
 const PlanTable = ({ rows }) => html`<div class="scroll stacks" tabindex="0" role="region" aria-label="Plan">
   <table>
@@ -159,8 +159,8 @@ const UnderWay = ({ state, jobId }) => {
   const job = state.jobs.find((one) => one.id === jobId);
   return html`<${Step} label="Restore under way">
     ${job ? html`<${Progress} run=${job.runs[0]} label="Restore" />` : html`<p>Beginning…</p>`}
-    <p class="help">It goes on when this window is closed.</p>
-    <footer class="actions"><${Action} work=${() => cancel(jobId)}>Call it off<//></footer>
+    <p class="help">It continues if you close this window.</p>
+    <footer class="actions"><${Action} work=${() => cancel(jobId)}>Cancel the restore<//></footer>
   <//>`;
 };
 
@@ -168,7 +168,7 @@ const UnderWay = ({ state, jobId }) => {
 
 /** The way back from a restore: the backup of what it replaced. */
 export const Undo = ({ run: { backup_type: set, safety_backup: id } }) => id && html`<p>
-  What was there before is in <a href=${address({ view: "set", set, id })}>${id}</a>.
+  The old state is in the safety backup <a href=${address({ view: "set", set, id })}>${id}</a>.
   ${" "}<a class="button small" href=${address({ view: "set", set, id, action: "restore" })}>Undo this restore…</a>
 </p>`;
 
