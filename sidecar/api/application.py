@@ -127,7 +127,7 @@ def _failed(request: web.Request, error: Exception, hide: Hide) -> web.StreamRes
     if request.transport is None or request.transport.is_closing():
         return web.Response(status=_CLIENT_GONE)
     if request.get(_BEGUN):  # it is too late to say so: a connection that breaks is what no client takes for success
-        log.error("http.broken_off", exc_info=error)
+        log.error("http.aborted", exc_info=error)
         request.transport.abort()
         return web.Response(status=500)
     return problems.response(_as_ours(request, error), hide, request.app[_BASE_PATH])

@@ -89,7 +89,7 @@ def header(  # noqa: PLR0913 - what a header says
     head = _json(about | {"db_name": db_name} | salted)[:-1] + b",\n"
     definitions = b", ".join(_json(name) + b": " + _definition(item, codec) for name, item in items.items())
     if len(definitions) > _HEADER_LINE_BYTES - _MARGIN_BYTES:
-        raise ValueError(f"{len(definitions) >> 20} MB of definitions: a backup takes {_HEADER_LINE_BYTES >> 20}")
+        raise ValueError(f"{len(definitions) >> 20} MiB of definitions: a backup takes {_HEADER_LINE_BYTES >> 20}")
     return head + _DEFINITIONS + b"{" + definitions + b'},\n"collections": {'
 
 

@@ -225,7 +225,7 @@ class _Attempts:
                     self.breaks == reading.READS or not self.order.set.recipients
                 ):  # each collection was read again by itself
                     raise error
-                log.warning("backup.begun_again", set=set_name, attempt=self.breaks, error=why)
+                log.warning("backup.restarted", set=set_name, attempt=self.breaks, error=why)
             case CollectionsChanged():
                 self._changes += 1
                 if self._changes == READS_PER_CHANGED_SET:

@@ -16,8 +16,8 @@ from sidecar.cli.fetched import fetched
 from sidecar.cli.options import FromCopy, Id
 from sidecar.cli.running import run
 from sidecar.cli.terminal import console
-from sidecar.cli.terminal.units import size
 from sidecar.inspect import extract as extracting
+from sidecar.model import documents_in_words, size
 from sidecar.service import Service
 
 app = commands.app()
@@ -50,10 +50,10 @@ def extract(  # noqa: PLR0913 - one parameter per documented option
                 made = extracting.extract(store, found, service.codec, collection, out, relaxed=relaxed, as_lines=lines)
         if output:
             written = f", {size(output.stat().st_size)}" if output.is_file() else ""  # a pipe has no size
-            console.remark(f"{output}: {made.documents:,} documents of {collection}{written}")
+            console.remark(f"{output}: {documents_in_words(made.documents)} of {collection}{written}")
         if made.escaped:
             console.remark(
-                f"{made.escaped} documents are written as $bson: only `sidecar restore` reads them", "yellow"
+                f"{documents_in_words(made.escaped)} written as $bson: only `sidecar restore` reads that", "yellow"
             )
 
     run(use)

@@ -140,7 +140,7 @@ class Elsewhere:
         for block in self.place.read(name):
             content += block
             if len(content) > METADATA_BYTES:
-                raise CopyDamaged(f"{name} in {self.copy.where}: more than {METADATA_BYTES >> 20} MB of metadata")
+                raise CopyDamaged(f"{name} in {self.copy.where}: more than {METADATA_BYTES >> 20} MiB of metadata")
         return content
 
     # -- proving -------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from sidecar.copies.elsewhere import Elsewhere
 from sidecar.copies.memory import Held
 from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged, StorageError, StorageFull
 from sidecar.events import Listener, Progressed
-from sidecar.model import MB, BackupState, Manifest
+from sidecar.model import BackupState, Manifest, size
 from sidecar.store import verify
 from sidecar.store.arrival import arriving
 from sidecar.store.durable import create, make_private
@@ -28,26 +28,24 @@ def require_room(there: Elsewhere, held: Held, minimum_bytes: int) -> None:
     """Raises StorageFull."""
     free = there.store.free_bytes()
     if free < minimum_bytes + held.backup.size_bytes:
-        needed = (minimum_bytes + held.backup.size_bytes) / MB
-        raise StorageFull(
-            f"{free / MB:.1f} MB are free in {there.store.root}, {needed:.1f} MB are needed for {held.backup.id}"
-        )
+        needed = size(minimum_bytes + held.backup.size_bytes)
+        raise StorageFull(f"{size(free)} are free in {there.store.root}, {needed} are needed for {held.backup.id}")
 
 
 def download(there: Elsewhere, held: Held, file: IO[bytes], listener: Listener) -> None:
     """The data, hashed on its way. Raises CopyDamaged where it is not what its metadata says."""
     manifest = require_manifest(held)
     name = there.path_of(manifest.filename)
-    digest, size = hashlib.sha256(), 0
+    digest, received = hashlib.sha256(), 0
     for block in resuming.whole(there.place, name, manifest.file_size_bytes):
         _write(file, block)
         digest.update(block)
-        size += len(block)
-        listener(Progressed("fetch", "", 0, size, 0))
+        received += len(block)
+        listener(Progressed("fetch", "", 0, received, 0))
     if digest.hexdigest() != manifest.checksum:
         there.prove(held)  # so that everybody knows
         raise CopyDamaged(
-            f"{name} came from {there.copy.where} with {size} bytes and SHA-256 {digest.hexdigest()}, the metadata says "
+            f"{name} came from {there.copy.where} with {received} bytes and SHA-256 {digest.hexdigest()}, the metadata says "
             f"{manifest.file_size_bytes} and {manifest.checksum}"
         )
 

@@ -154,7 +154,7 @@ class Mirror:
                 work.sender.send(here[backup_id], work.listener)
                 if backup_id in plan.mended_there:
                     work.report.mended_there.append(backup_id)
-                    log.warning("copy.mended_there", copy=self._there.copy.name, backup_id=str(backup_id))
+                    log.warning("copy.healed_there", copy=self._there.copy.name, backup_id=str(backup_id))
                 else:
                     work.report.sent.append(backup_id)
 
@@ -167,7 +167,7 @@ class Mirror:
             with work.patience.with_one(backup_id), there.store.locked(mending) as lock:
                 if bring_home(there, lock, held[backup_id], work.listener, self._minimum_bytes):
                     work.report.mended_here.append(backup_id)
-                    log.warning("copy.mended_here", copy=there.copy.name, backup_id=str(backup_id))
+                    log.warning("copy.healed_here", copy=there.copy.name, backup_id=str(backup_id))
 
     # -- pruning -------------------------------------------------------------------------------------------------------
 

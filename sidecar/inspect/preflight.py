@@ -14,7 +14,7 @@ from sidecar.config import Settings
 from sidecar.config.policies import policies
 from sidecar.errors import AccessRefused, SidecarError, SourceError, SourceStalled
 from sidecar.inspect import rights
-from sidecar.model import MB
+from sidecar.model import size
 from sidecar.mongodb.database import Database
 from sidecar.rules import forecast
 from sidecar.rules.counting import GRACE
@@ -147,7 +147,7 @@ def _space(settings: Settings, store: LocalStore) -> Check:
         free = store.space().free
     except SidecarError as error:
         return Check("space", is_good=False, message=str(error), cure=error.cure)
-    words = f"{free / MB:,.0f} MiB are free, MIN_STORAGE_MB asks for {settings.min_storage_mb:g} MiB"
+    words = f"{size(free)} are free, MIN_STORAGE_MB asks for {size(settings.min_storage_bytes)}"
     if free >= settings.min_storage_bytes:
         return Check("space", is_good=True, message=words)
     return Check("space", is_good=False, message=words, cure="Make room on that file system, or give it more.")

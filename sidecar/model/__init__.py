@@ -1,5 +1,6 @@
 """The nouns: what a backup, a backup set, their metadata and a run are. Frozen, no I/O."""
 
+from sidecar.model.amounts import documents_in_words, size
 from sidecar.model.backup_id import METADATA, BackupId
 from sidecar.model.backup_set import BackupSet
 from sidecar.model.collection import Collection, CollectionKind
@@ -54,4 +55,6 @@ __all__ = [
     "StoredBackup",
     "Trigger",
     "Verdict",
+    "documents_in_words",
+    "size",
 ]

@@ -41,8 +41,8 @@ async def rows(handle: Any, command: Mapping[str, object]) -> list[bytes]:
             size += len(found[-1])
             if len(found) > MOST_ROWS or size > MOST_BYTES:
                 raise SourceError(
-                    f"{next(iter(command))} has given {len(found):,} entries of {size >> 20} MB and no end: "
-                    f"at most {MOST_ROWS:,} and {MOST_BYTES >> 20} MB are taken"
+                    f"{next(iter(command))} has given {len(found):,} entries of {size >> 20} MiB and no end: "
+                    f"at most {MOST_ROWS:,} and {MOST_BYTES >> 20} MiB are taken"
                 )
     finally:
         await close(cursor)

@@ -22,7 +22,7 @@ from bson.decimal128 import Decimal128
 from bson.errors import BSONError
 
 from sidecar.archive.bson import split
-from sidecar.model import Collection
+from sidecar.model import Collection, documents_in_words
 from sidecar.store.spill import Spill
 
 _PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
@@ -84,16 +84,16 @@ class Examination:
         for name, count in repeated:
             repeats[name] += count - 1
         found = [
-            f"{count:,} documents have a key of the unique index {name} that another one has: it cannot be built"
+            f"{documents_in_words(count)} with a key of the unique index {name} that another document has: it cannot be built"
             for name, count in sorted(repeats.items())
         ]
         if self._expired:
             found.append(
-                f"{self._expired:,} documents are past their expiry: the server will delete them within a minute"
+                f"{documents_in_words(self._expired)} past the expiry date: the server will delete that within a minute"
             )
         if self._unreadable:
             found.append(
-                f"{self._unreadable:,} documents could not be checked in advance: the server decides when it inserts them"
+                f"{documents_in_words(self._unreadable)} could not be checked in advance: the server decides on the insert"
             )
         examined = {str(index["name"]) for index in self._examined}
         unknown = [name for name in self._unique if name not in examined]

@@ -13,7 +13,7 @@ from sidecar.archive.bson import document_id, split
 from sidecar.archive.content import Batch
 from sidecar.errors import WriteRejected
 from sidecar.inspect.compare import readable
-from sidecar.model import Collection, CollectionKind
+from sidecar.model import Collection, CollectionKind, documents_in_words
 from sidecar.mongodb.replies import ServerReply, understood
 from sidecar.runtime.completion import completed
 
@@ -68,7 +68,7 @@ async def insert(run: Run, item: Collection, name: str, batch: Batch, options: M
             with understood(f"inserting into {item.name}", WriteRejected):
                 raise _rejection(item.name, message.bson, errors)
         if (stored := reply.count("n")) != message.documents:
-            raise WriteRejected(f"{item.name}: {message.documents} documents were sent, the server stored {stored}")
+            raise WriteRejected(f"{item.name}: the server stored {stored} of {documents_in_words(message.documents)}")
 
 
 def replacing_empty_timestamps(server_version: Sequence[object]) -> Mapping[str, Any]:
@@ -101,7 +101,7 @@ def _rejection(name: str, documents: bytes, errors: Sequence[Mapping[str, Any]])
     identity = document_id(list(split(documents))[first["index"]])
     which = readable(identity) if identity is not None else "None"
     return WriteRejected(
-        f"{name}: the server refused {len(errors)} documents, the first with _id {which}: "
+        f"{name}: the server refused {documents_in_words(len(errors))}, the first with _id {which}: "
         f"{first.get('errmsg')} (code {first.get('code')})",
         collection=name,
         refused=len(errors),

@@ -130,7 +130,7 @@ def dead(root: Path) -> Iterator[Journal]:
             note = _read(lock.left_unfinished)
             journal = Journal(note, run_id, lock)
             if note is None:
-                log.warning("restore.nothing_noted", run_id=journal.run_id)
+                log.warning("restore.note_empty", run_id=journal.run_id)
                 journal.end()
             else:
                 yield journal

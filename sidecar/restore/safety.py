@@ -183,7 +183,7 @@ class Safeguard:
         try:
             await in_thread(journals.forget_replaced, self.root, note)
         except StorageError as error:
-            log.warning("restore.notes_kept", error=str(error))
+            log.warning("restore.note_not_deleted", error=str(error))
 
 
 def _outcome(note: Note, put_back: list[str]) -> str:

@@ -11,7 +11,7 @@ from sidecar.archive.tally import Tally
 from sidecar.errors import BackupInvalid, IndexRejected, RestoreMismatch, SourceError, WriteRejected
 from sidecar.events import Progressed
 from sidecar.logger import Logger
-from sidecar.model import Collection, CollectionDetails, CollectionKind
+from sidecar.model import Collection, CollectionDetails, CollectionKind, documents_in_words
 from sidecar.mongodb import definitions
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.reading import read_collection
@@ -173,7 +173,8 @@ class Loading:
         )
         if (held.documents, held.fingerprint) != (sent.documents, sent.fingerprint):
             raise RestoreMismatch(
-                f"{item.name}: the server holds {held.documents} documents with fingerprint {held.details().fingerprint}, "
+                f"{item.name}: the server holds {documents_in_words(held.documents)} with fingerprint "
+                f"{held.details().fingerprint}, "
                 f"the backup {sent.documents} with {sent.details().fingerprint}"
             )
         self.restored[item.name] = held.details()

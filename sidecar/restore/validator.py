@@ -7,7 +7,7 @@ from bson.raw_bson import RawBSONDocument
 from sidecar.archive.bson import split
 from sidecar.archive.definition import DOCUMENT, EMPTY, fields, operators, text
 from sidecar.errors import SourceError
-from sidecar.model import Collection
+from sidecar.model import Collection, documents_in_words
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.replies import understood
 
@@ -64,5 +64,5 @@ class Validator:
         if self._untried:
             return [self._untried]
         if self._refused:
-            return [f"{self._refused:,} documents are not valid by its validator; they are restored all the same"]
+            return [f"{documents_in_words(self._refused)} against the validator; restored all the same"]
         return []

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from statistics import median_low
 
-from sidecar.model import MB, StoredBackup
+from sidecar.model import StoredBackup, size
 from sidecar.rules import counting
 from sidecar.rules.health import age_in_words
 from sidecar.rules.policy import Policy
@@ -100,14 +100,13 @@ class Outlook:
 
     def __str__(self) -> str:
         """In words."""
-        needed, room = (f"{size / MB:,.0f} MiB" for size in (self.needed_bytes, self.room_bytes))
-        said = f"at full retention the backups take about {needed}, {room} are there for them"
+        said = f"at full retention the backups take about {size(self.needed_bytes)}; there is room for {size(self.room_bytes)}"
         if self.days_until_full < 1:
             return f"{said}; the next ones do not fit"
         return (
             said
             if math.isinf(self.days_until_full)
-            else f"{said}; these are full in about {_days_in_words(self.days_until_full)}"
+            else f"{said}; it is full in about {_days_in_words(self.days_until_full)}"
         )
 
     @property
@@ -157,10 +156,10 @@ def growth_a_day(newest_first: Sequence[Size], zone: tzinfo) -> float:
         if newest_first[0].taken_at - one.taken_at <= _WINDOW:
             by_day[one.taken_at.astimezone(zone).toordinal()] = one.size_bytes
     steps = []
-    for day, size in by_day.items():
+    for day, day_size in by_day.items():
         before = next((day - days for days in range(_WEEK, _WINDOW.days, _WEEK) if day - days in by_day), None)
         if before is not None:
-            steps.append((size - by_day[before]) / (day - before))
+            steps.append((day_size - by_day[before]) / (day - before))
     return median_low(steps) if steps else 0.0
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sidecar.model import MB, Manifest
+from sidecar.model import Manifest, size
 
 GROWTH = 1.1  # a set grows a little from one backup to the next
 TEXT_PER_BSON = 2.5  # bytes of a backup per byte of BSON, where no earlier backup of the set tells
@@ -24,10 +24,9 @@ class RoomNeeded:
         """What is lacking, in words; None where there is enough."""
         if free_bytes >= self.needed_bytes:
             return None
-        free, needed, minimum, predicted = (
-            f"{size / MB:.1f} MB" for size in (free_bytes, self.needed_bytes, self.minimum_bytes, self.predicted_bytes)
-        )
-        return f"{free} are free in {where}, {needed} are needed: {minimum} that must stay free and {predicted} for the backup"
+        amounts = (free_bytes, self.needed_bytes, self.minimum_bytes, self.predicted_bytes)
+        free, needed, minimum, predicted = map(size, amounts)
+        return f"{free} are free in {where}, {needed} are needed: {minimum} must stay free, the backup takes about {predicted}"
 
 
 def predicted_bytes(data_bytes: int, stored_per_bson: float) -> int:

@@ -7,6 +7,8 @@ more than half of them, makes it suspect.
 
 from collections.abc import Iterable, Mapping
 
+from sidecar.model import documents_in_words
+
 RECENT = 5  # valid backups that are compared with
 SOME_SIZE = 10  # documents; the half of fewer is soon deleted by hand
 KEPT_SHARE = 0.5
@@ -24,7 +26,7 @@ def baseline(recent: Iterable[Mapping[str, int]]) -> dict[str, int]:
 def losses(before: Mapping[str, int], now: Mapping[str, int]) -> tuple[str, ...]:
     """What a backup with these document counts lost against the baseline, in words; nothing where it is above suspicion."""
     return tuple(
-        f"{name}: {now.get(name, 0):,} documents, a recent backup holds {had:,}"
+        f"{name}: {documents_in_words(now.get(name, 0))}, a recent backup holds {had:,}"
         for name, had in sorted(before.items())
         if _is_lost(had, now.get(name, 0))
     )

@@ -86,7 +86,7 @@ class Copying:
         except Busy:
             pair.next_at = self._clock.monotonic() + FIRST_SECONDS
         except SidecarError as error:
-            log.warning("copy.not_reached", copy=pair.copy, set=pair.set_name, code=error.code, error=str(error))
+            log.warning("copy.unreachable", copy=pair.copy, set=pair.set_name, code=error.code, error=str(error))
             await self._jobs.count(failures_of(pair.copy, error.code), pair.set_name, 1)
             pair.is_away = True
             self._settle(pair, is_good=False)

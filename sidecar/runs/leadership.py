@@ -132,7 +132,7 @@ class Member(Alone):
         except SourceError as failed:
             error = str(failed)
         if error is not None and error != self.error:
-            log.warning("leadership.trouble", group=self.group, error=error)
+            log.warning("leadership.failing", group=self.group, error=error)
         self.error = error
         if self._leads and not self._lease.is_held:
             self._step_down()

@@ -26,6 +26,6 @@ async def patiently(
         try:
             return await do(listener)
         except PASSING as error:
-            log.warning("run.will_be_tried_again", code=error.code, error=str(error), after_seconds=pause)
+            log.warning("run.retried_later", code=error.code, error=str(error), after_seconds=pause)
         await sleep(pause)
     return await do(listener)

@@ -171,7 +171,7 @@ class Scheduler:
         try:
             await self._leadership.account(routine.name, until)
         except SourceError as error:  # whoever leads next will deal with it once more
-            log.warning("schedule.untold", schedule=routine.name, error=str(error))
+            log.warning("schedule.not_accounted", schedule=routine.name, error=str(error))
 
     def _passed(self, routine: Routine, moment: datetime, pause: Pause | None) -> Run:
         if pause is not None and pause.covers(moment):

@@ -211,7 +211,7 @@ class Overview:
             strangers.found, self._service.settings.backup_dir, self._service.settings.sets.values()
         )
         if found != self.strangers and found:
-            log.warning("backups.of_no_set", backups=len(found), newest=found[-1])
+            log.warning("backups.unconfigured", backups=len(found), newest=found[-1])
         self.strangers = found
 
     async def _look_for_uncovered(self) -> None:

@@ -153,7 +153,7 @@ class LocalStore:
         with self._open(backup_id.metadata_name) as file:
             content = file.read(_METADATA_BYTES + 1)
         if len(content) > _METADATA_BYTES:
-            raise BackupInvalid(f"metadata: more than {_METADATA_BYTES >> 20} MB")
+            raise BackupInvalid(f"metadata: more than {_METADATA_BYTES >> 20} MiB")
         return content
 
     def read_signature(self, backup_id: BackupId) -> bytes | None:

@@ -60,7 +60,7 @@ def observe(root: Path, backups: Iterable[datetime], server: datetime | None = N
         except StorageError as error:  # the next reading is then compared with an older one
             log.warning("clock.not_kept", error=str(error))
     if found.since == now.wall:
-        log.error("clock.was_set", now=now.wall.isoformat())
+        log.error("clock.changed", now=now.wall.isoformat())
     if found.doubt:
         log.error("clock.in_doubt", reason=found.doubt)
     return found

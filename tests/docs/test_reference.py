@@ -30,6 +30,9 @@ CODES = {*problems.catalogue(), *errors.every_code(), CannotListen.code, Embedde
 METRICS = set(re.findall(r"`(mongobackup_[a-z_]+)`", metrics.reference_table()))
 VARIABLES = set(re.findall(r"`([A-Z_]+)`", reference_table())) | {"SIDECAR_CONFIG", *variables_of("offsite")}
 
+EVENT = re.compile(r'"([a-z_]+\.[a-z_]+)"')
+LOOKED_FOR = re.compile(r"(?:grep (?:-e )?|log line `|logged `|has a line `|\(`)([a-z_]+\.[a-z_]+)\b(?!\.)(?=[ `\n,])")
+
 
 def text(name: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8")
@@ -135,3 +138,9 @@ def _unknown(words: str) -> str | None:
     candidates = [inner[word] for word in rest if word in inner] or [found]
     options = {option for one in candidates for parameter in one.params for option in parameter.opts}
     return next((word for word in rest if word.startswith("-") and word not in options), None)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_log_event_that_a_page_tells_to_look_for_exists(page: Path) -> None:
+    logged = {event for path in (ROOT / "sidecar").rglob("*.py") for event in EVENT.findall(path.read_text("utf-8"))}
+    assert set(LOOKED_FOR.findall(page.read_text("utf-8"))) <= logged

@@ -270,7 +270,7 @@ async def test_a_set_whose_collections_keep_changing_fails(exact: ServerProcess,
 async def test_starts_no_backup_that_has_no_room(exact: ServerProcess, tmp_path: Path) -> None:
     fill(exact)
     async with rig(exact, tmp_path) as at:
-        with pytest.raises(StorageFull, match="MB are needed"):
+        with pytest.raises(StorageFull, match="iB are needed"):
             await at.back_up(min_free_bytes=1 << 60)
         assert at.files() == []
 

@@ -181,9 +181,7 @@ async def test_says_which_document_was_refused_and_why(exact: ServerProcess, tmp
     async with rig(exact, tmp_path, ["users"]) as at:
         manifest = await at.back_up()
         at.lab(labFault="insert", action="writeError", code=11000, index=5)
-        with pytest.raises(
-            WriteRejected, match=r"users: the server refused 1 documents, the first with _id 5: .*11000"
-        ):
+        with pytest.raises(WriteRejected, match=r"users: the server refused 1 document, the first with _id 5: .*11000"):
             await at.restore(manifest)
 
 

@@ -234,7 +234,7 @@ async def test_a_refused_document_that_python_cannot_read_puts_the_time_series_b
     seed(uri, DB, {"stops": [{"_id": "written since", "at": NOON}]})
     before = raw_documents(service, "stops")
     lab(service, labFault="insert", collection="stops", action="writeError", times=1, code=121, index=1, message="no")
-    with pytest.raises(SidecarError, match=rf"stops: the server refused 1 documents, the first with _id 1.*{PUT_BACK}"):
+    with pytest.raises(SidecarError, match=rf"stops: the server refused 1 document, the first with _id 1.*{PUT_BACK}"):
         await service.restore(service.restore_order(manifest.backup_id, target_db=None, collections=None))
     assert raw_documents(service, "stops") == before
 

@@ -160,7 +160,7 @@ def test_restores_by_file_after_it_was_carried_elsewhere(command: Command, tmp_p
 def test_extract_writes_what_jq_and_mongoimport_read(command: Command) -> None:
     array = command.run("extract", newest(command), "-c", "buses")
     assert array.returncode == 0
-    assert "1 documents are written as $bson" in array.stderr
+    assert "1 document written as $bson" in array.stderr
     by_jq = subprocess.run(
         ["jq", "-c", ".collections.buses", str(command.directory / f"{newest(command)}.json")],
         capture_output=True,

@@ -38,7 +38,7 @@ def test_a_disk_that_fills_at_any_stage_is_a_clear_error(share: float, command: 
         _leave_room(disk, share * max(map(len, good.values())))
         failed = command.run("backup", "main")
         assert failed.returncode == 1, failed.stdout + failed.stderr
-        assert "MB are needed" in failed.stderr or "No space left on device" in failed.stderr
+        assert "iB are needed" in failed.stderr or "No space left on device" in failed.stderr
         (disk / "ballast").unlink()
         assert files(disk) == good
         assert_promise_kept(command, good)
@@ -54,7 +54,7 @@ def test_a_disk_that_fills_although_there_seemed_to_be_room(share: float, comman
         _forget_sizes(command)
         failed = command.run("backup", "main")
         assert failed.returncode == 1, failed.stdout + failed.stderr
-        assert "MB are needed" in failed.stderr or "No space left on device" in failed.stderr
+        assert "iB are needed" in failed.stderr or "No space left on device" in failed.stderr
         (disk / "ballast").unlink()
         assert files(disk) == good
         assert_promise_kept(command, good)
@@ -65,7 +65,7 @@ def test_a_disk_without_the_room_that_must_stay_free_starts_no_run(command: Comm
     with small_disk(command.directory, "20m") as disk:
         refused = strict.run("backup", "main")
         assert refused.returncode == 1
-        assert "MB are needed: 50.0 MB that must stay free" in refused.stderr
+        assert "MiB are needed: 50.0 MiB must stay free" in refused.stderr
         assert files(disk) == {}
 
 

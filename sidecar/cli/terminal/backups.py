@@ -8,8 +8,7 @@ from rich.text import Text
 from sidecar.archive.keys import key_name
 from sidecar.cli.terminal.console import remark, say, shown
 from sidecar.cli.terminal.tables import Column, Table, number
-from sidecar.cli.terminal.units import size
-from sidecar.model import NOT_READ, BackupState, Manifest, StoredBackup
+from sidecar.model import NOT_READ, BackupState, Manifest, StoredBackup, documents_in_words, size
 from sidecar.rules.health import age_in_words
 from sidecar.rules.retention import Decision
 from sidecar.status import reports
@@ -24,7 +23,7 @@ _HEALTH = {"healthy": "green", "caution": "yellow", "warning": "dark_orange", "c
 
 
 def made(manifest: Manifest) -> None:
-    documents = f"{sum(manifest.collections.values()):,} documents"
+    documents = documents_in_words(sum(manifest.collections.values()))
     stored = size(manifest.file_size_bytes)
     say(f"{manifest.filename}: {documents}, {stored}, {manifest.consistency}, SHA-256 {manifest.checksum}")
     for lost in manifest.suspicions:

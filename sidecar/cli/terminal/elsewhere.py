@@ -10,10 +10,10 @@ from rich.text import Text
 
 from sidecar.cli.terminal.console import say, shown
 from sidecar.cli.terminal.tables import Column, Table, number
-from sidecar.cli.terminal.units import size
 from sidecar.copies.copies import CopyView
 from sidecar.copies.memory import Held
 from sidecar.errors import UsageError
+from sidecar.model import size
 from sidecar.rules.health import age_in_words
 
 _VERSIONED = "Old versions are kept there: they take room until a lifecycle rule of the bucket removes them"

@@ -16,8 +16,8 @@ from rich.progress import (
 from rich.text import Text
 
 from sidecar.cli.terminal.console import err
-from sidecar.cli.terminal.units import size
 from sidecar.events import Listener, Progressed, nobody
+from sidecar.model import size
 from sidecar.runtime.printable import printable
 
 _DOCUMENTS = "{task.fields[documents]:,} documents"

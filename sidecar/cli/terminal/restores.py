@@ -5,6 +5,7 @@ from typing import Any
 
 from sidecar.cli.terminal.console import remark, say, shown
 from sidecar.cli.terminal.tables import Column, Table, number
+from sidecar.model import documents_in_words
 from sidecar.restore.plan import Plan
 from sidecar.restore.restore import Restored
 
@@ -21,7 +22,7 @@ def plan(planned: Plan, target_db: str, estimated_seconds: float | None) -> None
     )
     for one in planned.collections:
         there = one.replaces_documents
-        replaces = "nothing" if there is None else f"{there:,} {'document' if there == 1 else 'documents'}"
+        replaces = "nothing" if there is None else documents_in_words(there)
         compared = (one.inserted, one.replaced, one.unchanged, one.removed)
         counts = ["" if count is None else f"{count:,}" for count in compared]
         table.row(one.collection, one.kind.value, f"{one.documents:,}", replaces, *counts)
@@ -32,9 +33,10 @@ def plan(planned: Plan, target_db: str, estimated_seconds: float | None) -> None
     for obstacle in planned.obstacles:
         remark(f"refused without --force: {obstacle}", "red")
     if indexes := sum(one.indexes for one in planned.collections):
-        say(f"{indexes} indexes are tried when they are built: one that the server refuses fails it unless --force.")
+        noun = "index" if indexes == 1 else "indexes"
+        say(f"{indexes} {noun} to build. If the server refuses one, the restore fails; --force skips it.")
     if estimated_seconds is not None:
-        say(f"It will take about {estimated_seconds:g} s, by the measure of the last drill.")
+        say(f"It will take about {estimated_seconds:g} s, going by the last drill.")
 
 
 def restored(result: Restored) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sidecar.cli.terminal.console import say, shown
 from sidecar.cli.terminal.tables import Column, Table
-from sidecar.cli.terminal.units import size
+from sidecar.model import documents_in_words, size
 
 Body = Mapping[str, Any]
 
@@ -27,7 +27,7 @@ def _progress(progress: Body | None) -> str:
     share = f" of {expected:,} ({min(documents / expected, 1):.0%})" if expected else ""
     parts = [
         f"{progress['action'] or 'beginning'} {progress['collection'] or ''}".rstrip(),
-        f"{documents:,}{share} documents",
+        f"{documents:,}{share} documents" if share else documents_in_words(documents),
         f"{size(progress['bytes_per_second'])}/s" if progress["bytes_per_second"] else "",
         f"about {progress['remaining_seconds']:,.0f} s left" if progress["remaining_seconds"] else "",
     ]

@@ -386,7 +386,7 @@ async def test_an_answer_that_breaks_off_looks_broken_to_the_client(client: Clie
             received += part
     writer.close()
     assert received.partition(b"\r\n\r\n")[2] in {b"", b"the first part"}  # nothing is put after what was already sent
-    assert [one["event"] for one in logged] == ["http.broken_off"]
+    assert [one["event"] for one in logged] == ["http.aborted"]
 
 
 async def test_a_client_that_goes_away_while_it_sends_is_no_failure(open_client: Open) -> None:

@@ -1,8 +1,8 @@
-"""Sizes as people read them."""
+"""Amounts as people read them."""
 
 import pytest
 
-from sidecar.cli.terminal.units import size
+from sidecar.model import documents_in_words, size
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,7 @@ from sidecar.cli.terminal.units import size
 )
 def test_a_size_is_of_powers_of_1024_and_says_so(number: int, text: str) -> None:
     assert size(number) == text
+
+
+def test_one_document_is_not_called_documents() -> None:
+    assert [documents_in_words(count) for count in (0, 1, 2_000)] == ["0 documents", "1 document", "2,000 documents"]

@@ -16,7 +16,7 @@ def test_a_backup_that_just_fits_may_begin() -> None:
     room = RoomNeeded(minimum_bytes=100 * MB, predicted_bytes=5 * MB)
     assert room.shortage(105 * MB, "/backups") is None
     assert room.shortage(105 * MB - 1, "/backups") == (
-        "105.0 MB are free in /backups, 105.0 MB are needed: 100.0 MB that must stay free and 5.0 MB for the backup"
+        "105.0 MiB are free in /backups, 105.0 MiB are needed: 100.0 MiB must stay free, the backup takes about 5.00 MiB"
     )
     assert room.needed_bytes == 105 * MB
 

@@ -274,7 +274,7 @@ def test_a_metadata_file_far_too_large_is_not_read_whole(store: LocalStore) -> N
     backup_id = whole(store)
     os.truncate(store.directory / backup_id.metadata_name, 1 << 40)
     (found,) = catalog_of(store).backups("main")
-    assert found.verdict.message == "metadata: more than 16 MB"
+    assert found.verdict.message == "metadata: more than 16 MiB"
 
 
 def test_making_bytes_only_is_no_backup(store: LocalStore) -> None:
