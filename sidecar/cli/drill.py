@@ -1,10 +1,13 @@
 """`drill`: a restore is rehearsed."""
 
 import time
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
 
 from sidecar import errors
-from sidecar.cli import commands, exits
+from sidecar.cli import commands, exits, server
 from sidecar.cli.options import FromCopy, Json, SetName
 from sidecar.cli.running import run
 from sidecar.cli.terminal import console, restores
@@ -12,11 +15,21 @@ from sidecar.cli.terminal.progress import progress
 from sidecar.service import Service
 
 app = commands.app()
+LOOKS_EVERY_SECONDS = 0.3
+OnServer = Annotated[
+    bool, typer.Option("--on-server", help="Let the running server do it, so that its record, metrics and alerts know.")
+]
 
 
 @app.command()
-def drill(set_name: SetName = "all", *, from_copy: FromCopy = None, as_json: Json = False) -> None:
+def drill(
+    set_name: SetName = "all", *, from_copy: FromCopy = None, on_server: OnServer = False, as_json: Json = False
+) -> None:
     """Rehearse a restore: restore the newest valid backup into a scratch database, compare, and drop it."""
+    if on_server:
+        if from_copy is not None:
+            raise errors.UsageError("expected either --on-server or --from")
+        raise typer.Exit(_drill_on_server(set_name, as_json=as_json))
 
     async def use(service: Service) -> int:
         await service.sweep_drills()
@@ -26,6 +39,20 @@ def drill(set_name: SetName = "all", *, from_copy: FromCopy = None, as_json: Jso
         return max(int(one["exit"]) for one in proven)
 
     run(use, interrupted="the drill proved nothing; what it left on the server, if anything, the next drill drops")
+
+
+def _drill_on_server(set_name: str, *, as_json: bool) -> int:
+    """The server goes on with it whatever becomes of this command."""
+    began = server.ask("POST", "/backups/drill", {"backup_type": set_name, "wait": 0})
+    job = str(next(iter(began.values()))["job_id"])
+    while (seen := server.ask("GET", f"/jobs/{quote(job, safe='')}"))["state"] == "running":
+        time.sleep(LOOKS_EVERY_SECONDS)
+    if as_json:
+        console.say_json(seen)
+    else:
+        for one in seen["runs"]:
+            console.say(f"{one['backup_type']}: {one['outcome']}, {one['message']}")
+    return exits.OK if all(one["outcome"] == "succeeded" for one in seen["runs"]) else exits.FAILED
 
 
 async def _drill_one(service: Service, name: str, copy: str | None) -> dict[str, Any]:

@@ -41,7 +41,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         f"sidecar restore {ID} -c students --ids 65a1b2c3d4e5f60718293a4b  # one document",
         f"sidecar restore {ID} --from offsite  # fetched from a copy first",
     ),
-    "drill": ("sidecar drill main",),
+    "drill": ("sidecar drill main", "sidecar drill main --on-server"),
     "copies": (
         "sidecar copies status",
         "sidecar copies list offsite",

@@ -29,7 +29,11 @@ def runs(
     def use(held: Holdings) -> None:
         names = [one.name for one in held.sets(set_name)]
         found = glance.latest_runs(held.settings.backup_dir / DIRECTORY, names, kind, limit)
-        console.say_json([_body(one) for one in found]) if as_json else table(found)
+        if as_json:
+            console.say_json([_body(one) for one in found])
+        else:
+            table(found)
+            console.remark("What commands such as `sidecar backup` did is not in this record.")
 
     look(use)
 

@@ -11,7 +11,7 @@ from sidecar.copies.report import Report
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError
 from sidecar.events import Listener
 from sidecar.history import Accounted, Retry
-from sidecar.model import Kind, Run, Trigger
+from sidecar.model import Kind, Run, Trigger, documents_in_words
 from sidecar.restore import restore as engine
 from sidecar.restore.safety import Result
 from sidecar.rules.schedule import pauses
@@ -208,7 +208,7 @@ class Operations:
         documents = sum(found.documents for found in result.restored.collections.values())
         before = f"{_BEFORE}{result.safety.backup_id}" if result.safety else "nothing was there before"
         late = [f"{name} was written to meanwhile, which is in {one.backup_id}" for name, one in result.late.items()]
-        message = f"{documents} documents restored into {order.target_db} and compared; {before}"
+        message = f"{documents_in_words(documents)} restored into {order.target_db} and compared; {before}"
         warnings = [*late, *result.restored.remarks]
         return Done("; ".join([message, *warnings]), str(order.backup_id), "; ".join(warnings) or None)
 
@@ -220,7 +220,7 @@ class Operations:
         async with self._one_drills:
             proven = await self._service.drill(name, listener)
         documents = sum(found.documents for found in proven.collections.values())
-        message = f"{documents} documents restored, compared and dropped again"
+        message = f"{documents_in_words(documents)} restored, compared and dropped again"
         return Done("; ".join([message, *proven.remarks]), proven.backup_id, "; ".join(proven.remarks) or None)
 
     async def _verify_one(self, backup_id: str, listener: Listener, *, deep: bool) -> Done:

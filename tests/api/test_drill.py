@@ -24,7 +24,7 @@ def test_a_drill_proves_the_newest_backup_and_measures_the_recovery(served: Serv
     assert served.metrics()['restore_drill_success{set="main"}'] == 0
     answer = served.post(f"{DRILL}?backup_type=main")
     assert (answer.status, answer.json["main"]["success"]) == (200, True)
-    assert answer.json["main"]["message"] == "3250 documents restored, compared and dropped again"
+    assert answer.json["main"]["message"] == "3,250 documents restored, compared and dropped again"
     assert answer.json["main"]["metadata"]["backup_id"] == newest
     metrics = served.metrics()
     assert metrics['restore_drill_success{set="main"}'] == 1

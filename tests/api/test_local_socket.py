@@ -56,6 +56,17 @@ def test_schedules_and_jobs_are_seen_and_changed_without_a_token(exact: ServerPr
             sidecar(served, "schedule", "show")
 
 
+def test_a_drill_that_the_server_does_is_in_its_record(exact: ServerProcess, tmp_path: Path) -> None:
+    seed(exact.uri, DB, {"users": PEOPLE, "buses": BUSES})
+    with Served(exact, tmp_path / "backups") as served:
+        served.back_up()
+        said = sidecar(served, "drill", "main", "--on-server")
+        assert said == "main: succeeded, 3,250 documents restored, compared and dropped again\n"
+        assert served.get("/api/admin/backups/health").json["main_backup"]["last_drill"]["success"] is True
+        with pytest.raises(UsageError, match="either --on-server or --from"):
+            sidecar(served, "drill", "main", "--on-server", "--from", "nas")
+
+
 def test_status_does_not_take_a_server_that_hangs_for_one_that_is_not_there(
     exact: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

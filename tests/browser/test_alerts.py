@@ -123,7 +123,7 @@ def test_a_failed_drill_is_said_until_one_succeeds(reader: Visit, served: Served
     served.lab(labReset=1)
     alert.get_by_role("button", name="Run a drill of main now").click()
     expect(reader.toast("Drill of main succeeded")).to_be_visible()
-    expect(page.locator(".card", has_text="3250 documents restored, compared")).to_contain_text("Recovery time")
+    expect(page.locator(".card", has_text="3,250 documents restored, compared")).to_contain_text("Recovery time")
     expect(reader.alert("drill of main failed")).to_have_count(0)
 
 

@@ -138,7 +138,10 @@ def _proofs(one: reports.SetStatus) -> Iterator[str]:
         yield f"Oldest that can be restored: {one.oldest_restorable.backup_id}"
     if one.last_backup and not one.last_backup.is_valid:
         yield f"Newest backup, damaged: {one.last_backup.backup_id}"
-    for what, proof in (("Last verification", one.last_verification), ("Last drill", one.last_drill)):
+    for what, proof in (
+        ("Last scheduled verification", one.last_verification),
+        ("Last drill of the server", one.last_drill),
+    ):
         ended = (
             f"{'succeeded' if proof.success else 'failed'}, {proof.ended_at:%Y-%m-%d %H:%M} UTC" if proof else "never"
         )
