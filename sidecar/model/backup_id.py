@@ -1,13 +1,14 @@
 """What a backup is called, and its files."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from sidecar.model.form import Form
 
 METADATA = ".meta.json"  # what the name of a metadata file ends with
+_ENDS = frozenset((METADATA, *Form))
 _ID = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)_(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})(\d{2})", re.ASCII)
 
 
@@ -17,6 +18,12 @@ class BackupId:
 
     taken_at: datetime
     prefix: str
+    _text: str = field(init=False, repr=False, compare=False)  # asked for a dozen times at each look at the files
+
+    def __post_init__(self) -> None:
+        at = self.taken_at  # strftime does not write four digits of every year
+        day, time = f"{at.year:04}{at.month:02}{at.day:02}", f"{at.hour:02}{at.minute:02}{at.second:02}"
+        object.__setattr__(self, "_text", f"{self.prefix}_{day}_{time}")
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -33,8 +40,14 @@ class BackupId:
     @classmethod
     def of_file(cls, name: str) -> Self | None:
         """The backup whose data or metadata file would have this name."""
+        stem = cls.stem_of(name)
+        return cls.parse(stem) if stem is not None else None
+
+    @staticmethod
+    def stem_of(name: str) -> str | None:
+        """What a name begins with that ends as those of data and metadata do: an id, if anything."""
         stem, dot, end = name.partition(".")
-        return cls.parse(stem) if dot + end in (METADATA, *Form) else None
+        return stem if dot + end in _ENDS else None
 
     @classmethod
     def at(cls, prefix: str, moment: datetime) -> Self:
@@ -74,5 +87,4 @@ class BackupId:
         return self.metadata_name, *map(self.data_name_in, Form), *beside
 
     def __str__(self) -> str:
-        at = self.taken_at  # strftime does not write four digits of every year
-        return f"{self.prefix}_{at.year:04}{at.month:02}{at.day:02}_{at.hour:02}{at.minute:02}{at.second:02}"
+        return self._text

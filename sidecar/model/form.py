@@ -14,7 +14,7 @@ class Form(StrEnum):
 
     @classmethod
     def of(cls, *, compressed: bool, encrypted: bool) -> Self:
-        return cls(".json" + ".zst" * compressed + ".age" * encrypted)
+        return cls(_BY_STAGES[compressed, encrypted])
 
     @property
     def is_compressed(self) -> bool:
@@ -23,3 +23,6 @@ class Form(StrEnum):
     @property
     def is_encrypted(self) -> bool:
         return self.value.endswith(".age")
+
+
+_BY_STAGES = {(form.is_compressed, form.is_encrypted): form for form in Form}

@@ -12,6 +12,7 @@ from sidecar.errors import SidecarError, StorageError
 from sidecar.logger import Logger
 
 Identity = tuple[int, int, int]  # of a file's content: size, mtime in ns, inode
+Exact = tuple[int, int, int, int, int]  # the same, with what nobody can set: device, inode, size, mtime and ctime in ns
 
 TEMPORARY = ".tmp"
 _FILE_MODE, _DIRECTORY_MODE = 0o600, 0o700
@@ -60,6 +61,12 @@ def write_whole(descriptor: int, content: bytes, at: int = 0) -> None:
 
 def as_identity(status: os.stat_result | None) -> Identity | None:
     return (status.st_size, status.st_mtime_ns, status.st_ino) if status else None
+
+
+def as_exact(status: os.stat_result | None) -> Exact | None:
+    if status is None:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def temporary_of(path: Path) -> Path:

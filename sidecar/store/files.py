@@ -12,7 +12,7 @@ from typing import IO, Any, TypeVar
 
 from sidecar.errors import BackupNotFound, StorageError
 from sidecar.model import BackupId, Form
-from sidecar.store.durable import Identity
+from sidecar.store.durable import Exact, Identity
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Files:
     has_pin: bool
     is_confirmed: bool = False
     data: Mapping[Form, Identity] = field(default_factory=dict)  # a verdict on the data is bound to it
-    metadata_identity: Identity | None = None
+    metadata_identity: Exact | None = None  # what it says is remembered under it
     pin_identity: Identity | None = None
     signature_identity: Identity | None = None
 

@@ -1,23 +1,27 @@
-"""What verifications found, on the disk for every process that uses the directory: nobody reads twice what has not changed.
+"""What verifications found and metadata says, on the disk for every process that uses the directory.
 
-Only a memory: a finding is believed while the data file and the metadata are the very ones that it was found for, and
-whatever becomes of the file, the backups can be read again.
+Nobody reads twice what has not changed. Only a memory: a finding is believed while the data file and the metadata are the very
+ones that it was found for, metadata while its file is, and whatever becomes of this file, the backups can be read again.
 """
 
+import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
+from pydantic import ValidationError
+
 from sidecar.errors import StorageError
 from sidecar.logger import Logger
-from sidecar.model import BackupId, BackupState, Manifest, Verdict
-from sidecar.store.durable import Identity, as_identity, make_private, open_private
+from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Verdict
+from sidecar.store.durable import Exact, Identity, as_identity, make_private, open_private
 from sidecar.store.files import Files
 from sidecar.store.volume import volume
 
@@ -27,12 +31,20 @@ WAIT_SECONDS: Final = 1.0  # for another process that writes
 
 _COLUMNS = "backup_id, size, mtime_ns, inode, checksum, state, message, found_at, is_deep"
 _PLACES = ", ".join("?" * len(_COLUMNS.split(", ")))
-_TABLE = """
+_TABLES = (
+    """
 CREATE TABLE IF NOT EXISTS findings (
     backup_id TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
     checksum TEXT NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL, found_at INTEGER NOT NULL, is_deep INTEGER NOT NULL
 )
-"""
+""",
+    """
+CREATE TABLE IF NOT EXISTS metadata (
+    backup_id TEXT PRIMARY KEY, identity TEXT NOT NULL, content TEXT NOT NULL, checksum TEXT NOT NULL
+)
+""",
+)
+_AT_ONCE: Final = 500  # ids in one question: SQLite takes a thousand at least
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -68,31 +80,58 @@ class Findings:
         except OSError:
             return None
 
-    def known(self) -> dict[BackupId, Finding]:
-        """By backup; nothing where nothing can be read."""
+    def known(self, among: Iterable[BackupId]) -> tuple[dict[BackupId, Finding], list[BackupId]]:
+        """Those of some backups, and which others there are; nothing where nothing can be read."""
+        ids = {str(one): one for one in among}
         try:
             if not self._path.exists():
-                return {}
+                return {}, []
             with closing(_connect(self._path, "ro")) as connection:
                 rows = connection.execute(f"SELECT {_COLUMNS} FROM findings").fetchall()  # noqa: S608 - a constant
-            return {one.backup_id: one for one in map(_finding_of, rows)}
+            found = {ids[row[0]]: _finding_of(ids[row[0]], row) for row in rows if row[0] in ids}
+            return found, [other for row in rows if row[0] not in ids and (other := BackupId.parse(row[0]))]
         except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as error:
             log.warning("findings.not_read", file=NAME, error=str(error))
-            return {}
+            return {}, []
 
-    def save(self, found: Iterable[Finding], gone: Iterable[BackupId] = ()) -> None:
-        """Remember these and forget those."""
+    def metadata(self, wanted: Mapping[BackupId, Exact]) -> dict[BackupId, Manifest]:
+        """What the metadata of these backups says, of those whose file is still the one that it was read from."""
+        ids, found = {str(one): one for one in wanted}, dict[BackupId, Manifest]()
+        try:
+            if not wanted or not self._path.exists():
+                return {}
+            with closing(_connect(self._path, "ro")) as connection:
+                for row in _metadata_rows(connection, list(ids)):
+                    backup_id = ids[row[0]]
+                    manifest = _manifest_of(row, wanted[backup_id])
+                    if manifest is not None:
+                        found[backup_id] = manifest
+        except (sqlite3.Error, OSError) as error:  # one of before there was metadata in it among others
+            log.debug("findings.metadata_not_read", error=str(error))
+        return found
+
+    def save(
+        self,
+        found: Iterable[Finding],
+        gone: Iterable[BackupId] = (),
+        read: Mapping[BackupId, tuple[Exact, Manifest]] = MappingProxyType({}),
+    ) -> None:
+        """Remember these and what metadata said, and forget those."""
         rows, forgotten = [_row(one) for one in found], [(str(one),) for one in gone]
-        if not rows and not forgotten:
+        said = [row for one, (identity, manifest) in read.items() if (row := _metadata_row(one, identity, manifest))]
+        if not (rows or forgotten or said):
             return
         try:
             volume(self._root).require()
             make_private(self._root, self._path.parent)
             os.close(open_private(self._path, os.O_RDWR | os.O_CREAT))
             with closing(_connect(self._path, "rw")) as connection, connection:
-                connection.execute(_TABLE)
+                for table in _TABLES:
+                    connection.execute(table)
                 connection.executemany("DELETE FROM findings WHERE backup_id = ?", forgotten)
+                connection.executemany("DELETE FROM metadata WHERE backup_id = ?", forgotten)
                 connection.executemany(f"INSERT OR REPLACE INTO findings ({_COLUMNS}) VALUES ({_PLACES})", rows)  # noqa: S608 - constants
+                connection.executemany("INSERT OR REPLACE INTO metadata VALUES (?, ?, ?, ?)", said)
         except (sqlite3.Error, OSError, StorageError) as error:
             log.info("findings.not_saved", error=str(error))
             if type(error) is sqlite3.DatabaseError:  # it is not a database, or a broken one
@@ -117,17 +156,50 @@ def _row(one: Finding) -> tuple[object, ...]:
     )
 
 
-def _finding_of(row: tuple[Any, ...]) -> Finding:
+def _finding_of(backup_id: BackupId, row: tuple[Any, ...]) -> Finding:
     """Raises ValueError, TypeError for a row that makes no sense."""
-    backup_id, size, mtime_ns, inode, checksum, state, message, found_at, is_deep = row
-    parsed = BackupId.parse(backup_id)
-    if parsed is None:
-        raise ValueError(f"{backup_id!r} is not the id of a backup")
+    _, size, mtime_ns, inode, checksum, state, message, found_at, is_deep = row
+    is_usual = (state, message) == (VERIFIED.state, VERIFIED.message)
     return Finding(
-        backup_id=parsed,
+        backup_id=backup_id,
         identity=(size, mtime_ns, inode),
         checksum=checksum,
-        verdict=Verdict(BackupState(state), message),
+        verdict=VERIFIED if is_usual else Verdict(BackupState(state), message),
         found_at=_EPOCH + found_at * _MICROSECOND,
         is_deep=bool(is_deep),
     )
+
+
+# -- metadata ----------------------------------------------------------------------------------------------------------
+
+
+def _metadata_rows(connection: sqlite3.Connection, ids: list[str]) -> Iterator[tuple[Any, ...]]:
+    for first in range(0, len(ids), _AT_ONCE):
+        asked = ids[first : first + _AT_ONCE]
+        places = ", ".join("?" * len(asked))
+        yield from connection.execute(f"SELECT * FROM metadata WHERE backup_id IN ({places})", asked)  # noqa: S608 - question marks
+
+
+def _metadata_row(backup_id: BackupId, identity: Exact, manifest: Manifest) -> tuple[str, str, str, str] | None:
+    """None for what would come back as anything else, and for what only the holder of a private key may know."""
+    content = manifest.model_dump_json()
+    if manifest.encryption is not None or Manifest.model_validate_json(content) != manifest:
+        return None
+    return str(backup_id), str(identity), content, _checksum(str(backup_id), str(identity), content)
+
+
+def _manifest_of(row: tuple[Any, ...], identity: Exact) -> Manifest | None:
+    """None where it was read from another file, and where a row is not what was written."""
+    backup_id, found_for, content, checksum = row
+    if found_for != str(identity) or checksum != _checksum(backup_id, found_for, content):
+        return None
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except ValidationError:
+        return None
+    return manifest if manifest.encryption is None else None
+
+
+def _checksum(*parts: object) -> str:
+    """A flipped bit in here would else be believed."""
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()

@@ -23,7 +23,7 @@ from sidecar.archive.stages import Storing
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError, StorageFull
 from sidecar.model import BackupId, BackupSet, Confirmation, Form, Pin
 from sidecar.store.draft import Draft
-from sidecar.store.durable import TEMPORARY, as_identity, publish, remove, sync_directory, temporary_of
+from sidecar.store.durable import TEMPORARY, as_exact, as_identity, publish, remove, sync_directory, temporary_of
 from sidecar.store.files import Files, Space, opened
 from sidecar.store.ledger import Event
 from sidecar.store.lock import Lock, claim, share
@@ -32,6 +32,7 @@ from sidecar.store.volume import volume
 
 BURST = timedelta(minutes=1)  # backups that follow one another faster than the seconds of their names
 _PIN_BYTES = 4096
+_FORMS = tuple(Form)  # the enumeration itself is slow to go through, at every file of every look
 _METADATA_BYTES = 1 << 24  # a metadata file larger than this is not one: some 50,000 collections
 
 
@@ -58,7 +59,8 @@ class LocalStore:
         """What there is, newest first. Symbolic links, directories and names that are not ours are left out."""
         self.volume.require()
         names = self._regular_files()
-        ids = {found for name in names if (found := self._id_of(name)) is not None}
+        stems = {stem for name in names if (stem := BackupId.stem_of(name)) is not None}
+        ids = [found for stem in stems if (found := BackupId.parse(stem)) is not None and self._is_ours(found)]
         return [self._files(backup_id, names) for backup_id in sorted(ids, reverse=True)]
 
     def state(self) -> State | None:
@@ -78,6 +80,10 @@ class LocalStore:
         found = {name: status for name in names if (status := self._status(name)) is not None}
         now = self._files(known.id, found)
         return replace(now, has_pin=known.has_pin, is_confirmed=known.is_confirmed, pin_identity=known.pin_identity)
+
+    def is_gone(self, backup_id: BackupId) -> bool:
+        """One of the set of which there is no metadata any more. Raises StorageError."""
+        return self._is_ours(backup_id) and self._lstat(backup_id.metadata_name) is None
 
     def _status(self, name: str) -> os.stat_result | None:
         status = self._lstat(name)
@@ -102,19 +108,22 @@ class LocalStore:
 
     def _id_of(self, name: str) -> BackupId | None:
         found = BackupId.of_file(name)
-        return found if found is not None and found.prefix == self.set.prefix else None
+        return found if found is not None and self._is_ours(found) else None
+
+    def _is_ours(self, backup_id: BackupId) -> bool:
+        return backup_id.prefix == self.set.prefix
 
     @staticmethod
     def _files(backup_id: BackupId, names: Mapping[str, os.stat_result]) -> Files:
         metadata = names.get(backup_id.metadata_name)
-        data = {form: as_identity(names.get(backup_id.data_name_in(form))) for form in Form}
+        data = {form: as_identity(names.get(backup_id.data_name_in(form))) for form in _FORMS}
         return Files(
             backup_id,
             has_metadata=metadata is not None,
             has_pin=backup_id.pin_name in names,
             is_confirmed=backup_id.confirmation_name in names,
             data={form: identity for form, identity in data.items() if identity is not None},
-            metadata_identity=as_identity(metadata),
+            metadata_identity=as_exact(metadata),
             pin_identity=as_identity(names.get(backup_id.pin_name)),
             signature_identity=as_identity(names.get(backup_id.signature_name)),
         )

@@ -4,7 +4,7 @@ Each asks whether files have come or gone and whether the newest are still the s
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,7 +14,7 @@ from typing import Final
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError
 from sidecar.events import Listener, nobody
 from sidecar.model import NOT_READ, BackupId, BackupState, Form, Manifest, Pin, StoredBackup, Verdict
-from sidecar.store.durable import Identity
+from sidecar.store.durable import Exact, Identity
 from sidecar.store.files import Files
 from sidecar.store.findings import Finding, Findings
 from sidecar.store.local import LocalStore, State
@@ -25,7 +25,7 @@ MISSING: Final = Verdict(BackupState.MISSING, "Metadata without its data file")
 LOOKED_AT_AGAIN: Final = 50  # of the newest, at each look
 PASSING_SECONDS: Final = 60.0  # after which what could not be read is tried again
 _NEVER: Final = object()
-COARSE_NS: Final = 2_000_000_000  # two changes of a directory within so long may leave the same time behind
+COARSE_NS: Final = 2_000_000_000  # two changes of a directory or a file within so long may leave the same time behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,9 @@ class Shelf:
         self._on_disk: Mapping[BackupId, Finding] = {}
         self._recalled: object = _NEVER  # the version of what was last recalled
         self._unsaved: set[BackupId] = set()
+        self._left_over: list[BackupId] = []  # remembered, and deleted by another process
+        self._said: dict[BackupId, Manifest] = {}  # by metadata whose file is the same, for the look under way
+        self._read: dict[BackupId, tuple[Exact, Manifest]] = {}  # from the file, and to be remembered
         self._mutex = Lock()
         self._files: dict[BackupId, Files] = {}  # newest first
         self._state: State | None = None
@@ -67,18 +70,15 @@ class Shelf:
         with self._mutex:
             self._look(again=again)
             if self._backups is None or any(map(self._is_outdated, self._passing)):
-                self._backups = tuple(self._judged(files, listener) for files in tuple(self._files.values()))
+                self._backups = self._all_judged(tuple(self._files.values()), listener)
                 self._passing = [one for one in self._known.values() if one.is_passing]
-                self._save()
             return self._backups
 
     def newest(self, most: int) -> tuple[StoredBackup, ...]:
         """Looks at no more files than it returns."""
         with self._mutex:
             self._look(again=False)
-            found = tuple(self._judged(files, nobody) for files in tuple(islice(self._files.values(), most)))
-            self._save()
-            return found
+            return self._all_judged(tuple(islice(self._files.values(), most)), nobody)
 
     def find(self, backup_id: BackupId) -> StoredBackup:
         with self._mutex:
@@ -86,8 +86,7 @@ class Shelf:
             if backup_id not in self._files:
                 raise BackupNotFound(f"there is no backup {str(backup_id)!r}")
             self._see(self.store.look_again(self._files[backup_id]))
-            found = self._judged(self._files[backup_id], nobody)
-            self._save()
+            (found,) = self._all_judged([self._files[backup_id]], nobody)
             return found
 
     def identity(self, backup_id: BackupId, form: Form) -> Identity | None:
@@ -142,6 +141,13 @@ class Shelf:
             return True
         return one.pin is not None and one.pin.holds_at(datetime.now(UTC)) != one.backup.is_pinned
 
+    def _all_judged(self, chosen: Sequence[Files], listener: Listener) -> tuple[StoredBackup, ...]:
+        self._said = self._remembered_metadata(chosen)
+        found = tuple(self._judged(files, listener) for files in chosen)
+        self._said = {}
+        self._save()
+        return found
+
     def _judged(self, files: Files, listener: Listener) -> StoredBackup:
         known = self._known.get(files.id)
         if known is None or known.files != files or self._is_outdated(known):
@@ -181,7 +187,13 @@ class Shelf:
         known = self._known.get(files.id)
         if known and known.backup.manifest and _metadata(known.files) == _metadata(files):
             return known.backup.manifest
-        return read_manifest(self.store, files.id)
+        if files.id in self._said:
+            return self._said[files.id]
+        manifest = read_manifest(self.store, files.id)
+        is_signed = self.store.seal.signing.is_on
+        if files.metadata_identity is not None and _is_settled(files.metadata_identity) and not is_signed:
+            self._read[files.id] = files.metadata_identity, manifest
+        return manifest
 
     def _verdict(self, files: Files, manifest: Manifest, listener: Listener) -> Verdict:
         identity = files.data.get(manifest.form)
@@ -202,12 +214,27 @@ class Shelf:
         self.findings[finding.backup_id] = finding
         self._unsaved.add(finding.backup_id)
 
+    def _remembered_metadata(self, chosen: Iterable[Files]) -> dict[BackupId, Manifest]:
+        """What is asked of memory: once of each backup, while it is valid. Signatures are checked on the files themselves."""
+        if self._remembered is None or self.store.seal.signing.is_on:
+            return {}
+        wanted = {
+            files.id: files.metadata_identity
+            for files in chosen
+            if files.metadata_identity is not None and files.id not in self._known and self._is_valid(files.id)
+        }
+        return self._remembered.metadata(wanted)
+
+    def _is_valid(self, backup_id: BackupId) -> bool:
+        finding = self.findings.get(backup_id)
+        return finding is not None and finding.verdict.is_valid
+
     def _recall(self) -> None:
         """What other processes found since; what this one has just found itself goes before."""
         if self._remembered is None or (version := self._remembered.version()) == self._recalled:
             return
         self._recalled = version
-        there = {one: found for one, found in self._remembered.known().items() if one in self._files}
+        there, others = self._remembered.known(self._files)
         for backup_id, finding in there.items():
             if finding != self._on_disk.get(backup_id) and backup_id not in self._unsaved:
                 self.findings[backup_id] = finding
@@ -215,22 +242,33 @@ class Shelf:
                 self._backups = None
         self._on_disk = there
 
+        self._left_over = [one for one in others if self.store.is_gone(one)]
+
     def _forget(self) -> None:
         gone = [one for one in self.findings if one not in self._files]
         for backup_id in gone:
             del self.findings[backup_id]
         if self._remembered is not None:
-            self._remembered.save((), gone)
+            self._remembered.save((), gone + self._left_over)
+        self._left_over = []
 
     def _save(self) -> None:
         found = {one: self.findings[one] for one in self._unsaved if one in self.findings}
         if self._remembered is not None:
-            self._remembered.save(found.values())
+            read = {one: said for one, said in self._read.items() if self._is_valid(one)}
+            self._remembered.save(found.values(), read=read)
         self._on_disk = {**self._on_disk, **found}
         self._unsaved.clear()
+        self._read.clear()
 
 
-def _metadata(files: Files) -> tuple[Identity | None, Identity | None]:
+def _is_settled(identity: Exact) -> bool:
+    """Whether a file can no more be changed without its times telling it."""
+    _, _, _, modified, changed = identity
+    return time.time_ns() - max(modified, changed) > COARSE_NS
+
+
+def _metadata(files: Files) -> tuple[Exact | None, Identity | None]:
     return files.metadata_identity, files.signature_identity
 
 

@@ -183,7 +183,7 @@ def test_no_backup_is_begun_where_it_cannot_be_seen_what_is_there(
 
 def test_findings_that_cannot_be_looked_at_are_none(tmp_path: Path) -> None:
     beyond = tmp_path / ("x" * 300)  # longer than names may be: asking whether it exists is an error
-    assert Findings(beyond).known() == {}
+    assert Findings(beyond).known([]) == ({}, [])
 
 
 def test_a_directory_that_cannot_be_looked_at_is_not_writable(tmp_path: Path) -> None:
