@@ -10,6 +10,7 @@ from sidecar.api.room import PROBES, Guests, Place, client_of
 _HEAD_END = b"\r\n\r\n"
 _LONGEST_PROBE = 256  # bytes of a request line
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_LATE = 0.1  # of the time between two looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Connection(asyncio.Protocol):
         self._received = b""  # what came with the end of the handshake; later the last bytes of an unfinished head
         self._resumed = 0
         self._unsent = (0, 0)
+        self._look_at = 0.0  # by the loop's clock
 
     def abort(self) -> None:
         self._socket.abort()
@@ -163,9 +165,14 @@ class Connection(asyncio.Protocol):
         self._inner.resume_writing()
 
     def _watch_writing(self) -> None:
-        """Whether the client has taken no byte for a while: the same bytes are still unsent."""
+        """Whether the client has taken no byte for a while: the same bytes are still unsent.
+
+        A look that comes late says nothing: this process was paused, and has not heard yet what the client took meanwhile.
+        """
         before, self._unsent = self._unsent, (self._socket.get_write_buffer_size(), self._resumed)
-        if self._unsent == before and self._unsent[0]:
+        now, seconds = self._loop.time(), self._limits.write_seconds
+        if self._unsent == before and self._unsent[0] and now < self._look_at + seconds * _LATE:
             self.abort()
         else:
-            self._write_timer = self._loop.call_later(self._limits.write_seconds, self._watch_writing)
+            self._look_at = now + seconds
+            self._write_timer = self._loop.call_at(self._look_at, self._watch_writing)
