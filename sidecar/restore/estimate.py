@@ -7,7 +7,7 @@ from pathlib import Path
 from sidecar.errors import SidecarError, StorageError
 from sidecar.model import Manifest
 from sidecar.restore.restore import Order
-from sidecar.store.durable import publish
+from sidecar.store.durable import note, publish
 from sidecar.store.lock import DIRECTORY
 from sidecar.store.verify import read_manifest
 
@@ -17,10 +17,10 @@ MEASURE = ".measure"  # a name in the directory of locks
 def estimated_seconds(root: Path, order: Order) -> float | None:
     """None before there was a drill."""
     try:
-        measured = json.loads((root / DIRECTORY / MEASURE).read_bytes())
+        measured = json.loads(note(root / DIRECTORY / MEASURE))
         manifest = read_manifest(order.store, order.backup_id)
         return round(manifest.text_bytes * float(measured["seconds_per_byte"]), 1)
-    except (OSError, ValueError, KeyError, TypeError, SidecarError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, SidecarError):
         return None
 
 

@@ -159,5 +159,5 @@ def _read(text: str | None) -> Note | None:
     """None for one that died before it wrote anything."""
     try:
         return Note(**json.loads(text)) if text else None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from sidecar.logger import Logger
 from sidecar.model import Severity
-from sidecar.store.durable import publish, remove
+from sidecar.store.durable import note, publish, remove
 
 FILE = ".alert-test.json"
 
@@ -35,7 +35,7 @@ def ask_for(backup_dir: Path, test: AlertTest) -> None:
 def asked_for(backup_dir: Path) -> AlertTest | None:
     """The last one that was asked for, which may be over. What cannot be read asks for nothing."""
     try:
-        return AlertTest.model_validate_json((backup_dir / FILE).read_bytes())
+        return AlertTest.model_validate_json(note(backup_dir / FILE))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

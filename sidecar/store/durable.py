@@ -15,6 +15,7 @@ Identity = tuple[int, int, int]  # of a file's content: size, mtime in ns, inode
 Exact = tuple[int, int, int, int, int]  # the same, with what nobody can set: device, inode, size, mtime and ctime in ns
 
 TEMPORARY = ".tmp"
+NOTE_BYTES = 16 << 20  # what is larger is none of the small files that we keep for ourselves
 _FILE_MODE, _DIRECTORY_MODE = 0o600, 0o700
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})  # SMB and FUSE of directories
 _said: set[int] = set()  # devices of which it was said that their directories cannot be synced
@@ -137,6 +138,15 @@ def publish(path: Path, content: bytes, last_look: Callable[[], None] = lambda: 
         raise
     if stored != content:
         raise StorageError(f"{path.name} reads back differently from what was written")
+
+
+def note(path: Path) -> bytes:
+    """What a small file of ours holds, also where somebody put a pipe or something huge there. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # an empty pipe would be waited for
+    try:
+        return os.pread(descriptor, NOTE_BYTES, 0)
+    finally:
+        os.close(descriptor)
 
 
 def remove(path: Path) -> None:

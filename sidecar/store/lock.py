@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from sidecar.errors import Busy, StorageError, StorageFull
-from sidecar.store.durable import make_private, open_private, write_whole
+from sidecar.store.durable import NOTE_BYTES, make_private, note, open_private, write_whole
 from sidecar.store.volume import volume
 
 DIRECTORY = ".locks"
@@ -105,16 +105,16 @@ class Lock:
     def _read(self) -> Owner | None:
         """What the file says, or None where its owner has not said anything that can be read."""
         try:
-            return Owner(**json.loads(os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)))
-        except (OSError, ValueError, TypeError):
+            return Owner(**json.loads(os.pread(self._descriptor, NOTE_BYTES, 0)))
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
 
 
 def unfinished(root: Path, name: str) -> str | None:
     """What the owner of a lock, or the last one, is about to make or to remove."""
     try:
-        said = json.loads((root / DIRECTORY / f"{name}.lock").read_bytes()).get("unfinished")
-    except (OSError, ValueError, AttributeError):
+        said = json.loads(note(root / DIRECTORY / f"{name}.lock")).get("unfinished")
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return said if isinstance(said, str) else None
 

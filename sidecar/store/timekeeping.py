@@ -12,7 +12,7 @@ from sidecar.errors import StorageError
 from sidecar.logger import Logger
 from sidecar.rules.retention import Steadiness
 from sidecar.rules.steadiness import KeptReading, Reading, judge
-from sidecar.store.durable import publish
+from sidecar.store.durable import note, publish
 from sidecar.store.lock import DIRECTORY
 
 FILE = ".clock"
@@ -68,7 +68,7 @@ def observe(root: Path, backups: Iterable[datetime], server: datetime | None = N
 
 def _kept(path: Path) -> KeptReading | None:
     try:
-        stored = _Stored.model_validate_json(path.read_bytes())
+        stored = _Stored.model_validate_json(note(path))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

@@ -13,12 +13,12 @@ import pytest
 
 from sidecar.errors import BackupNotFound, Busy, StorageError
 from sidecar.restore import journal
-from sidecar.store import durable, files
+from sidecar.store import durable, files, timekeeping
 from sidecar.store import lock as locking
 from sidecar.store.durable import publish
 from sidecar.store.findings import Findings
 from sidecar.store.local import LocalStore
-from sidecar.store.lock import Lock
+from sidecar.store.lock import Lock, unfinished
 from sidecar.store.volume import Volume
 from support.stores import NOW, make, names, store_in
 
@@ -262,3 +262,30 @@ def test_what_was_read_counts_although_the_file_cannot_be_closed(tmp_path: Path)
     with files.opened(tmp_path / "ID.json") as file:
         assert file.read() == b"read"
         os.close(file.fileno())
+
+
+@pytest.mark.parametrize("what", ["a pipe", "far too much", "brackets without end", "a directory", "a link to itself"])
+def test_a_note_of_ours_that_is_something_else_says_nothing_and_stops_nobody(what: str, store: LocalStore) -> None:
+    def spoil(path: Path) -> None:
+        path.unlink(missing_ok=True)
+        if what == "a pipe":
+            os.mkfifo(path)
+        elif what == "far too much":
+            path.touch()
+            os.truncate(path, 1 << 40)
+        elif what == "a directory":
+            path.mkdir()
+        elif what == "a link to itself":
+            path.symlink_to(path.name)
+        else:
+            path.write_text("[" * 100_000)
+
+    make(store)
+    notes = store.root / ".locks"
+    for name in (".clock", ".measure", "dead.lock"):
+        spoil(notes / name)
+    assert unfinished(store.root, "dead") is None
+    timekeeping.observe(store.root, [NOW])
+    if what in ("far too much", "brackets without end"):
+        spoil(notes / "main.lock")
+        make(store)
