@@ -9,7 +9,7 @@ COPY = "{{copy}}"
 
 
 def copies() -> Panels:
-    """How old they are, what is missing there, and what was mended."""
+    """How old they are, what is missing there, and what was healed."""
     yield number(
         Frame(
             "Age of the newest copy",
@@ -53,11 +53,11 @@ def copies() -> Panels:
     yield bars(
         Frame(
             "Mended and failed",
-            "Damaged backups that were mended on either side, and attempts that failed, in each step.",
+            "Damaged backups that were healed on either side, and attempts that failed, in each step.",
             units.NoUnit,
             width=24,
             height=6,
         ),
-        Ask(happened(of_set("copy_healed_total"), "copy, direction"), f"{INSTANCE} {COPY} mended {{{{direction}}}}"),
+        Ask(happened(of_set("copy_healed_total"), "copy, direction"), f"{INSTANCE} {COPY} healed {{{{direction}}}}"),
         Ask(happened(of_set("copy_failures_total"), "copy, reason"), f"{INSTANCE} {COPY} {{{{reason}}}}"),
     )

@@ -50,7 +50,7 @@ def _body(sidecar: Sidecar, copy: Copy) -> schemas.CopyBody:
     errors=(CopyNotFound, Busy),
 )
 async def sync(request: web.Request, path: parameters.CopyPath, query: parameters.CopyQuery) -> Reply:
-    """Bring a copy up to date now: read back what is unread, send what is missing, mend both sides, prune there."""
+    """Bring a copy up to date now: read back what is unread, send what is missing, heal both sides, prune there."""
     sidecar = sidecar_of(request)
     job = await sidecar.operations.copy_sets(path.name, sidecar.service.copies.copy(path.name).sets)
     return await results(sidecar, job.id, query.wait)

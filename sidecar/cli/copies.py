@@ -14,7 +14,7 @@ from sidecar.cli.terminal.progress import progress
 from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 
-app = commands.group("Copies of the backups elsewhere: see them, send, fetch and mend them, take them over.")
+app = commands.group("Copies of the backups elsewhere: see them, send, fetch and heal them, take them over.")
 
 CopyName = Annotated[
     str,
@@ -89,7 +89,7 @@ def pull(backup_id: Id, copy: CopyName) -> None:
 
 @app.command()
 def sync(copy: CopyName, *, as_json: Json = False) -> None:
-    """Bring a copy up to date now: read back what is unread, send what is missing, mend both sides, prune there."""
+    """Bring a copy up to date now: read back what is unread, send what is missing, heal both sides, prune there."""
 
     async def use(service: Service) -> int:
         bodies: dict[str, Any] = {}

@@ -66,7 +66,7 @@ def demo(
         typer.Option("--stay/--no-stay", help="Serve until Ctrl-C. Default: only on a terminal."),
     ] = None,
 ) -> None:
-    """Start an embedded server with a school's data and the admin page; back up, verify, restore, copy, damage and mend."""
+    """Start an embedded server with a school's data and the admin page; back up, verify, restore, copy, damage and heal."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: nothing that was started is left behind

@@ -90,7 +90,7 @@ COPY_KEYS: Final = (
         "write_only",
         boolean,
         "false",
-        "Only send: the credentials cannot read or delete, so nothing is proven, mended or pruned from here.",
+        "Only send: the credentials cannot read or delete, so nothing is proven, healed or pruned from here.",
     ),
     Key(
         "object_lock_days",

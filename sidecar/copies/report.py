@@ -45,8 +45,8 @@ class Report:
             ("sent", len(self.sent)),
             ("fetched", len(self.fetched)),
             ("read back", self.proven),
-            ("mended there", len(self.mended_there)),
-            ("mended here", len(self.mended_here)),
+            ("healed there", len(self.mended_there)),
+            ("healed here", len(self.mended_here)),
             ("deleted there", len(self.deleted)),
             ("kept because they are locked", self.locked),
         ]

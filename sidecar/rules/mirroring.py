@@ -14,7 +14,7 @@ from sidecar.rules import retention
 from sidecar.rules.policy import Policy
 from sidecar.rules.retention import Candidate, Decision, Steadiness
 
-BOTH_BAD: Final = "damaged here and there: nothing to mend it from"
+BOTH_BAD: Final = "damaged here and there: nothing to heal it from"
 NOT_THE_SAME: Final = "another backup of the same name lies there: neither is touched"
 
 

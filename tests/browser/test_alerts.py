@@ -92,7 +92,7 @@ def test_an_overdue_backup_and_too_little_storage_are_said(
         reader = visits(served)
         reader.at()
         storage = reader.alert("Too little storage for the next backup")
-        expect(storage).to_contain_text(f"Free space in {served.directory}")
+        expect(storage).to_contain_text(f"Make room in {served.directory}")
         expect(reader.page.locator(".card", has_text="Insufficient")).to_be_visible()
         expect(reader.alert("A backup of main is overdue")).to_contain_text("5 hours ago")
         expect(reader.page.locator(".alert").first).to_contain_text("Critical")

@@ -38,7 +38,7 @@ def test_the_demo_does_the_whole_job_and_leaves_the_page_open(tmp_path: Path) ->
         "counts and fingerprints are equal",
         "POST /api/admin/backups/drill",
         "One bit of",
-        "nas: 1 mended here",
+        "nas: 1 healed here",
         "GET /api/admin/backups/status",
         "Done.",
     ):

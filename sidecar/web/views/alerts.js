@@ -10,7 +10,7 @@ const WORDS = { critical: "Critical", warning: "Warning", caution: "Caution" };
 
 export const Alerts = ({ state }) => html`<section class="alerts" aria-label="Alerts" aria-live="polite">
   ${alerts(state).map((one) => html`<article key=${one.key} class="alert ${one.isCalm ? "neutral" : one.tone}">
-    <${Icon} name=${one.tone} />
+    <${Icon} name=${one.isCalm ? "neutral" : one.tone} />
     <div>
       <h2>${!one.isCalm && html`<span class="tone">${WORDS[one.tone]}:</span>`} ${one.title}</h2>
       ${one.detail && html`<p>${one.detail}</p>`}
