@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager
-from typing import ParamSpec, TypeVar
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
 
 from sidecar.runtime.completion import completed
 
@@ -90,3 +92,34 @@ async def read_ahead(items: AsyncGenerator[T, None], size_of: Callable[[T], int]
             if following is not None:
                 following.cancel()
                 await asyncio.wait({following})
+
+
+class OneBehind:
+    """Calls in a thread of its own, one at a time and in their order, each while the caller prepares the next.
+
+    It is for the code in one other thread. What a call raises, the next `begin` or `end` raises; leaving `with` waits for
+    the last call and drops what it raised.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._last: Future[object] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown()
+
+    def begin(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Returns when the call before has ended."""
+        self.end()
+        self._last = self._thread.submit(work, *args, **kwargs)
+
+    def end(self) -> None:
+        """Wait until nothing is at work."""
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()

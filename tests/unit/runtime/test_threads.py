@@ -2,12 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from sidecar.runtime.threads import entered, in_thread
+from sidecar.runtime.threads import OneBehind, entered, in_thread
 
 
 @pytest.mark.parametrize("cancels", [1, 2, 5])
@@ -121,3 +121,58 @@ async def test_a_cancellation_while_leaving_does_not_hide_the_error_that_ended_t
     may_leave.set()
     with pytest.raises(ValueError, match="ours"):
         await task
+
+
+class Steps:
+    """Work that takes as long as it is told, and says when it begins and ends."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.may_end = threading.Event()
+
+    def slow(self, name: str) -> None:
+        self.done.append(f"{name} begins")
+        self.may_end.wait()
+        self.done.append(f"{name} ends")
+
+    def fails(self) -> None:
+        raise OSError("no space")
+
+
+async def test_one_call_is_behind_and_the_next_waits_for_it() -> None:
+    steps = Steps()
+    with OneBehind() as behind:
+        behind.begin(steps.slow, "first")  # comes back at once
+        second = asyncio.ensure_future(in_thread(behind.begin, steps.slow, "second"))
+        await asyncio.wait({second}, timeout=0.01)
+        assert not second.done()
+        steps.may_end.set()
+        await second
+    assert steps.done == ["first begins", "first ends", "second begins", "second ends"]
+
+
+@pytest.mark.parametrize("asks", [lambda behind: behind.end(), lambda behind: behind.begin(print)])
+def test_what_a_call_behind_raised_the_next_one_raises(asks: Callable[[OneBehind], None]) -> None:
+    steps = Steps()
+    with OneBehind() as behind:
+        behind.begin(steps.fails)
+        with pytest.raises(OSError, match="no space"):
+            asks(behind)
+        behind.end()  # it is said once
+
+
+async def test_who_leaves_waits_for_the_call_behind_and_hears_nothing_of_it() -> None:
+    steps = Steps()
+
+    def leaves() -> None:
+        with OneBehind() as behind:
+            behind.begin(steps.slow, "last")
+
+    left = asyncio.ensure_future(in_thread(leaves))
+    await asyncio.wait({left}, timeout=0.01)
+    assert not left.done()
+    steps.may_end.set()
+    await left
+    assert steps.done == ["last begins", "last ends"]
+    with OneBehind() as behind:
+        behind.begin(steps.fails)
