@@ -14,13 +14,18 @@ def main() -> None:
     """
     match sys.argv[1:]:
         case ["healthcheck"]:
-            from sidecar.cli import probe  # noqa: PLC0415 - see above
+            from sidecar.cli import probe, streams  # noqa: PLC0415 - see above
 
+            streams.prepare()
             probe.run()
         case ["--version"]:
             from sidecar import __version__  # noqa: PLC0415 - see above
+            from sidecar.cli import streams  # noqa: PLC0415 - see above
 
-            sys.stdout.write(f"{__version__}\n")
+            stdout = streams.prepare()
+            stdout.write(f"{__version__}\n")
+            stdout.flush()
+            os._exit(1 if stdout.failure else 0)
         case _:
             os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # none is ours; looking for them is slow
             from sidecar.cli import program  # noqa: PLC0415 - see above

@@ -9,7 +9,7 @@ import typer
 from sidecar import errors
 from sidecar.cli import commands, exits, server
 from sidecar.cli.options import FromCopy, Json, SetName
-from sidecar.cli.running import run
+from sidecar.cli.running import CLEAN_UP_SECONDS, run
 from sidecar.cli.terminal import console, restores
 from sidecar.cli.terminal.progress import progress
 from sidecar.service import Service
@@ -38,7 +38,8 @@ def drill(
         console.say_json(bodies) if as_json else restores.drills(bodies)
         return max(int(one["exit"]) for one in proven)
 
-    run(use, interrupted="the drill proved nothing; what it left on the server, if anything, the next drill drops")
+    said = "the drill proved nothing; what it left on the server, if anything, the next drill drops"
+    run(use, interrupted=said, cleans_up_within=CLEAN_UP_SECONDS)
 
 
 def _drill_on_server(set_name: str, *, as_json: bool) -> int:

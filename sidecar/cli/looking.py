@@ -13,6 +13,7 @@ from sidecar import config, logger
 from sidecar.cli import exits
 from sidecar.holdings import Holdings
 
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 END_SECONDS = 1.0  # what only reads has nothing to clean up
 
 

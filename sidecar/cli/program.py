@@ -75,12 +75,12 @@ def run() -> None:
     stdout = streams.prepare()
     if COMPLETING in os.environ:
         completion_init()
-    code = _code()
+    code = _code(stdout)
     stdout.flush()
     _end(_reported(stdout.failure) if stdout.failure and code == exits.OK else code)
 
 
-def _code() -> int:
+def _code(stdout: streams.Sheltered) -> int:
     try:
         app(prog_name=PROGRAM)  # however it was called
     except errors.SidecarError as error:
@@ -88,6 +88,9 @@ def _code() -> int:
         return exits.exit_code(error)
     except BrokenPipeError:  # the reader of an extract has seen enough
         return exits.FAILED
+    except OSError:  # click writes some of its help past what stands for stdout
+        if stdout.failure is None:
+            raise
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else exits.FAILED if ended.code else exits.OK
     return exits.OK

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from sidecar.bootstrap.service import load_settings, open_service
 from sidecar.cli import exits
-from sidecar.cli.looking import end_at_the_latest, end_with, interrupt, quiet_logs
+from sidecar.cli.looking import ENDING, end_at_the_latest, end_with, interrupt, quiet_logs
 from sidecar.cli.terminal import console
 from sidecar.errors import Cancelled
 from sidecar.service import Service
@@ -24,8 +24,9 @@ def run(
 ) -> NoReturn:
     """Open the service, use it, and exit with the code that `use` returns.
 
-    SIGTERM and SIGINT end a command at once, but one that says what is then true in `interrupted` only after it has
-    cleaned up; where a disk does not answer, after `cleans_up_within` seconds, if somebody else can clean up later.
+    SIGTERM, SIGINT and the SIGHUP of a terminal that is gone end a command at once, but one that says what is then true
+    in `interrupted` only after it has cleaned up; where a disk does not answer, after `cleans_up_within` seconds, if
+    somebody else can clean up later.
     """
     settings = load_settings(os.environ)
     quiet_logs(settings)
@@ -56,5 +57,6 @@ def _cancel_on_signals(task: "asyncio.Task[int] | None", heard: list[int], withi
         if task is not None:
             task.cancel()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, hear, number)
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1)
+            asyncio.get_running_loop().add_signal_handler(number, hear, number)

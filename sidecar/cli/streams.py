@@ -1,4 +1,4 @@
-"""Standard output that cannot stop a command: it does its work even if its report cannot be written."""
+"""Standard streams that cannot stop a command: it does its work even if its report cannot be written."""
 
 import os
 import sys
@@ -44,8 +44,7 @@ def prepare() -> Sheltered:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - as long as we live
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr] # a character the terminal lacks is shown as ?
-    sheltered = Sheltered(sys.stdout)
-    sys.stdout = sheltered
+    sys.stdout, sys.stderr = sheltered, _ = Sheltered(sys.stdout), Sheltered(sys.stderr)
     return sheltered
 
 

@@ -84,7 +84,7 @@ class Findings:
         """Those of some backups, and which others there are; nothing where nothing can be read."""
         ids = {str(one): one for one in among}
         try:
-            if not self._path.exists():
+            if not self._path.is_file():  # SQLite would wait for a pipe
                 return {}, []
             with closing(_connect(self._path, "ro")) as connection:
                 rows = connection.execute(f"SELECT {_COLUMNS} FROM findings").fetchall()  # noqa: S608 - a constant
@@ -98,7 +98,7 @@ class Findings:
         """What the metadata of these backups says, of those whose file is still the one that it was read from."""
         ids, found = {str(one): one for one in wanted}, dict[BackupId, Manifest]()
         try:
-            if not wanted or not self._path.exists():
+            if not wanted or not self._path.is_file():
                 return {}
             with closing(_connect(self._path, "ro")) as connection:
                 for row in _metadata_rows(connection, list(ids)):
@@ -124,7 +124,7 @@ class Findings:
         try:
             volume(self._root).require()
             make_private(self._root, self._path.parent)
-            os.close(open_private(self._path, os.O_RDWR | os.O_CREAT))
+            _make_file(self._path)
             with closing(_connect(self._path, "rw")) as connection, connection:
                 for table in _TABLES:
                     connection.execute(table)
@@ -137,6 +137,13 @@ class Findings:
             if type(error) is sqlite3.DatabaseError:  # it is not a database, or a broken one
                 with suppress(OSError):
                     self._path.unlink(missing_ok=True)
+
+
+def _make_file(path: Path) -> None:
+    """Raises StorageError where something else has its name: SQLite would wait for a pipe."""
+    os.close(open_private(path, os.O_RDWR | os.O_CREAT))
+    if not path.is_file():
+        raise StorageError(f"{path.name} is not a file")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -1,8 +1,12 @@
 """A restore that is killed at any moment: the target is what it was or what the backup holds, and nothing is left over."""
 
 import asyncio
+import os
+import pty
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +17,7 @@ from bson import encode
 from pymongo import MongoClient
 
 from support.command import Command
-from support.patience import wait_for
+from support.patience import PATIENCE_SECONDS, wait_for
 from support.rig import BUSES, DB
 from support.served import Served
 from support.servers import ServerProcess, seed
@@ -214,5 +218,27 @@ def test_whoever_presses_ctrl_c_again_and_again_hears_what_became_of_the_data(co
     assert process.returncode == 130
     assert f"what the target held before was put back, and {safety} holds it" in said
     assert "interrupted:" not in said
+    assert state(command.server) == old
+    assert list((command.directory / ".locks").glob(".restoring_*")) == []
+
+
+def test_a_restore_whose_terminal_is_gone_puts_back_what_it_replaced(command: Command) -> None:
+    (backup,) = command.valid()
+    go_on(command.server)
+    old = state(command.server)
+    lab(command.server, labFault="renameCollection", action="stall", skip=1, times=1)
+    terminal, its_end = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", sys.executable, "-m", "sidecar", "restore", backup, "--yes"],
+        env=command.environment,
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+    )
+    os.close(its_end)
+    wait_for(lambda: (now := state(command.server)) and any(now.get(name) != old[name] for name in old))
+    os.close(terminal)
+    assert process.wait(PATIENCE_SECONDS) == 1
+    lab(command.server, labReset=1)
     assert state(command.server) == old
     assert list((command.directory / ".locks").glob(".restoring_*")) == []

@@ -114,6 +114,25 @@ def test_a_report_that_nobody_can_read_ends_no_backup(command: Command) -> None:
     assert len(command.json("list", "everything")) == before + 2
 
 
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("--version >/dev/full", 1),
+        ("--version >&-", 0),
+        ("--help >/dev/full", 1),
+        ("backup --help >/dev/full", 1),
+        ("show seed_backup_20260101_000000 2>/dev/full", 1),
+        ("nonsense 2>/dev/full", 2),
+        ("healthcheck >&- 2>&-", 1),
+    ],
+)
+def test_streams_that_take_nothing_change_no_exit_code(line: str, code: int, tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "BACKUP_DIR": str(tmp_path / "backups"), "SIDECAR_PORT": "1"}
+    shell = ["sh", "-c", f'exec "$0" -m sidecar {line}', sys.executable]
+    done = subprocess.run(shell, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr, "Exception ignored" in done.stderr) == (code, False, False)
+
+
 def test_a_terminal_without_our_characters_gets_replacements(command: Command) -> None:
     plain = replace(command, variables=dict(command.variables) | {"PYTHONIOENCODING": "latin-1"})
     listed = plain.run("list")

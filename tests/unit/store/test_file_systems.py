@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from sidecar.errors import BackupNotFound, Busy, StorageError
+from sidecar.model import BackupState, Verdict
 from sidecar.restore import journal
 from sidecar.store import durable, files, timekeeping
 from sidecar.store import lock as locking
 from sidecar.store.durable import publish
-from sidecar.store.findings import Findings
+from sidecar.store.findings import Finding, Findings
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock, unfinished
 from sidecar.store.volume import Volume
@@ -184,6 +185,17 @@ def test_no_backup_is_begun_where_it_cannot_be_seen_what_is_there(
 def test_findings_that_cannot_be_looked_at_are_none(tmp_path: Path) -> None:
     beyond = tmp_path / ("x" * 300)  # longer than names may be: asking whether it exists is an error
     assert Findings(beyond).known([]) == ({}, [])
+
+
+def test_findings_that_are_a_pipe_are_not_waited_for(store: LocalStore) -> None:
+    backup_id = make(store)
+    verdict = Verdict(BackupState.VALID, "as it was written")
+    finding = Finding(backup_id=backup_id, identity=(4, 0, 0), checksum="0" * 64, verdict=verdict, found_at=NOW)
+    (store.root / ".history").mkdir(exist_ok=True)
+    os.mkfifo(store.root / ".history" / "findings.sqlite3")
+    findings = Findings(store.root)
+    findings.save([finding], [])
+    assert findings.known([backup_id]) == ({}, [])
 
 
 def test_a_directory_that_cannot_be_looked_at_is_not_writable(tmp_path: Path) -> None:
