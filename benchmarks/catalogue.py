@@ -15,6 +15,7 @@ from sidecar.archive.manifest import to_bytes
 from sidecar.model import BackupId, BackupSet, CollectionDetails, Manifest
 from sidecar.rules.policy import Policy
 from sidecar.status.reports import entry, set_status
+from sidecar.status.stocks import Stocks
 from sidecar.store.catalog import Catalog
 from sidecar.store.findings import Findings
 from sidecar.store.keeping import Keeping
@@ -78,7 +79,10 @@ def measure(root: Path, count: int) -> list[float]:
     first = 1000 * (time.process_time() - began)
     look = milliseconds(lambda: catalog.backups("main"))
     every = milliseconds(lambda: catalog.refresh("main"))
-    status = milliseconds(lambda: set_status(rules, Policy.of(rules), catalog.backups("main"), now))
+    stocks = Stocks()
+    status = milliseconds(
+        lambda: set_status(rules, Policy.of(rules), stocks.of("main", catalog.backups("main"), now), now)
+    )
     page = milliseconds(lambda: [entry(one, now) for one in catalog.backups("main")[:50]])
     decisions = milliseconds(lambda: Keeping(catalog).decisions("main"))
     return [first, look, every, status, page, decisions]

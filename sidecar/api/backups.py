@@ -1,5 +1,6 @@
 """Backups: what there is, making, verifying, deleting and pinning them, and what the retention rules say."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from aiohttp import web
@@ -55,7 +56,7 @@ async def list_backups(request: web.Request, query: parameters.ListQuery) -> Rep
     names = [one.name for one in sidecar.service.sets(query.backup_type)]
     await sidecar.overview.look(names)
     now, views = sidecar.clock.now(), sidecar.overview.sets
-    wanted = {name: [one for one in views[name].backups if _is_wanted(one, query)] for name in names}
+    wanted = {name: _wanted(views[name].backups, query) for name in names}
     page = slice(query.offset, query.offset + query.limit)
     total = sum(len(found) for found in wanted.values())
     listed = {name: [_entry(sidecar, backup, now) for backup in found[page]] for name, found in wanted.items()}
@@ -64,6 +65,13 @@ async def list_backups(request: web.Request, query: parameters.ListQuery) -> Rep
 
 def _entry(sidecar: Sidecar, one: StoredBackup, now: datetime) -> schemas.ListEntry:
     return schemas.ListEntry(**dict(entry(one, now)), copies=sidecar.overview.backup_copies(one))
+
+
+def _wanted(backups: Sequence[StoredBackup], query: parameters.ListQuery) -> Sequence[StoredBackup]:
+    """The same where all are wanted: a page then costs what it shows."""
+    if query.until is None and query.state is None and query.trigger is None:
+        return backups
+    return [one for one in backups if _is_wanted(one, query)]
 
 
 def _is_wanted(one: StoredBackup, query: parameters.ListQuery) -> bool:

@@ -12,7 +12,6 @@ from sidecar.model import Kind
 from sidecar.rules import counting
 from sidecar.rules.schedule import max_age_seconds, schedule_name
 from sidecar.runs.scheduler import Routine
-from sidecar.status.overview import SetView
 
 routes = RouteTable(tag="Schedule")
 BASE = "/api/admin/schedule"
@@ -94,12 +93,12 @@ def _routine(sidecar: Sidecar, routine: Routine) -> schemas.ScheduleEntry:
         last_success_at=success.ended_at if success else None,
         consecutive_failures=view.consecutive_failures if is_backup else 0,
         max_age_seconds=max_age,
-        is_overdue=max_age is not None and _is_older(sidecar, view, max_age),
+        is_overdue=max_age is not None and _is_older(sidecar, routine.set_name, max_age),
     )
 
 
-def _is_older(sidecar: Sidecar, view: SetView, seconds: float) -> bool:
+def _is_older(sidecar: Sidecar, set_name: str, seconds: float) -> bool:
     """Whether the newest backup is; none at all is not overdue but missing."""
     now = sidecar.clock.now()
-    age = counting.age(counting.newest(view.backups, now), now)
+    age = counting.age(sidecar.overview.stock(set_name, now).newest, now)
     return age is not None and age.total_seconds() > seconds

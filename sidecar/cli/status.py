@@ -17,6 +17,7 @@ from sidecar.history import DIRECTORY, glance
 from sidecar.holdings import Holdings
 from sidecar.model import Kind, Trigger
 from sidecar.rules.health import Health
+from sidecar.rules.stock import Stock, stock_of
 from sidecar.status import reports
 from sidecar.status.bodies import CopyStatus
 from sidecar.store.lock import DIRECTORY as LOCKS
@@ -43,13 +44,13 @@ def status(
             one.name: reports.set_status(
                 one,
                 held.policies[one.name],
-                held.catalog.backups(one.name),
+                stock := stock_of(held.catalog.backups(one.name), now),
                 now,
                 (
                     glance.last_run(record, Kind.VERIFY, one.name, Trigger.SCHEDULED),
                     glance.last_run(record, Kind.DRILL, one.name),
                 ),
-                _copies_of(held, one.name, now),
+                _copies_of(held, one.name, stock, now),
             )
             for one in held.sets(set_name)
         }
@@ -64,7 +65,7 @@ def status(
     look(use)
 
 
-def _copies_of(held: Holdings, set_name: str, now: datetime) -> list[CopyStatus]:
+def _copies_of(held: Holdings, set_name: str, here: Stock, now: datetime) -> list[CopyStatus]:
     settings = held.settings
     if not settings.copies:
         return []
@@ -72,7 +73,7 @@ def _copies_of(held: Holdings, set_name: str, now: datetime) -> list[CopyStatus]
     from sidecar.status.copies import copies_of  # noqa: PLC0415
 
     copies = Copies(settings.copies, held.catalog, held.policies, settings.min_storage_bytes)
-    return copies_of(copies, set_name, held.catalog.backups(set_name), now)
+    return copies_of(copies, set_name, here, now)
 
 
 def _say_next_runs(directory: Path, names: Iterable[str]) -> None:

@@ -1,6 +1,6 @@
 """Where the values of the metrics come from: what is in memory, as of now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,9 +17,9 @@ from sidecar.model import (
     StoredBackup,
     Trigger,
 )
-from sidecar.rules import counting
 from sidecar.rules.policy import Policy
 from sidecar.rules.schedule import schedule_name
+from sidecar.rules.stock import Stock
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone
 from sidecar.runs.scheduler import Routine, Scheduler
@@ -57,12 +57,16 @@ class One:
     now: datetime
 
     @property
-    def restorable(self) -> list[StoredBackup]:
-        return counting.restorable(self.view.backups, self.now)
+    def stock(self) -> Stock:
+        return self.state.overview.stock(self.name, self.now)
+
+    @property
+    def restorable(self) -> Sequence[StoredBackup]:
+        return self.stock.restorable
 
     @property
     def newest(self) -> StoredBackup | None:
-        return counting.newest(self.view.backups, self.now)
+        return self.stock.newest
 
     @property
     def manifest(self) -> Manifest | None:

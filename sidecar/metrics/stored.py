@@ -26,15 +26,14 @@ def _age(one: One) -> float:
 
 
 def _states(one: One) -> dict[str, float]:
-    return {state.value: sum(b.verdict.state is state for b in one.view.backups) for state in BackupState}
+    return {state.value: count for state, count in one.stock.states.items()}
 
 
 def _recipients(one: One) -> dict[str, float]:
     """Those that are configured, and those that stored backups are encrypted for."""
-    found = Counter({"none": 0, **{key_name(key): 0 for key in one.rules.recipients}})
-    for backup in one.view.backups:
-        encryption = backup.manifest.encryption if backup.manifest else None
-        found.update(map(key_name, encryption.recipients) if encryption else ["none"])
+    found = Counter({"none": one.stock.unencrypted, **{key_name(key): 0 for key in one.rules.recipients}})
+    for key, count in one.stock.recipients.items():
+        found[key_name(key)] += count
     return dict(found)
 
 
@@ -47,10 +46,6 @@ def _expected(one: One) -> float:
 
 def _identity(one: One) -> float:
     return int((one.view.directory_id or "0")[:_EXACT_DIGITS], 16)
-
-
-def _pinned(one: One) -> list[StoredBackup]:
-    return [backup for backup in one.view.backups if backup.is_pinned]
 
 
 STORED = (
@@ -76,7 +71,7 @@ STORED = (
     of_set(
         "sealed_backups",
         "Backups encrypted with keys that this host lacks: the stored bytes are verified, the content is not.",
-        lambda s: sum(one.is_sealed for one in s.view.backups),
+        lambda s: s.stock.sealed,
     ),
     by(
         "recipient",
@@ -97,30 +92,30 @@ STORED = (
     of_set(
         "suspect_backups",
         "Suspect backups that are not confirmed: they lost most of a collection.",
-        lambda s: sum(one.is_suspect for one in counting.counted(s.view.backups, s.now)),
+        lambda s: s.stock.suspect,
     ),
     of_set(
         "retention_held",
         "1 while nothing is deleted because the newest valid backup is suspect.",
-        lambda s: is_held(Candidate.of(one, s.now) for one in s.view.backups),
+        lambda s: is_held(Candidate.of(one, s.now) for one in s.restorable[:1]),
     ),
     of_set(
         "future_backups",
         "Backups dated in the future by a wrong clock; they do not count.",
-        lambda s: sum(counting.is_ahead(one, s.now) for one in s.view.backups),
+        lambda s: len(s.stock.ahead),
     ),
     of_set(
         "orphan_backups",
         "Data files without metadata: never finished, or the metadata was lost.",
-        lambda s: sum(one.verdict.state is BackupState.ORPHAN for one in s.view.backups),
+        lambda s: s.stock.states[BackupState.ORPHAN],
     ),
     of_set(
         "ledger_problems",
         "Contradictions to the ledger: changed entries, and backups that appeared or disappeared without one.",
         lambda s: len(s.view.tampering),
     ),
-    of_set("pinned_backups", "Pinned backups, which the retention rules never delete.", lambda s: len(_pinned(s))),
-    of_set("pinned_bytes", "Size of the pinned backups.", lambda s: sum(one.size_bytes for one in _pinned(s))),
+    of_set("pinned_backups", "Pinned backups, which the retention rules never delete.", lambda s: len(s.stock.pinned)),
+    of_set("pinned_bytes", "Size of the pinned backups.", lambda s: sum(one.size_bytes for one in s.stock.pinned)),
     of_set(
         "snapshot_consistency",
         "1 if the newest backup is a snapshot of one moment, 0 if it was read collection by collection.",
@@ -136,7 +131,7 @@ STORED = (
         "A number that identifies the backup directory; it changes when another directory is mounted; 0 before the first backup.",
         _identity,
     ),
-    of_set("stored_bytes", "Size of all stored backups.", lambda s: sum(b.size_bytes for b in s.view.backups)),
+    of_set("stored_bytes", "Size of all stored backups.", lambda s: s.stock.size_bytes),
     of_set(
         "newest_backup_timestamp_seconds",
         "When the newest valid backup began.",

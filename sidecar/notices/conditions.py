@@ -8,7 +8,6 @@ from typing import Final
 from sidecar.errors import Stopped
 from sidecar.history import History
 from sidecar.model import WENT_WRONG, BackupState, Kind, Run, Severity
-from sidecar.rules import counting
 from sidecar.rules.conditions import Condition
 from sidecar.rules.health import age_in_words
 from sidecar.rules.schedule import max_age_seconds, schedule_name
@@ -74,7 +73,7 @@ class Observed:
                 yield Condition(subject=subject, set_name=name, severity=severity, words=words)
 
     def _newest(self, name: str, view: SetView, now: datetime) -> tuple[Severity, str] | None:
-        newest = counting.newest(view.backups, now)
+        newest = self.overview.stock(name, now).newest
         is_ours = self.leadership.role is not Standing.FOLLOWER  # else another one answers for the schedule
         if newest is None:
             is_late = self._is_late(name, view, now)

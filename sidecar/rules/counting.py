@@ -5,16 +5,22 @@ kept and shown, but it is never the newest, proves nothing, and is restored only
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sidecar.model import BackupState, StoredBackup
 
 GRACE = timedelta(minutes=5)  # by so much the clocks of two healthy machines may differ
+_EARLIEST = datetime.min.replace(tzinfo=UTC) + GRACE
 
 
 def is_ahead(one: StoredBackup, now: datetime) -> bool:
     """Whether its name or its metadata gives a time that has not come yet."""
-    return max(one.taken_at, one.id.taken_at) > now + GRACE
+    return now < counts_from(one)
+
+
+def counts_from(one: StoredBackup) -> datetime:
+    """The moment from which on it is not dated ahead."""
+    return max(one.taken_at, one.id.taken_at, _EARLIEST) - GRACE
 
 
 def of_the_set(backups: Iterable[StoredBackup]) -> list[StoredBackup]:

@@ -1,12 +1,13 @@
 """How a set is protected elsewhere, from what is remembered of its copies."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sidecar.copies.copies import Copies, CopyView
 from sidecar.copies.memory import Held
-from sidecar.model import BackupId, StoredBackup
-from sidecar.rules import counting, health
+from sidecar.model import BackupId
+from sidecar.rules import health
+from sidecar.rules.stock import Stock
 from sidecar.status.bodies import BackupCopy, CopyStatus, Restorable
 
 
@@ -28,11 +29,11 @@ def _backup_copy(standing: CopyView, held: Held | None) -> BackupCopy:
     )
 
 
-def copy_status(standing: CopyView, here: Sequence[StoredBackup], now: datetime) -> CopyStatus:
+def copy_status(standing: CopyView, here: Stock, now: datetime) -> CopyStatus:
     newest = standing.restorable[0] if standing.restorable else None
     contact, limit = standing.contact, timedelta(hours=standing.copy.max_age_hours)
-    oldest_here = min((one.taken_at for one in counting.restorable(here, now)), default=None)
-    late = health.lateness(standing.copy.name, newest.taken_at if newest else None, oldest_here, limit, now)
+    newest_at = newest.taken_at if newest else None
+    late = health.lateness(standing.copy.name, newest_at, here.oldest_restorable_at, limit, now)
     return CopyStatus(
         copy_name=standing.copy.name,
         newest_copy=Restorable.of(newest, now) if newest else None,
@@ -48,7 +49,7 @@ def copy_status(standing: CopyView, here: Sequence[StoredBackup], now: datetime)
     )
 
 
-def copies_of(copies: Copies, set_name: str, here: Sequence[StoredBackup], now: datetime) -> list[CopyStatus]:
+def copies_of(copies: Copies, set_name: str, here: Stock, now: datetime) -> list[CopyStatus]:
     """Of every copy of a set. Blocks."""
     names = [one.name for one in copies.configured.values() if set_name in one.sets]
     return [copy_status(copies.standing(name, set_name), here, now) for name in names]

@@ -13,10 +13,11 @@ from sidecar.errors import SidecarError, StorageFull
 from sidecar.history import History, Total
 from sidecar.logger import Logger
 from sidecar.model import BackupSet, Kind, Outcome, Run, StoredBackup, Trigger
-from sidecar.rules import counting, forecast, room
+from sidecar.rules import forecast, room
 from sidecar.rules.coverage import Uncovered
 from sidecar.rules.forecast import Outlook
 from sidecar.rules.health import Health
+from sidecar.rules.stock import Stock
 from sidecar.runtime.clock import Clock
 from sidecar.runtime.supervision import Supervised
 from sidecar.runtime.threads import in_thread
@@ -26,6 +27,7 @@ from sidecar.status.alert_test import AlertTest
 from sidecar.status.bodies import BackupCopy, CopyStatus
 from sidecar.status.copies import backup_copies, copy_status
 from sidecar.status.reports import SetStatus, set_status
+from sidecar.status.stocks import Stocks
 from sidecar.store import tampering
 from sidecar.store.files import Space
 
@@ -94,6 +96,7 @@ class Overview:
         self.strangers: tuple[str, ...] = ()
         self.uncovered = Uncovered()
         self.outlook = Outlook(math.inf, 0, 0)
+        self._stocks = Stocks()
         self._rooms: dict[str, room.RoomNeeded] = {}  # what the next backup of each set needs
         self._asks_again_at = 0.0  # for the sizes, by the monotonic clock
         self.task = Supervised("overview", self._run, clock, silence_seconds=4 * REFRESH_SECONDS)
@@ -154,6 +157,7 @@ class Overview:
         catalog = self._service.catalog
         try:
             backups = catalog.refresh(name) if again else catalog.backups(name)
+            self._stocks.of(name, backups, self._clock.now())  # here, where nobody waits for it, and not in an answer
             return replace(
                 recorded,
                 backups=backups,
@@ -200,7 +204,7 @@ class Overview:
             with suppress(SidecarError, TimeoutError):
                 async with asyncio.timeout(PING_SECONDS):
                     return await predicted_bytes(database, one_set, ratio)
-        newest = next((one.manifest for one in counting.restorable(backups, self._clock.now())), None)
+        newest = next((one.manifest for one in self.stock(name, self._clock.now()).restorable), None)
         return int(room.GROWTH * room.stored_bytes(newest, compressed=one_set.is_compressed)) if newest else 0
 
     async def _look_for_alert_test(self) -> None:
@@ -252,14 +256,18 @@ class Overview:
 
     def copies_of(self, set_name: str, now: datetime) -> list[CopyStatus]:
         """The copies of a set elsewhere, by what was last seen."""
-        here = self.sets[set_name].backups
+        here = self.stock(set_name, now)
         return [copy_status(standing, here, now) for (_, name), standing in self.copies.items() if name == set_name]
+
+    def stock(self, set_name: str, now: datetime) -> Stock:
+        """What the backups of a set come to, by what was last seen."""
+        return self._stocks.of(set_name, self.sets[set_name].backups, now)
 
     def status(self, one: BackupSet, now: datetime) -> SetStatus:
         """How well a set is protected, by what was last seen."""
         view, copies = self.sets[one.name], self.copies_of(one.name, now)
         policy, proofs = self._service.policies[one.name], (view.last_verification, view.last_drill)
-        status = set_status(one, policy, view.backups, now, proofs, copies)
+        status = set_status(one, policy, self.stock(one.name, now), now, proofs, copies)
         if not view.tampering:
             return status
         words = f"{status.message}; its ledger and its backups do not fit: {'; '.join(view.tampering)}"
@@ -267,8 +275,8 @@ class Overview:
 
     def newest_documents(self, name: str) -> int:
         """How many documents the newest restorable backup of a set holds; 0 without one."""
-        found = counting.restorable(self.sets[name].backups, self._clock.now())
-        return next((one.documents for one in found), 0)
+        found = self.stock(name, self._clock.now()).restorable
+        return found[0].documents if found else 0
 
     @property
     def required_bytes(self) -> int:

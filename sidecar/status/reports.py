@@ -3,7 +3,6 @@
 The keys are those of the users' specification; keys of ours are only ever added.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -12,6 +11,7 @@ from pydantic import AwareDatetime
 from sidecar.model import MB, BackupSet, BackupState, Consistency, Outcome, Run, StoredBackup, Trigger
 from sidecar.rules import counting, health, reach
 from sidecar.rules.policy import Policy
+from sidecar.rules.stock import Stock
 from sidecar.rules.tiers import HOUR
 from sidecar.status.bodies import Body, CopyStatus, Restorable, age_hours
 
@@ -161,16 +161,15 @@ def kept(policy: Policy) -> RetentionRules:
 def set_status(  # noqa: PLR0913 - what is known of a set comes from as many places
     backup_set: BackupSet,
     policy: Policy,
-    backups: Sequence[StoredBackup],
+    stock: Stock,
     now: datetime,
     proofs: tuple[Run | None, Run | None] = (None, None),
     copies: Sequence[CopyStatus] = (),
 ) -> SetStatus:
     """The state of one set; `proofs` are the last verification and the last drill on record, `copies` those elsewhere."""
     verification, drill = proofs
-    newest = counting.newest(backups, now)
-    restorable = counting.restorable(backups, now)
-    protection = health.with_copies(protection_of(backups, now), [one.message for one in copies if one.is_late])
+    newest, restorable = stock.newest, stock.restorable
+    protection = health.with_copies(protection_of(stock, now), [one.message for one in copies if one.is_late])
     return SetStatus(
         status=protection.status,
         health=protection.health,
@@ -180,7 +179,7 @@ def set_status(  # noqa: PLR0913 - what is known of a set comes from as many pla
         retention_limit=backup_set.limit,
         retention_days=backup_set.retention_days,
         directory=str(backup_set.directory),
-        states=dict.fromkeys(BackupState, 0) | Counter(backup.verdict.state for backup in backups),
+        states=dict(stock.states),
         suspicions=_suspicions(newest),
         newest_restorable=Restorable.of(restorable[0], now) if restorable else None,
         oldest_restorable=Restorable.of(restorable[-1], now) if restorable else None,
@@ -198,10 +197,9 @@ def _proof(run: Run | None) -> Proof | None:
     return Proof(ended_at=run.ended_at, success=is_good, message=run.message, backup_id=run.backup_id)
 
 
-def protection_of(backups: Sequence[StoredBackup], now: datetime) -> health.Protection:
+def protection_of(stock: Stock, now: datetime) -> health.Protection:
     """The judgement on a set that has these backups."""
-    newest = counting.newest(backups, now)
-    ahead = [str(one.id) for one in backups if counting.is_ahead(one, now)]
+    newest, ahead = stock.newest, [str(one.id) for one in stock.ahead]
     if newest is None:
         return health.judge(None, now, ahead)
     verdict = newest.verdict
