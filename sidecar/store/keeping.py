@@ -1,16 +1,17 @@
 """What is kept and what goes: the retention rules carried out, and what people say of single backups."""
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from sidecar.errors import BackupProtected, Busy, LedgerBroken, NotSuspect, StorageError
 from sidecar.logger import Logger
-from sidecar.model import BackupId, BackupState, Confirmation, StoredBackup
+from sidecar.model import BackupId, Confirmation, StoredBackup
 from sidecar.rules import counting, retention
 from sidecar.rules.retention import Decision, Policy
 from sidecar.store import timekeeping
 from sidecar.store.catalog import Catalog
+from sidecar.store.judgement import Judgement, judged, prunable
 from sidecar.store.ledger import Event
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock
@@ -25,19 +26,21 @@ class Keeping:
         """`policies` are those of the sets by name; without, what their keys say, by the days of UTC."""
         self._catalog = catalog
         self._stores = catalog.stores
+        self._judgements: dict[str, Judgement] = {}
         self.policies = policies or {name: Policy.of(store.set) for name, store in self._stores.items()}
 
     # -- the rules -----------------------------------------------------------------------------------------------------
 
     def decisions(self, set_name: str, policy: Policy | None = None) -> list[Decision]:
         """What would become of each backup of a set now, and why; by another policy than its own, if one is given."""
-        store, stored = self._stores[set_name], self._prunable(set_name)
-        clock = timekeeping.steadiness(store.root, (one.taken_at for one in stored))
-        return _judged(store, policy or self.policies[set_name], stored, clock)
-
-    def _prunable(self, set_name: str) -> list[StoredBackup]:
-        """An orphan is never ours to delete: its metadata may only be lost."""
-        return [one for one in self._catalog.backups(set_name) if one.verdict.state is not BackupState.ORPHAN]
+        store, backups = self._stores[set_name], self._catalog.backups(set_name)
+        judgement = self._judgements.get(set_name)
+        if judgement is None or judgement.backups is not backups:
+            judgement = self._judgements[set_name] = Judgement(backups)
+        policy, clock = policy or self.policies[set_name], timekeeping.steadiness(store.root, judgement.taken)
+        first = judgement.decisions(policy, clock, now := datetime.now(UTC))
+        in_use = _in_use(store, first)
+        return judged(judgement.stored, policy, now, clock, in_use) if in_use else first
 
     def prune(self, set_name: str) -> list[Decision]:
         """Delete what the rules let go and return all decisions as they were carried out."""
@@ -52,7 +55,7 @@ class Keeping:
 
         The one just made stays even where a clock that was set back makes it the oldest.
         """
-        stored = self._prunable(set_name)
+        stored = prunable(self._catalog.backups(set_name))
         earlier = [one.taken_at for one in stored if one.id != just_made]
         clock = timekeeping.observe(self._stores[set_name].root, earlier, server_time)
         store, failures = self._stores[set_name], list[StorageError | LedgerBroken]()
@@ -125,19 +128,17 @@ def _judged(
     policy: Policy,
     stored: Collection[StoredBackup],
     clock: retention.Steadiness,
-    just_made: BackupId | None = None,
+    just_made: BackupId | None,
 ) -> list[Decision]:
+    now, held = datetime.now(UTC), {just_made} if just_made else set[BackupId]()
+    first = judged(stored, policy, now, clock, held)
+    in_use = _in_use(store, first)
+    return judged(stored, policy, now, clock, held | in_use) if in_use else first
+
+
+def _in_use(store: LocalStore, decisions: Iterable[Decision]) -> set[BackupId]:
     """Only backups that would be deleted are asked whether they are being read."""
-    now = datetime.now(UTC)
-
-    def judged(in_use: Container[BackupId]) -> list[Decision]:
-        candidates = [retention.Candidate.of(one, now, is_in_use=one.id in in_use) for one in stored]
-        return retention.judge(candidates, policy, now, clock)
-
-    held = {just_made} if just_made else set[BackupId]()
-    first = judged(held)
-    in_use = {one.id for one in first if not one.keep and store.is_being_read(one.id)}
-    return judged(held | in_use) if in_use else first
+    return {one.id for one in decisions if not one.keep and store.is_being_read(one.id)}
 
 
 def _carried_out(lock: Lock, store: LocalStore, decision: Decision) -> Decision:

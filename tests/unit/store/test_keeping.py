@@ -1,14 +1,18 @@
 """What is kept and what goes: told as it was carried out."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from sidecar.archive.manifest import to_bytes
 from sidecar.errors import Busy, StorageError
 from sidecar.model import BackupId, BackupSet
+from sidecar.rules.retention import Decision, Steadiness
+from sidecar.store import keeping as module
 from sidecar.store.catalog import Catalog
+from sidecar.store.judgement import Judgement, judged
 from sidecar.store.keeping import Keeping
 from sidecar.store.ledger import Event
 from sidecar.store.local import LocalStore
@@ -79,3 +83,53 @@ def test_another_pin_in_the_place_of_one_is_seen(store: LocalStore) -> None:
 def test_a_set_that_is_in_use_is_busy(store: LocalStore) -> None:
     with store.locked("a backup"), pytest.raises(Busy, match="the set main is in use: a backup"):
         Keeping(Catalog({"main": store})).prune("main")
+
+
+def test_who_only_asks_is_told_at_once_what_has_changed(store: LocalStore) -> None:
+    """The same question about the same backups is judged once a minute; everything else is another question."""
+    keeping, (newest, middle, oldest) = Keeping(Catalog({"main": store})), there(store)
+
+    def kept() -> list[BackupId]:
+        return [one.id for one in keeping.decisions("main") if one.keep]
+
+    assert [kept(), kept()] == [[newest], [newest]]
+    keeping.pin(str(oldest), None)
+    assert kept() == [newest, oldest]
+    assert all(one.keep for one in keeping.decisions("main", keeping.policies["main"].but(limit=3)))
+    assert kept() == [newest, oldest]
+    with store.open_data(middle):
+        assert kept() == [newest, middle, oldest]
+    assert kept() == [newest, oldest]
+    keeping.delete(str(newest), force=True)
+    assert kept() == [middle, oldest]
+
+
+def test_a_minute_later_the_rules_are_asked_anew(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeping, days = Keeping(Catalog({"main": store})), timedelta(0)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + days
+
+    monkeypatch.setattr(module, "datetime", Later)
+    policy = keeping.policies["main"].but(limit=3, retention_days=30)
+    assert [one.keep for one in keeping.decisions("main", policy)] == [True, True, True]
+    days = timedelta(days=31)
+    assert [one.keep for one in keeping.decisions("main", policy)] == [True, False, False]
+
+
+def test_the_same_question_is_judged_once_in_a_minute_and_anew_in_the_next(store: LocalStore) -> None:
+    oldest, policy = there(store)[-1], Keeping(Catalog({"main": store})).policies["main"].but(limit=3)
+    judgement = Judgement(Catalog({"main": store}).backups("main"))
+    minute = (oldest.taken_at + timedelta(days=policy.retention_days)).replace(second=0)  # in which it is too old
+    early, late, after = minute, minute + timedelta(seconds=59.9), minute + timedelta(minutes=1)
+
+    def told(now: datetime, clock: Steadiness) -> list[Decision]:
+        return judgement.decisions(policy, clock, now)
+
+    first = told(early, Steadiness())
+    assert told(late, Steadiness()) == first
+    assert told(after, Steadiness()) == judged(judgement.stored, policy, after, Steadiness()) != first
+    doubted = Steadiness(doubt="it was set")
+    assert told(after, doubted) == judged(judgement.stored, policy, after, doubted) != told(after, Steadiness())
