@@ -34,12 +34,26 @@ class CopyView:
     copy: Copy
     set_name: str
     contact: Contact | None
-    held: tuple[Held, ...]
+    held_by_id: Mapping[BackupId, Held]  # newest first
     restorable: tuple[StoredBackup, ...]  # newest first
     lag: int
 
-    def find(self, backup_id: BackupId) -> Held | None:
-        return next((one for one in self.held if one.backup.id == backup_id), None)
+    @property
+    def held(self) -> tuple[Held, ...]:
+        return tuple(self.held_by_id.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Reckoned:
+    """A view, and what it was reckoned from. The minute is there for the rules that go by age."""
+
+    view: CopyView
+    backups: tuple[StoredBackup, ...]
+    version: object
+    minute: datetime
+
+    def is_of(self, backups: tuple[StoredBackup, ...], version: object, minute: datetime) -> bool:
+        return self.backups is backups and version is not None and (self.version, self.minute) == (version, minute)
 
 
 class Copies:
@@ -55,6 +69,7 @@ class Copies:
         self._catalog = catalog
         self._minimum_bytes = minimum_bytes
         self._elsewhere: dict[tuple[str, str], Elsewhere] = {}
+        self._reckoned: dict[tuple[str, str], _Reckoned] = {}
 
     def copy(self, name: str) -> Copy:
         """Raises CopyNotFound."""
@@ -86,13 +101,21 @@ class Copies:
         raise BackupNotFound(f"there is no backup {backup_id!r} in the copy {name}")
 
     def standing(self, name: str, set_name: str) -> CopyView:
-        """By what is remembered: nothing is asked."""
-        there, mirror = self.of(name, set_name), self.mirror(name, set_name)
+        """By what is remembered: nothing is asked. Reckoned anew where something changed, and each minute."""
+        there, backups = self.of(name, set_name), self._catalog.backups(set_name)
+        version, minute = there.memory.version(), datetime.now(UTC).replace(second=0, microsecond=0)
+        last = self._reckoned.get((name, set_name))
+        if last is None or not last.is_of(backups, version, minute):
+            last = self._reckoned[name, set_name] = _Reckoned(self._view(there, set_name), backups, version, minute)
+        return last.view
+
+    def _view(self, there: Elsewhere, set_name: str) -> CopyView:
+        name, mirror = there.copy.name, self.mirror(there.copy.name, set_name)
         return CopyView(
             copy=there.copy,
             set_name=set_name,
             contact=there.memory.contact(name, set_name),
-            held=tuple(there.remembered()),
+            held_by_id=there.memory.held(name, set_name),
             restorable=tuple(mirror.restorable()),
             lag=mirror.lag(),
         )

@@ -6,7 +6,7 @@ reading the copies once more.
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from sidecar.store.findings import DIRECTORY
 from sidecar.store.volume import volume
 
 NAME: Final = "copies.sqlite3"
+_COUNTER: Final = slice(24, 28)  # https://www.sqlite.org/fileformat.html#file_change_counter
 WAIT_SECONDS: Final = 2.0  # for another process that writes
 _COLUMNS = "copy, backup_id, set_name, identity, size, state, message, proven_at, locked_until, is_sent, form, metadata"
 _PLACES = ", ".join("?" * len(_COLUMNS.split(", ")))
@@ -79,8 +80,25 @@ class Memory:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._path = root / DIRECTORY / NAME
+        self._read: dict[tuple[str, str], tuple[object, dict[BackupId, Held]]] = {}
 
-    def held(self, copy: str, set_name: str) -> dict[BackupId, Held]:
+    def version(self) -> object:
+        """Another one whenever any process has written: SQLite counts that itself, in the file's header."""
+        try:
+            with self._path.open("rb") as file:
+                status, header = os.fstat(file.fileno()), file.read(_COUNTER.stop)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, header[_COUNTER]
+
+    def held(self, copy: str, set_name: str) -> Mapping[BackupId, Held]:
+        """Newest first. Read anew only where something was written: to parse what metadata said there is slow."""
+        version, last = self.version(), self._read.get((copy, set_name))
+        if version is None or last is None or last[0] != version:
+            last = self._read[copy, set_name] = version, self._held(copy, set_name)
+        return last[1]
+
+    def _held(self, copy: str, set_name: str) -> dict[BackupId, Held]:
         rows = self._rows(f"SELECT {_COLUMNS} FROM held WHERE copy = ? AND set_name = ?", copy, set_name)  # noqa: S608 - constants
         found = [one for row in rows if (one := _held_of(row)) is not None]
         return {one.backup.id: one for one in sorted(found, key=lambda one: one.backup.id, reverse=True)}

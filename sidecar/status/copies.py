@@ -13,7 +13,7 @@ from sidecar.status.bodies import BackupCopy, CopyStatus, Restorable
 
 def backup_copies(backup_id: BackupId, standings: Iterable[CopyView]) -> tuple[BackupCopy, ...]:
     """Where a backup lies elsewhere."""
-    return tuple(_backup_copy(one, one.find(backup_id)) for one in standings)
+    return tuple(_backup_copy(one, one.held_by_id.get(backup_id)) for one in standings)
 
 
 def _backup_copy(standing: CopyView, held: Held | None) -> BackupCopy:
