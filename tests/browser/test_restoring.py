@@ -34,7 +34,7 @@ def test_a_restore_is_planned_named_watched_and_proven(reader: Visit, served: Se
     expect(window.get_by_role("region", name="Differences")).to_be_visible()
     assert rows(page) == [
         "buses 1 1 0 Added: 1000. Removed: 3",
-        "users 0 3,000 0 Removed: 0, 1, 2. Indexes or options changed",
+        "users 0 3,000 0 Removed: 0, 1, 2 and 2,997 more. Indexes or options changed",
     ]
     page.keyboard.press("Escape")
     reader.backup(made["backup_id"]).get_by_role("link", name="Restore").click()

@@ -120,9 +120,9 @@ function Writing({ entry, to }) {
   return html`
     <${Action} work=${() => verify(entry.backup_id, false)}>Verify<//>
     ${!entry.is_sealed && html`<${Action} work=${() => verify(entry.backup_id, true)}>Verify deep<//>`}
-    ${entry.is_valid && !entry.is_sealed && html`<a class="button" href=${to("restore")}>Restore…</a>`}
-    <a class="button danger" href=${to("delete")}>Delete…</a>
     ${entry.is_pinned ? html`<${Action} work=${() => unpin(entry.backup_id)}>Unpin<//>` : html`<${Pin} entry=${entry} />`}
+    <a class="button danger" href=${to("delete")}>Delete…</a>
+    ${entry.is_valid && !entry.is_sealed && html`<a class="button primary" href=${to("restore")}>Restore…</a>`}
   `;
 }
 

@@ -72,8 +72,9 @@ function Differences({ found }) {
 const SIDES = { left: "older", right: "newer" };
 const SHOWN = 3; // ids of each kind
 
-function which({ not_in: side, definition_changed: isOther, ids }) {
+function which({ not_in: side, definition_changed: isOther, ids, ...counts }) {
   if (side) return `Not in the ${SIDES[side]} one: nothing was compared`;
-  const some = FIGURES.filter(([key]) => ids[key]?.length).map(([key, words]) => `${words}: ${ids[key].slice(0, SHOWN).map(idWords).join(", ")}`);
+  const named = (key) => ids[key].slice(0, SHOWN).map(idWords).join(", ") + (counts[key] > SHOWN ? ` and ${number(counts[key] - SHOWN)} more` : "");
+  const some = FIGURES.filter(([key]) => ids[key]?.length).map(([key, words]) => `${words}: ${named(key)}`);
   return [...some, isOther ? "Indexes or options changed" : ""].filter(Boolean).join(". ");
 }

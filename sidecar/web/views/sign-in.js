@@ -40,7 +40,7 @@ function Form({ note }) {
       <input name="token" type="password" required autofocus autocomplete="current-password"
         aria-describedby="token-help token-problem" aria-invalid=${Boolean(problem)} />
     </label>
-    <p id="token-help" class="help">The admin token, or the one that may only read. The sidecar's start prints one where none is configured.</p>
+    <p id="token-help" class="help">The admin token or the read token. If no admin token is configured, the sidecar prints one when it starts.</p>
     <p id="token-problem" role="alert" class="problem">${problem && html`<${Icon} name="critical" />${refusal(problem)}`}</p>
     <button class="primary" aria-disabled=${isBusy}>${isBusy && html`<${Icon} name="running" />`}Sign in</button>
   </form>`;
