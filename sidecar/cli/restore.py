@@ -113,7 +113,7 @@ def _show_result(result: Result, *, as_json: bool) -> None:
         console.say(
             f"The old state is in the safety backup {safety}, which is pinned."
             if safety
-            else "There was no data to back up first."
+            else "Nothing was replaced, so there is no safety backup."
         )
         for name, one in result.late.items():
             console.say(f"{name} was written to while it was being replaced: that is in {one.backup_id}.")

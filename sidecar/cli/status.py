@@ -85,6 +85,7 @@ def _say_next_runs(directory: Path, names: Iterable[str]) -> None:
 
     try:
         serving.next_runs(server.ask("GET", "/schedule", seconds=SERVER_SECONDS), names)
+        serving.mongodb(server.ask("GET", "/backups/health", seconds=SERVER_SECONDS)["mongodb"])
     except server.NoServer:
         console.say(NO_SERVER, "yellow")
     except SidecarError as error:

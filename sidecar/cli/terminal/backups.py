@@ -1,5 +1,6 @@
 """What is stored, how well each set is protected, and what the retention rules say."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
@@ -20,6 +21,11 @@ _STATE = {
     BackupState.ORPHAN: ("? orphan", "yellow"),
 }
 _HEALTH = {"healthy": "green", "caution": "yellow", "warning": "dark_orange", "critical": "red"}
+
+
+def _brief(message: str) -> str:
+    """With the beginning of each digest, which is enough to compare it by eye; `--json` has the whole."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", message)
 
 
 def made(manifest: Manifest) -> None:
@@ -57,7 +63,7 @@ def backups(stored: Iterable[StoredBackup], now: datetime) -> None:
             f"{sum(row.collections.values()):,}",
             size(row.size_bytes),
             _state(one),
-            remarks=reasons if one.verdict.is_valid else [one.verdict.message],
+            remarks=reasons if one.verdict.is_valid else [_brief(one.verdict.message)],
         )
     table.show()
 
@@ -125,7 +131,7 @@ def status(body: Mapping[str, reports.SetStatus], free_bytes: int) -> None:
     )
     for name, one in body.items():
         newest = f"{one.newest_restorable.timestamp:%Y-%m-%d %H:%M:%S}" if one.newest_restorable else "nothing"
-        remarks = [one.message, *_proofs(one), f"Retention reaches back {one.retention.reaches_back}"]
+        remarks = [_brief(one.message), *_proofs(one), f"Retention reaches back {one.retention.reaches_back}"]
         table.row(name, shown(one.health, _HEALTH[one.health]), newest, f"{one.backup_count}", remarks=remarks)
     table.show()
     say(f"Free space: {size(free_bytes)}.")

@@ -66,6 +66,13 @@ def next_runs(schedule: Body, names: Iterable[str]) -> None:
             say(f"Next backup of {name}: {_pause(one['pause']) or moment}")
 
 
+def mongodb(seen: Body) -> None:
+    """A line only where MongoDB does not answer: stored backups look as healthy as before."""
+    if seen["asked_at"] and not seen["is_up"]:
+        last = f"it last answered {_moment(seen['last_up_at'])} UTC" if seen["last_up_at"] else "it never answered"
+        say(f"MongoDB: UNREACHABLE, {last}: {seen['error']}", "red")
+
+
 def _pause(pause: Body | None) -> str:
     if pause is None:
         return ""
