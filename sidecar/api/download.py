@@ -105,7 +105,7 @@ async def _pass_on(response: web.StreamResponse, source: IO[bytes], size: int) -
 
 
 def _part(request: web.Request, tag: str, size: int) -> range | None:
-    """The bytes that are asked for, all where there is no usable Range; None where there are no such bytes."""
+    """The bytes that are asked for, all where there is no usable Range; None if there are no such bytes."""
     if request.headers.get("If-Range", tag) != tag:  # what the receiver has is of another file
         return range(size)
     if _NOTHING.fullmatch(request.headers.get("Range", "")):  # which aiohttp reads as everything

@@ -39,7 +39,7 @@ _SECURITY_SCHEMES: Json = {
 
 
 def document(routes: Iterable[Route], base_path: str = "") -> Json:
-    """The document, the same for the same routes in any order. Raises ValueError where two handlers have one name."""
+    """The document, the same for the same routes in any order. Raises ValueError if two handlers have one name."""
     routes = sorted(routes, key=lambda route: (route.template, route.method))
     _check_names(routes)
     schemas = Schemas(routes)

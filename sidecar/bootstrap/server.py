@@ -83,7 +83,7 @@ async def serving(
     """The whole server, which listens inside the `with` block; everything is known before the first request.
 
     `hear` is given the jobs, which keep what they log. Leaving the block ends what is under way first, so that those who wait
-    for it hear of it. Raises Busy where another server uses the directory, CannotListen, StorageError.
+    for it hear of it. Raises Busy if another server uses the directory, CannotListen, StorageError.
     """
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="work"))
     async with AsyncExitStack() as stack:

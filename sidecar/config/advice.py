@@ -1,4 +1,4 @@
-"""What is allowed and may be regretted."""
+"""Settings that are allowed but risky."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from sidecar.config.settings import Secret, Settings
 
 
 def warnings(settings: Settings) -> list[str]:
-    """What is allowed and may be regretted, in words."""
+    """Settings that are allowed but risky, in words."""
     found = []
     if lonely := [one.name for one in settings.sets.values() if len(one.recipients) == 1]:
         found.append(

@@ -182,7 +182,7 @@ class Settings:
 
 
 def hosts_of(url: str) -> str:
-    """`host:port[,host:port…]` of a connection string, the one name of an SRV record; empty where it has none."""
+    """`host:port[,host:port…]` of a connection string, the one name of an SRV record; empty if it has none."""
     found = re.match(r"mongodb(\+srv)?://(?:[^/?]*@)?([^/?@]*)", url)
     if found is None or found[1]:
         return found[2] if found else ""

@@ -34,7 +34,7 @@ class Setting:
 
     @property
     def file_variable(self) -> str:
-        """Where the name of a file with the value may stand instead of it; empty where it may not."""
+        """Where the name of a file with the value may stand instead of it; empty if it may not."""
         return f"{self.variable}_FILE" if self.is_secret and not self.variable.endswith("_FILE") else ""
 
 

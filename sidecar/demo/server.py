@@ -38,7 +38,7 @@ class EmbeddedServer:
     """A server that runs inside the `with` block; its log stays in `directory`, its data is below it and goes with the block.
 
     It is a standalone: as a replica set it would accept snapshot reads without isolating them, and backups of it would
-    claim a consistency that they do not have. Raises EmbeddedServerError where its program is missing or it ends, or
+    claim a consistency that they do not have. Raises EmbeddedServerError if its program is missing or it ends, or
     accepts no connection within 30 s, at its start.
     """
 

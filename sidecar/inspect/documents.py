@@ -42,7 +42,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A field, named by a dotted path, before and after in canonical Extended JSON; None where there was or is no such field."""
+    """A field, named by a dotted path, before and after in canonical Extended JSON; None if there was or is no such field."""
 
     path: str
     way: Way
@@ -118,7 +118,7 @@ def _require_documents(definitions: Mapping[str, Collection], collection: str) -
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A document of a backup in canonical Extended JSON, and what became of it since; None where nobody asked the database."""
+    """A document of a backup in canonical Extended JSON, and what became of it since; None if nobody asked the database."""
 
     id: Any
     document: Any

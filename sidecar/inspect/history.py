@@ -20,7 +20,7 @@ Told = Callable[[str], None]  # before each backup is read, with its id
 
 @dataclass(slots=True)
 class Version:
-    """What a document was in backups that follow one another; `document` is None where they do not hold it."""
+    """What a document was in backups that follow one another; `document` is None if they do not hold it."""
 
     document: Any | None  # in canonical Extended JSON
     backups: list[str]  # oldest first

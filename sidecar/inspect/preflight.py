@@ -29,7 +29,7 @@ SUBJECTS = ("MongoDB", "its user's rights", "the backup directory", "its free sp
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was tried. `is_good` is None where it could not be told."""
+    """One thing that was tried. `is_good` is None if it could not be told."""
 
     subject: str
     is_good: bool | None

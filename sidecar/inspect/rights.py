@@ -52,7 +52,7 @@ def purposes(settings: Settings) -> list[Purpose]:
 
 
 async def privileges(database: Database, within_seconds: float) -> list[Mapping[str, Any]] | None:
-    """Those of the user that is signed in; None where nobody is. Raises SourceError."""
+    """Those of the user that is signed in; None if nobody is. Raises SourceError."""
     status = {"connectionStatus": 1, "showPrivileges": True}
     reply = await database.command(status, database="admin", within_seconds=within_seconds)
     if not reply.documents("authInfo.authenticatedUsers"):

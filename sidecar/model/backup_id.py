@@ -27,7 +27,7 @@ class BackupId:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The id that `text` is, or None where it is not one (also for a date that does not exist)."""
+        """The id that `text` is, or None if it is not one (also for a date that does not exist)."""
         found = _ID.fullmatch(text)
         if found is None:
             return None

@@ -36,7 +36,7 @@ class CollectionDetails(BaseModel):
 
     documents: Annotated[int, Field(ge=0)]
     bson_bytes: Annotated[int, Field(ge=0)]
-    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None  # None where it is sealed
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None  # None if it is sealed
     escaped_documents: Annotated[int, Field(ge=0)]
 
 

@@ -28,6 +28,6 @@ class Notice:
 
     state: NoticeState
     severity: Severity
-    set_name: str  # empty where it is about the whole sidecar
+    set_name: str  # empty if it is about the whole sidecar
     title: str
     text: str

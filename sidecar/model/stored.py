@@ -56,9 +56,9 @@ class StoredBackup:
     manifest: Manifest | None
     size_bytes: int
     verdict: Verdict
-    verified_at: datetime | None = None  # when that was found by reading it; None where nothing had to be read
+    verified_at: datetime | None = None  # when that was found by reading it; None if nothing had to be read
     is_pinned: bool = False
-    pinned_until: datetime | None = None  # None where it is pinned for ever, or not at all
+    pinned_until: datetime | None = None  # None if it is pinned for ever, or not at all
     is_confirmed: bool = False  # somebody said that what it lost was meant to go
     form: Form = Form.PLAIN
 

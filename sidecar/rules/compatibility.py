@@ -20,7 +20,7 @@ _COMPOUND_WILDCARD: Version = (7, 0)
 
 
 def version_of(text: str) -> Version | None:
-    """The first two numbers of a version as buildInfo reports it; None where there are none."""
+    """The first two numbers of a version as buildInfo reports it; None if there are none."""
     parts = text.split(".")
     return (int(parts[0]), int(parts[1])) if len(parts) > 1 and all(part.isdecimal() for part in parts[:2]) else None
 

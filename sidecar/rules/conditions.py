@@ -11,7 +11,7 @@ class Condition:
     """Something that is wrong. `subject` is the same for as long as it is, whatever `words` say of it by now."""
 
     subject: str
-    set_name: str = ""  # empty where it is about the whole sidecar
+    set_name: str = ""  # empty if it is about the whole sidecar
     severity: Severity
     words: str
 

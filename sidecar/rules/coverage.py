@@ -18,7 +18,7 @@ class Uncovered:
     databases: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """In words; empty where there is nothing."""
+        """In words; empty if there is nothing."""
         said = [_said(self.collections, "collection"), _said(self.databases, "database")]
         return "; ".join(filter(None, said))
 

@@ -88,7 +88,7 @@ def _judged(newest: Newest | None, now: datetime) -> Protection:
 def lateness(
     copy: str, newest_there: datetime | None, oldest_here: datetime | None, limit: timedelta, now: datetime
 ) -> str | None:
-    """Why a copy elsewhere is too old, in words; None where it is not. A new set has an hour for its first one."""
+    """Why a copy elsewhere is too old, in words; None if it is not. A new set has an hour for its first one."""
     if newest_there is not None:
         age = now - newest_there
         return f"the copy {copy} is {age_in_words(age)} old" if age > limit else None

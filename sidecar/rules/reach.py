@@ -38,7 +38,7 @@ def in_words(span: timedelta) -> str:
 
 
 def cure(span: timedelta) -> str:
-    """What helps where that is little; nothing where it is enough."""
+    """Advice if that is short; empty if it is enough."""
     if span >= SHORT:
         return ""
     return (

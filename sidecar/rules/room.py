@@ -21,7 +21,7 @@ class RoomNeeded:
         return self.minimum_bytes + self.predicted_bytes
 
     def shortage(self, free_bytes: int, where: str) -> str | None:
-        """What is lacking, in words; None where there is enough."""
+        """What is lacking, in words; None if there is enough."""
         if free_bytes >= self.needed_bytes:
             return None
         amounts = (free_bytes, self.needed_bytes, self.minimum_bytes, self.predicted_bytes)

@@ -24,7 +24,7 @@ def baseline(recent: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def losses(before: Mapping[str, int], now: Mapping[str, int]) -> tuple[str, ...]:
-    """What a backup with these document counts lost against the baseline, in words; nothing where it is above suspicion."""
+    """What a backup with these document counts lost against the baseline, in words; nothing if it is above suspicion."""
     return tuple(
         f"{name}: {documents_in_words(now.get(name, 0))}, a recent backup holds {had:,}"
         for name, had in sorted(before.items())

@@ -27,7 +27,7 @@ class Snapshot(BaseModel):
 class Progress:
     """Listens to one piece of work, from whichever thread, and can tell it to stop at its next step."""
 
-    expected_documents: int = 0  # of the whole work, 0 where nobody knows
+    expected_documents: int = 0  # of the whole work, 0 if nobody knows
     cancelled: SidecarError | None = None  # why it is to stop
     _began: float = field(default_factory=time.monotonic)
     _latest: Progressed | None = None

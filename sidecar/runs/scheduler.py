@@ -42,7 +42,7 @@ class Routine:
         return schedule_name(self.kind, self.set_name)
 
     def dark_until(self, moment: datetime) -> datetime | None:
-        """When the blackout ends that is then; None where there is none."""
+        """When the blackout ends that is then; None if there is none."""
         return self.timetable.end_over(moment) if isinstance(self.timetable, Dark) else None
 
     def passed_over(self, after: datetime, until: datetime) -> list[datetime]:

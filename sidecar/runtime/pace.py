@@ -17,7 +17,7 @@ class Pace:
         self._bytes = 0
 
     def pause_seconds(self, size_bytes: int) -> float:
-        """The pause that is due after so many further bytes; 0 where there is time to make up for."""
+        """The pause that is due after so many further bytes; 0 if there is time to make up for."""
         self._bytes += size_bytes
         due = self._bytes * self._seconds_per_byte - (self._clock() - self._began)
         return max(due, 0.0) if self._seconds_per_byte else 0.0

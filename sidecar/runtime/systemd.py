@@ -34,7 +34,7 @@ async def announced(environ: Mapping[str, str], status: str) -> AsyncIterator[No
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    """Seconds without a sign of life that systemd allows; None where it does not watch this process."""
+    """Seconds without a sign of life that systemd allows; None if it does not watch this process."""
     asked, watched = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", str(os.getpid()))
     return int(asked) / 1e6 if asked.isdecimal() and watched == str(os.getpid()) else None
 

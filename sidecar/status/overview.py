@@ -75,7 +75,7 @@ class Reachability:
 
     is_up: bool = False
     asked_at: datetime | None = None
-    last_up_at: datetime | None = None  # None where it never did since the process started
+    last_up_at: datetime | None = None  # None if it never did since the process started
     error: str | None = None
 
 

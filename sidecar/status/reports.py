@@ -41,7 +41,7 @@ class Entry(Body):
     suspicions: tuple[str, ...]
     is_ahead: bool  # dated ahead of now by a clock that was wrong: it does not count
     compression: str | None
-    recipients: tuple[str, ...]  # public keys that it is encrypted for; empty where it is not
+    recipients: tuple[str, ...]  # public keys that it is encrypted for; empty if it is not
     is_sealed: bool  # encrypted for others: the stored bytes are verified, the content is not checked here
     content_size_bytes: int | None  # of the text
     content_checksum: str | None
