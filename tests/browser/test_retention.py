@@ -44,7 +44,7 @@ def test_each_backup_is_a_dot_in_the_lane_of_its_rule_and_other_rules_can_be_tri
 
     page.get_by_role("spinbutton", name="Hours").fill("2")
     page.get_by_role("spinbutton", name="Hours").press("Tab")
-    expect(page.get_by_role("status").filter(has_text="stay now would go")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="keep now would be deleted")).to_be_visible()
     assert "keep_hourly=2" in page.url
     expect(page.locator("pre")).to_have_text("[sets.main]\nkeep_hourly = 2")
     expect(page.locator(".lane.going span")).to_have_text(re.compile("Goes [12][0-9]"))

@@ -56,7 +56,7 @@ const Facts = ({ state, entry, decision, to }) => html`<${Step} label="Facts">
     ${entry.copies.map((copy) => html`<${Fact} key=${copy.copy_name} name=${`Copy ${copy.copy_name}`}>${copyWords(copy)}<//>`)}
   </dl>
   ${entry.is_sealed && html`<p class="note">Encrypted for others: its stored bytes are verified here, its content is not. It can be compared, rehearsed and restored where one of its private keys is.</p>`}
-  ${entry.missing_collections.length > 0 && html`<p class="note">Not there when it was made: ${entry.missing_collections.join(", ")}.</p>`}
+  ${entry.missing_collections.length > 0 && html`<p class="note">Missing when it was made: ${entry.missing_collections.join(", ")}.</p>`}
   ${entry.metadata?.notes.map((note) => html`<p class="note" key=${note}>${note}</p>`)}
   <${Collections} entry=${entry} />
   <${Technical} entry=${entry} />

@@ -168,7 +168,7 @@ const UnderWay = ({ state, jobId }) => {
 
 /** The way back from a restore: the backup of what it replaced. */
 export const Undo = ({ run: { backup_type: set, safety_backup: id } }) => id && html`<p>
-  The old state is in the safety backup <a href=${address({ view: "set", set, id })}>${id}</a>.
+  Safety backup <a href=${address({ view: "set", set, id })}>${id}</a>
   ${" "}<a class="button small" href=${address({ view: "set", set, id, action: "restore" })}>Undo this restore…</a>
 </p>`;
 

@@ -14,9 +14,9 @@ const FIELDS = {
   keep_weekly: "Weeks",
   keep_monthly: "Months",
   keep_yearly: "Years",
-  keep_within_days: "All of so many days",
-  retention_days: "Newest ones for days",
-  max_total_mb: "MiB at most",
+  keep_within_days: "All, for days",
+  retention_days: "Newest, for days",
+  max_total_mb: "At most MiB",
 };
 
 /** From what always stays to what goes: the lanes of the picture. The last of a backup's rules keeps it the longest. */
@@ -77,7 +77,7 @@ function Judged({ shown: { inForce, judged, problem } }) {
   const differ = judged.filter((one) => before[one.backup_id] && before[one.backup_id].keep !== one.keep);
   const going = judged.filter((one) => !one.keep).length;
   return html`
-    <p role="status">${count(judged.length - going, "backup")} stay, ${number(going)} go. ${judged === inForce ? "" : changes(differ)}</p>
+    <p role="status">${count(judged.length - going, "backup")} stay, ${number(going)} would be deleted. ${judged === inForce ? "" : changes(differ)}</p>
     <${Timeline} judged=${judged} />
     ${differ.length > 0 && html`<section class="differing"><h2>What changes</h2>
       <ul>${differ.slice(0, TOLD).map((one) => html`<li key=${one.backup_id}><strong>${local(one.timestamp)}</strong> <${Decision} decision=${one} /></li>`)}</ul>
@@ -89,7 +89,7 @@ function changes(differ) {
   const lost = differ.filter((one) => !one.keep).length;
   const saved = differ.length - lost;
   if (!differ.length) return "That is as it is now.";
-  return [saved && `${count(saved, "backup")} more than now.`, lost && `${count(lost, "backup")} that stay now would go.`].filter(Boolean).join(" ");
+  return [saved && `${count(saved, "backup")} more than now.`, lost && `${count(lost, "backup")} that the rules keep now would be deleted.`].filter(Boolean).join(" ");
 }
 
 /** A dot for each backup in the lane of the rule that keeps it, the newest at the right; each step to the left is longer ago. */

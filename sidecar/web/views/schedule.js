@@ -11,14 +11,14 @@ import { NextRun } from "./overview.js";
 
 export const Schedule = ({ state }) => html`
   <h1>Schedule</h1>
-  <p>Times of schedules are those of <strong>${state.schedule.timezone}</strong>.</p>
+  <p>Schedules are in <strong>${state.schedule.timezone}</strong>.</p>
   ${mayWrite(state) && html`<${Pausing} state=${state} />`}
   <${Table} label="Backups and verifications" entries=${state.schedule.entries.filter((one) => one.kind !== "drill")} mayWrite=${mayWrite(state)} />
   <${Drills} state=${state} />
   ${mayWrite(state) && html`<${Notices} />`}
 `;
 
-const Table = ({ label, entries, mayWrite }) => html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
+const Table = ({ label, entries, mayWrite }) => html`<div class="scroll stacks" tabindex="0" role="region" aria-label=${label}>
   <table>
     <thead><tr>
       <th scope="col">What</th><th scope="col">Schedule</th><th scope="col">Next</th><th scope="col">Last</th>
@@ -26,11 +26,11 @@ const Table = ({ label, entries, mayWrite }) => html`<div class="scroll" tabinde
     </tr></thead>
     <tbody>${entries.map((entry) => html`<tr key=${entry.kind + entry.backup_type}>
       <th scope="row">${KIND[entry.kind]} of ${entry.backup_type}</th>
-      <td><code>${entry.schedule}</code></td>
-      <td><${NextRun} entry=${entry} />${entry.blackout_until && html`<div class="label">blackout now</div>`}${entry.pause && html`<div class="label">by ${entry.pause.by}</div>`}</td>
-      <td>${entry.last_run ? html`<${Ago} at=${entry.last_run.started_at} />` : "Never"}</td>
-      <td><${Last} run=${entry.last_run} /></td>
-      ${mayWrite && html`<td>${entry.pause && html`<${Resume} set=${entry.backup_type} />`}</td>`}
+      <td data-name="Schedule"><code>${entry.schedule}</code></td>
+      <td data-name="Next"><${NextRun} entry=${entry} />${entry.blackout_until && html`<div class="label">blackout now</div>`}${entry.pause && html`<div class="label">by ${entry.pause.by}</div>`}</td>
+      <td data-name="Last">${entry.last_run ? html`<${Ago} at=${entry.last_run.started_at} />` : "Never"}</td>
+      <td data-name="How it went"><${Last} run=${entry.last_run} /></td>
+      ${mayWrite && html`<td data-name="">${entry.pause && html`<${Resume} set=${entry.backup_type} />`}</td>`}
     </tr>`)}</tbody>
   </table>
 </div>`;
