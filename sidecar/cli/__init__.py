@@ -14,20 +14,26 @@ def main() -> None:
     """
     match sys.argv[1:]:
         case ["healthcheck"]:
-            from sidecar.cli import probe, streams  # noqa: PLC0415 - see above
+            from sidecar.cli import probe  # noqa: PLC0415 - see above
 
-            streams.prepare()
             probe.run()
         case ["--version"]:
             from sidecar import __version__  # noqa: PLC0415 - see above
-            from sidecar.cli import streams  # noqa: PLC0415 - see above
 
-            stdout = streams.prepare()
-            stdout.write(f"{__version__}\n")
-            stdout.flush()
-            os._exit(1 if stdout.failure else 0)
+            os._exit(_said(f"{__version__}\n"))
         case _:
             os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # none is ours; looking for them is slow
             from sidecar.cli import program  # noqa: PLC0415 - see above
 
             program.run()
+
+
+def _said(text: str) -> int:
+    """The exit code of a command that says no more than this."""
+    try:
+        if sys.stdout is not None:  # it was closed before we began
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    except OSError:
+        return 1
+    return 0

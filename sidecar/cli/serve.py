@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 
+import structlog
 import typer
 
 from sidecar.bootstrap.server import serving
@@ -17,9 +18,11 @@ from sidecar.metrics import Telemetry
 from sidecar.runs.jobs import Jobs
 from sidecar.runtime import logs, systemd
 
+START_SECONDS = 10.0  # a start takes one or two; a liveness probe will give up at some time, and nobody would know why
 STOP_SECONDS = 9.5  # Kubernetes and service managers are told that ten are enough
 
 app = commands.app()
+log = structlog.get_logger(__name__)
 
 
 @app.command()
@@ -58,8 +61,16 @@ async def _serve(settings: Settings, token: Secret, telemetry: Telemetry, ears: 
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1)
             asyncio.get_running_loop().add_signal_handler(number, stop)
+    waiting = asyncio.create_task(_tell_of_waiting())
     async with serving(settings, token, telemetry, ears.listen_for) as listener:
+        waiting.cancel()
         if settings.admin_token is None:
             console.say(f"Admin token, made for this run: {listener.url}/#token={token.reveal()}")
         async with systemd.announced(os.environ, f"Serving {listener.url}"):
             await told_to_stop.wait()
+
+
+async def _tell_of_waiting() -> None:
+    while True:
+        await asyncio.sleep(START_SECONDS)
+        log.warning("sidecar.start_waits", about="BACKUP_DIR: its storage answers slowly or not at all")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from sidecar.errors import StorageError, StorageFull
 from sidecar.logger import Logger
-from sidecar.store.durable import as_identity, make_private, open_private, remove, sync_directory, write_whole
+from sidecar.store.durable import as_identity, make_private, note, open_private, remove, sync_directory, write_whole
 
 DIRECTORY: Final = ".volume"
 NAME: Final = "id"
@@ -141,8 +141,7 @@ def _written(path: Path, content: str) -> str:
 def _read(path: Path, digits: int) -> str | None:
     """None where the file does not hold so many hexadecimal digits. Raises StorageError."""
     try:
-        with path.open("rb") as file:
-            content = file.read(digits + 2).strip().decode("ascii", errors="replace")
+        content = note(path)[: digits + 2].strip().decode("ascii", errors="replace")
     except FileNotFoundError:
         return None
     except OSError as error:
