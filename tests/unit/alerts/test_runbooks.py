@@ -31,6 +31,10 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
     assert [page.stem for page in PAGES] == sorted(alerts())
 
 
+def test_the_readme_counts_the_alerts() -> None:
+    assert f"`alerts/` has {len(alerts())} alerts" in (ROOT / "README.md").read_text()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_runbook_says_what_it_means_what_to_look_at_and_what_to_do(page: Path) -> None:
     lines = page.read_text().splitlines()
