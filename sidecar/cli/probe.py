@@ -80,7 +80,7 @@ def ask(environ: Mapping[str, str]) -> int:
         return USAGE
     try:
         found = status(at)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a host that is no name at all
         _say(sys.stderr, f"error: {at}: {error}\nLook at the sidecar's log: it is not running, or does not answer.\n")
         return FAILED
     _say(sys.stdout, f"{at}: {found}\n")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,6 +14,7 @@ from sidecar.rules import template
 from sidecar.rules.names import database_expected
 from sidecar.rules.schedule import Schedule
 
+LONGEST_HOST = 253  # characters: RFC 1035 leaves a name so many
 LARGEST = 1_000_000  # of any number: far above all use and far below where dates and timers overflow
 OWN_PATHS = frozenset(
     {"api", "docs", "docs.css", "docs.js", "healthz", "metrics", "openapi.json", "readyz", "runbooks", "web"}
@@ -20,6 +22,7 @@ OWN_PATHS = frozenset(
 _URL = re.compile(  # no @ after the hosts: it would be the end of a password with a raw slash, and its start a "host"
     r"mongodb(?:\+srv://(?:[^\s/?@]*@)?[^\s/?@:,]+|://(?:[^\s/?@]*@)?[^\s/?@]+)(?:/[^\s?@]*)?(?:\?\S*)?"
 )
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -182,6 +185,20 @@ def token(value: str) -> Secret:
     if not re.fullmatch(r"[\x21-\x7e]{16,}", value):
         raise ValueError("at least 16 printable characters without spaces")
     return Secret(value)
+
+
+def host(value: str) -> str:
+    is_name = len(value) <= LONGEST_HOST and all(map(_LABEL.fullmatch, value.removesuffix(".").split(".")))
+    if not (is_name or value == "*" or _is_ip_address(value)):
+        raise ValueError("the name of a host or an IP address, without brackets, port and path")
+    return value
+
+
+def _is_ip_address(value: str) -> bool:
+    try:
+        return bool(ip_address(value))
+    except ValueError:
+        return False
 
 
 def base_path(value: str) -> str:

@@ -120,7 +120,7 @@ SETTINGS = (
         None,
         "Extended JSON to load where there is neither data nor a backup.",
     ),
-    Setting("SIDECAR_HOST", parsing.text, "0.0.0.0", "Address the server listens on."),  # noqa: S104 - a container's only address
+    Setting("SIDECAR_HOST", parsing.host, "0.0.0.0", "Address the server listens on."),  # noqa: S104 - a container's only address
     Setting("SIDECAR_PORT", parsing.integer(0, 65535), "8001", "Port the server listens on; 0 takes a free one."),
     Setting(
         "SIDECAR_BASE_PATH",

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from support.configuration import problems, with_file
 
+HOST_EXPECTED = "expected the name of a host or an IP address, without brackets, port and path"
 A_ZONE = "a name of the time zone database such as Europe/Berlin"
 
 
@@ -114,7 +115,10 @@ OTHERS = (
         ("SIDECAR_TIMEZONE", "Mars/Phobos", f"SIDECAR_TIMEZONE: expected {A_ZONE}, not 'Mars/Phobos'"),
         ("SIDECAR_TIMEZONE", "../etc", f"SIDECAR_TIMEZONE: expected {A_ZONE}, not '../etc'"),
         ("SIDECAR_SEED_FILE", "", "SIDECAR_SEED_FILE: expected a value, not ''"),
-        ("SIDECAR_HOST", "", "SIDECAR_HOST: expected a value, not ''"),
+        *[
+            ("SIDECAR_HOST", value, f"SIDECAR_HOST: {HOST_EXPECTED}, not {value[:60]!r}")
+            for value in ("", "[::1]", "http://here", "127.0.0.1:80", "a b", "a..b", "x" * 64, "a:80", "a." * 200)
+        ],
         ("SIDECAR_SERVER", "x", "SIDECAR_SERVER: unknown variable"),
         ("SIDECAR_LOG_LEVEL", "x" * 99, f"SIDECAR_LOG_LEVEL: expected one of debug, info, warning, error, not '{'x' * 60}'"),
         ("SIDECAR_CONFIG", "/absent.toml", "SIDECAR_CONFIG: cannot read /absent.toml: No such file or directory"),
