@@ -1,7 +1,7 @@
 """Backups in the directory that belong to no configured set: nobody verifies, counts or deletes them."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from sidecar.logger import Logger
@@ -14,12 +14,7 @@ def found(root: Path, sets: Iterable[BackupSet]) -> tuple[str, ...]:
     """Their ids, oldest first, from the directory itself, those below it, and those of the configured sets."""
     known = {(root / one.directory, one.prefix) for one in sets}
     directories = {root, *(directory for directory, _ in known), *_below(root)}
-    ids = {
-        backup_id
-        for directory in directories
-        for backup_id in _ids(directory)
-        if (directory, backup_id.prefix) not in known
-    }
+    ids = {backup_id for directory in directories for backup_id in _ids(directory, known)}
     return tuple(map(str, sorted(ids)))
 
 
@@ -29,10 +24,13 @@ def _below(root: Path) -> Iterator[Path]:
             yield root / name
 
 
-def _ids(directory: Path) -> Iterator[BackupId]:
+def _ids(directory: Path, known: Container[tuple[Path, str]]) -> Iterator[BackupId]:
+    """Nearly all belong to a set, which their prefix tells without parsing them."""
     for name, _ in _entries(directory):
-        backup_id = BackupId.parse(name.removesuffix(METADATA)) if name.endswith(METADATA) else None
-        if backup_id is not None:
+        if not name.endswith(METADATA):
+            continue
+        stem = name.removesuffix(METADATA)
+        if (directory, stem.rsplit("_", 2)[0]) not in known and (backup_id := BackupId.parse(stem)) is not None:
             yield backup_id
 
 

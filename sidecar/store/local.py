@@ -7,7 +7,7 @@ exists when its metadata does, so the metadata is always the last to come and th
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,7 +35,6 @@ _PIN_BYTES = 4096
 _FORMS = tuple(Form)  # the enumeration itself is slow to go through, at every file of every look
 _METADATA_BYTES = 1 << 24  # a metadata file larger than this is not one: some 50,000 collections
 
-
 State = tuple[int, int, int]  # device, inode and mtime in ns of a directory
 
 
@@ -60,7 +59,9 @@ class LocalStore:
         self.volume.require()
         names = self._regular_files()
         stems = {stem for name in names if (stem := BackupId.stem_of(name)) is not None}
-        ids = [found for stem in stems if (found := BackupId.parse(stem)) is not None and self._is_ours(found)]
+        ids = [
+            found for stem in stems if (found := BackupId.parse(stem)) is not None and found.prefix == self.set.prefix
+        ]
         return [self._files(backup_id, names) for backup_id in sorted(ids, reverse=True)]
 
     def state(self) -> State | None:
@@ -83,7 +84,7 @@ class LocalStore:
 
     def is_gone(self, backup_id: BackupId) -> bool:
         """One of the set of which there is no metadata any more. Raises StorageError."""
-        return self._is_ours(backup_id) and self._lstat(backup_id.metadata_name) is None
+        return backup_id.prefix == self.set.prefix and self._lstat(backup_id.metadata_name) is None
 
     def _status(self, name: str) -> os.stat_result | None:
         status = self._lstat(name)
@@ -97,10 +98,11 @@ class LocalStore:
         except OSError as error:
             raise StorageError.of(error, f"looking at {name}") from error
 
-    def _regular_files(self) -> Mapping[str, os.stat_result]:
+    def _regular_files(self, wanted: Callable[[str], bool] = lambda _: True) -> Mapping[str, os.stat_result]:
         try:
             with os.scandir(self.directory) as entries:
-                return {e.name: e.stat(follow_symlinks=False) for e in entries if e.is_file(follow_symlinks=False)}
+                files = (one for one in entries if wanted(one.name) and one.is_file(follow_symlinks=False))
+                return {one.name: one.stat(follow_symlinks=False) for one in files}
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -108,10 +110,7 @@ class LocalStore:
 
     def _id_of(self, name: str) -> BackupId | None:
         found = BackupId.of_file(name)
-        return found if found is not None and self._is_ours(found) else None
-
-    def _is_ours(self, backup_id: BackupId) -> bool:
-        return backup_id.prefix == self.set.prefix
+        return found if found is not None and found.prefix == self.set.prefix else None
 
     @staticmethod
     def _files(backup_id: BackupId, names: Mapping[str, os.stat_result]) -> Files:
@@ -154,8 +153,7 @@ class LocalStore:
 
     def draft_bytes(self) -> int:
         """What the unfinished files of a backup under way take."""
-        found = self._regular_files().items()
-        return sum(stat.st_size for name, stat in found if name.startswith(".") and name.endswith(TEMPORARY))
+        return sum(status.st_size for status in self._regular_files(_is_unfinished).values())
 
     def read_metadata(self, backup_id: BackupId) -> bytes:
         """The bytes of the metadata file. Raises BackupNotFound, BackupInvalid where it is far too large, StorageError."""
@@ -215,7 +213,7 @@ class LocalStore:
     def _sweep(self, lock: Lock) -> None:
         names = self._regular_files()
         for name in names:
-            if name.startswith(".") and name.endswith(TEMPORARY) and self._id_of(name[1 : -len(TEMPORARY)]):
+            if _is_unfinished(name) and self._id_of(name[1 : -len(TEMPORARY)]):
                 self._remove(name)
         left = BackupId.parse(lock.left_unfinished or "")
         if left is not None and left.prefix == self.set.prefix:
@@ -296,3 +294,7 @@ class LocalStore:
             return None
         except (StorageError, OSError, ValidationError):
             return Pin()
+
+
+def _is_unfinished(name: str) -> bool:
+    return name.startswith(".") and name.endswith(TEMPORARY)
