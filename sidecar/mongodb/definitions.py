@@ -6,7 +6,7 @@ Sources: https://www.mongodb.com/docs/manual/reference/command/create/ and …/c
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Collection as AnyCollection
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,9 +35,14 @@ __all__ = ["EMPTY", "Commands", "Making", "commands", "differences", "keeps_orde
 
 _LISTED_ONLY = frozenset({"ns", "v"})  # listIndexes shows them, createIndexes takes them no more or chooses them itself
 _ORDINARY_ID_INDEX = frozenset({"v", "key", "name", "ns", "unique", "background"})
-_MEANINGLESS_OPTIONS = frozenset({"create", "autoIndexId", "flags"})  # servers may take them without keeping them
+_OF_THE_COMMAND = frozenset(  # what every command may say: old servers kept a whole `create` as options
+    {
+        *("create", "$db", "lsid", "txnNumber", "$clusterTime", "$readPreference", "readConcern", "writeConcern"),
+        *("comment", "maxTimeMS", "apiVersion", "idIndex"),
+    }
+)
+_MEANINGLESS_OPTIONS = _OF_THE_COMMAND | {"autoIndexId", "flags"}  # servers may take them without keeping them
 _MEANINGLESS_IN_INDEX = frozenset({"ns", "v", "background", "dropDups"})
-_OWN_NAME = "create"  # once an option, and the name of the command: it would win over the name that was asked for
 _TTL = "expireAfterSeconds"
 _NEVER = 2147483647  # what servers since 5.0.14 make of a NaN
 _CAPPED_UNIT = 256  # bytes that the size of a capped collection is rounded up to
@@ -99,7 +104,7 @@ def count_indexes(item: Collection) -> int:
 
 def _create(item: Collection, name: str) -> Making:
     def command(form: Collection) -> dict[str, Any]:
-        options = [one for one in elements(form.options) if one.name.decode(errors="replace") not in (_TTL, _OWN_NAME)]
+        options = elements(_without(form.options, _OF_THE_COMMAND | {_TTL}))
         return {"create": name, **_values(options), **_id_index(form)}
 
     old = replace(item, indexes=tuple(index for index in item.indexes if index_name(index) == ID_INDEX))
@@ -135,7 +140,7 @@ def _is_clustered(index: bytes) -> bool:
     return is_true(fields(index).get("clustered"))
 
 
-def _values(options: list[Element]) -> dict[str, Any]:
+def _values(options: Iterable[Element]) -> dict[str, Any]:
     """Fields of a command: what is a document stays as it is."""
     return dict(RawBSONDocument(joined(options), _AS_SENT).items())
 

@@ -157,6 +157,14 @@ def test_the_name_of_a_collection_is_not_that_of_an_old_option() -> None:
     assert create.instead == {"create": "users.new"}
 
 
+@pytest.mark.parametrize("name", ["$db", "lsid", "writeConcern", "comment", "idIndex", "maxTimeMS"])
+def test_what_belongs_to_a_command_is_no_option_of_its_collection(name: str) -> None:
+    old = Collection("users", CollectionKind.COLLECTION, None, bson.encode({name: {"w": 1}, "capped": True}))
+    today = Collection("users", CollectionKind.COLLECTION, None, bson.encode({"capped": True}))
+    assert definitions.commands(old, "users.new").create.command == {"create": "users.new", "capped": True}
+    assert definitions.differences(old, today) == []
+
+
 @pytest.mark.parametrize(("asked", "shown"), [(1000, 1024), (4096, bson.Int64(4096)), (1000.0, bson.Int64(1024))])
 def test_the_size_of_a_capped_collection_may_be_rounded_up(asked: float, shown: int) -> None:
     def capped(size: float) -> Collection:
