@@ -43,7 +43,7 @@ _OF_THE_COMMAND = frozenset(  # what every command may say: old servers kept a w
 )
 _MEANINGLESS_OPTIONS = _OF_THE_COMMAND | {"autoIndexId", "flags"}  # servers may take them without keeping them
 _MEANINGLESS_IN_INDEX = frozenset({"ns", "v", "background", "dropDups"})
-_TTL = "expireAfterSeconds"
+EXPIRY = "expireAfterSeconds"
 _NEVER = 2147483647  # what servers since 5.0.14 make of a NaN
 _CAPPED_UNIT = 256  # bytes that the size of a capped collection is rounded up to
 
@@ -74,26 +74,30 @@ class Commands:
 def commands(item: Collection, name: str) -> Commands:
     """The commands that make `item` again under `name`."""
     ordinary = [index for index in item.indexes if index_name(index) != ID_INDEX and not _is_clustered(index)]
-    expiring = [_index(item, name, index) for index in ordinary if _TTL in fields(index)]
-    expires_after = fields(item.options).get(_TTL)
+    expiring = [_index(item, name, index) for index in ordinary if EXPIRY in fields(index)]
+    expires_after = fields(item.options).get(EXPIRY)
     if expires_after is not None:
         expiring.append(Making({"collMod": name, **_values([expires_after])}))
     return Commands(
         _create(item, name),
-        tuple(_index(item, name, index) for index in ordinary if _TTL not in fields(index)),
+        tuple(_index(item, name, index) for index in ordinary if EXPIRY not in fields(index)),
         tuple(expiring),
     )
 
 
-def without_indexes(item: Collection, names: AnyCollection[str] | None = None) -> Collection:
-    """The same collection without these indexes, or without all that it can be made without."""
+def without_indexes(item: Collection, names: AnyCollection[str | None] | None = None) -> Collection:
+    """The same collection without these indexes, or without all that it can be made without.
+
+    None among the names is the expiry that a time series or a clustered collection has without an index.
+    """
 
     def goes(index: bytes) -> bool:
         if names is not None:
             return index_name(index) in names
         return index_name(index) != ID_INDEX and not _is_clustered(index)
 
-    return replace(item, indexes=tuple(index for index in item.indexes if not goes(index)))
+    options = _without(item.options, frozenset({EXPIRY})) if names and None in names else item.options
+    return replace(item, options=options, indexes=tuple(index for index in item.indexes if not goes(index)))
 
 
 def count_indexes(item: Collection) -> int:
@@ -104,7 +108,7 @@ def count_indexes(item: Collection) -> int:
 
 def _create(item: Collection, name: str) -> Making:
     def command(form: Collection) -> dict[str, Any]:
-        options = elements(_without(form.options, _OF_THE_COMMAND | {_TTL}))
+        options = elements(_without(form.options, _OF_THE_COMMAND | {EXPIRY}))
         return {"create": name, **_values(options), **_id_index(form)}
 
     old = replace(item, indexes=tuple(index for index in item.indexes if index_name(index) == ID_INDEX))
@@ -185,7 +189,7 @@ def _is_kept(name: str, wanted: Element, held: Element) -> bool:
     asked, got = number(wanted), number(held)
     if name == "size" and asked is not None and math.isfinite(asked):
         return got == math.ceil(asked / _CAPPED_UNIT) * _CAPPED_UNIT
-    return name == _TTL and asked is not None and math.isnan(asked) and got == _NEVER
+    return name == EXPIRY and asked is not None and math.isnan(asked) and got == _NEVER
 
 
 # -- views -------------------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ class Loading:
         self._stages: dict[str, str] = {}  # what is on the server under a name of its own, by collection
         self._options: Mapping[str, Any] | None = None
         self._converted: dict[str, set[str | None]] = {}
-        self._left_out: dict[str, set[str]] = {}
+        self._left_out: dict[str, set[str | None]] = {}
 
     async def run(
         self, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False
@@ -113,16 +113,20 @@ class Loading:
                 await self._index(item, making)
 
     async def _index(self, item: Collection, making: definitions.Making) -> None:
-        """Build an index, or where the restore is forced go on without it and say so. Raises IndexRejected."""
+        """Build an index or set when documents expire, or where the restore is forced go on without it and say so.
+
+        Raises IndexRejected.
+        """
         try:
             await self.make(item, making, is_slow=True)
         except WriteRejected as error:
-            if making.index is None or error.details.get("server_code") is None:  # no index, or no word of the server
+            if error.details.get("server_code") is None:  # no word of the server
                 raise
-            said = f"{item.name}: the server does not build the index {making.index}: {error}"
+            what = making.index or definitions.EXPIRY
+            said = f"{item.name}: the server does not {f'build the index {what}' if making.index else f'take {what}'}: {error}"
             if not self._target.force:
-                raise IndexRejected(said, collection=item.name, index=making.index, **error.details) from error
-            log.warning("restore.index_left_out", collection=item.name, index=making.index, error=str(error))
+                raise IndexRejected(said, collection=item.name, index=what, **error.details) from error
+            log.warning("restore.index_left_out", collection=item.name, index=what, error=str(error))
             self._left_out.setdefault(item.name, set()).add(making.index)
             self.remarks.append(f"{said}; restored without it")
 

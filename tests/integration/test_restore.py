@@ -262,6 +262,23 @@ async def test_a_forced_restore_goes_on_without_an_index_that_the_server_refuses
         assert (at.documents("users", "copy"), index_names(at, "copy")) == (raw(PEOPLE), ["_id_", "expiring"])
 
 
+async def test_a_forced_restore_goes_on_without_an_expiry_that_the_server_refuses_and_says_so(
+    exact: ServerProcess, tmp_path: Path
+) -> None:
+    async with rig(exact, tmp_path, ["readings"]) as at:
+        at.lab(create="readings", timeseries={"timeField": "at"}, expireAfterSeconds=float("nan"))
+        seed(at.server.uri, DB, {"readings": [{"_id": 1, "at": datetime(2026, 1, 1, tzinfo=UTC)}]})
+        manifest = await at.back_up()
+        for _ in range(2):
+            at.lab(labFault="collMod", action="error", code=72, message="no such expiry here")
+        said = r"readings: the server does not take expireAfterSeconds: .*no such expiry here"
+        with pytest.raises(IndexRejected, match=said):
+            await at.restore(manifest, "copy")
+        (remark,) = (await at.restore(manifest, "copy", force=True)).remarks
+        assert re.fullmatch(said + r"; restored without it", remark)
+        assert at.documents("readings", "copy") == at.documents("readings")
+
+
 @pytest.mark.parametrize("action", ["close", "stall"])
 async def test_a_server_that_goes_away_while_it_builds_an_index_is_no_refusal(
     action: str, exact: ServerProcess, tmp_path: Path
