@@ -85,6 +85,8 @@ class Memory:
     def version(self) -> object:
         """Another one whenever any process has written: SQLite counts that itself, in the file's header."""
         try:
+            if not self._path.is_file():  # a pipe would be waited for
+                return None
             with self._path.open("rb") as file:
                 status, header = os.fstat(file.fileno()), file.read(_COUNTER.stop)
         except OSError:

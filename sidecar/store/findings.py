@@ -80,14 +80,15 @@ class Findings:
         except OSError:
             return None
 
-    def known(self, among: Iterable[BackupId]) -> tuple[dict[BackupId, Finding], list[BackupId]]:
-        """Those of some backups, and which others there are; nothing where nothing can be read."""
+    def known(self, prefix: str, among: Iterable[BackupId]) -> tuple[dict[BackupId, Finding], list[BackupId]]:
+        """Those of some backups of a set, and which others of it there are; nothing where nothing can be read."""
         ids = {str(one): one for one in among}
         try:
             if not self._path.is_file():  # SQLite would wait for a pipe
                 return {}, []
             with closing(_connect(self._path, "ro")) as connection:
-                rows = connection.execute(f"SELECT {_COLUMNS} FROM findings").fetchall()  # noqa: S608 - a constant
+                query = f"SELECT {_COLUMNS} FROM findings WHERE backup_id BETWEEN ? AND ?"  # noqa: S608 - a constant
+                rows = connection.execute(query, (f"{prefix}_0", f"{prefix}_:")).fetchall()  # a digit follows
             found = {ids[row[0]]: _finding_of(ids[row[0]], row) for row in rows if row[0] in ids}
             return found, [other for row in rows if row[0] not in ids and (other := BackupId.parse(row[0]))]
         except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as error:

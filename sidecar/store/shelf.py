@@ -234,7 +234,7 @@ class Shelf:
         if self._remembered is None or (version := self._remembered.version()) == self._recalled:
             return
         self._recalled = version
-        there, others = self._remembered.known(self._files)
+        there, others = self._remembered.known(self.store.set.prefix, self._files)
         for backup_id, finding in there.items():
             if finding != self._on_disk.get(backup_id) and backup_id not in self._unsaved:
                 self.findings[backup_id] = finding

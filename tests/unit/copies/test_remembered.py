@@ -75,3 +75,10 @@ def test_a_minute_later_the_rules_are_asked_anew(synced: Site, monkeypatch: pyte
 def test_the_file_of_a_memory_may_be_gone(tmp_path: Path) -> None:
     assert Memory(tmp_path).version() is None
     assert Memory(tmp_path).held("nas", "main") == {}
+
+
+def test_a_memory_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / ".history").mkdir()
+    os.mkfifo(tmp_path / ".history" / "copies.sqlite3")
+    assert Memory(tmp_path).version() is None
+    assert Memory(tmp_path).held("nas", "main") == {}

@@ -260,7 +260,7 @@ def test_findings_of_backups_that_are_gone_are_forgotten(store: LocalStore) -> N
     with store.locked("test") as lock:
         store.delete(lock, old)
     catalog.backups("main")
-    assert list(Findings(store.root).known([old, new])[0]) == [new]
+    assert list(Findings(store.root).known("seed_backup", [old, new])[0]) == [new]
 
 
 def test_an_id_of_any_year_is_the_name_of_its_files() -> None:

@@ -184,7 +184,7 @@ def test_no_backup_is_begun_where_it_cannot_be_seen_what_is_there(
 
 def test_findings_that_cannot_be_looked_at_are_none(tmp_path: Path) -> None:
     beyond = tmp_path / ("x" * 300)  # longer than names may be: asking whether it exists is an error
-    assert Findings(beyond).known([]) == ({}, [])
+    assert Findings(beyond).known("seed_backup", []) == ({}, [])
 
 
 def test_findings_that_are_a_pipe_are_not_waited_for(store: LocalStore) -> None:
@@ -195,7 +195,7 @@ def test_findings_that_are_a_pipe_are_not_waited_for(store: LocalStore) -> None:
     os.mkfifo(store.root / ".history" / "findings.sqlite3")
     findings = Findings(store.root)
     findings.save([finding], [])
-    assert findings.known([backup_id]) == ({}, [])
+    assert findings.known("seed_backup", [backup_id]) == ({}, [])
 
 
 def test_a_directory_that_cannot_be_looked_at_is_not_writable(tmp_path: Path) -> None:

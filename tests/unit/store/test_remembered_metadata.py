@@ -289,3 +289,11 @@ def test_what_another_process_deleted_is_forgotten_by_the_next_and_nothing_else(
     with opened(store) as connection:
         left = [one for (one,) in connection.execute("SELECT backup_id FROM metadata ORDER BY backup_id")]
     assert left == ["events_backup_20261124_021837", str(kept)]
+
+
+def test_what_is_known_of_one_set_says_nothing_of_others(store: LocalStore) -> None:
+    backup_id = make_whole(store)
+    seen(store)
+    for prefix, of_it in (("seed_backup", [backup_id]), ("seed", []), ("seed_backup_2", []), ("events_backup", [])):
+        assert Findings(store.root).known(prefix, [])[1] == of_it
+    assert list(Findings(store.root).known("seed_backup", [backup_id])[0]) == [backup_id]
