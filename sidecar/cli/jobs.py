@@ -1,4 +1,4 @@
-"""`jobs`: what the running server is doing now, and calling it off."""
+"""`jobs`: what the running server is doing now, and cancelling it."""
 
 from typing import Annotated
 from urllib.parse import quote

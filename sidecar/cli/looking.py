@@ -39,8 +39,8 @@ def quiet_logs(settings: config.Settings) -> None:
 
 
 def _log_level(settings: config.Settings) -> str:
-    """On a terminal only warnings and errors are logged."""
-    return "warning" if settings.log_level == "info" and sys.stderr.isatty() else settings.log_level
+    """On a terminal only errors are logged: what a person should know of the rest, the command says in its own words."""
+    return "error" if settings.log_level == "info" and sys.stderr.isatty() else settings.log_level
 
 
 def interrupt(_number: int, _frame: object) -> None:
@@ -49,7 +49,7 @@ def interrupt(_number: int, _frame: object) -> None:
 
 
 def end_at_the_latest(seconds: float, code: int) -> None:
-    """Whatever hangs: a thread that waits for a disk cannot be called off."""
+    """Whatever hangs: a thread that waits for a disk cannot be cancelled."""
     last_resort = threading.Timer(seconds, os._exit, [code])
     last_resort.daemon = True
     last_resort.start()
