@@ -1,6 +1,7 @@
 """Fixtures of the whole suite: MongoDB servers, databases on them, and PyMongo clients to look at them with."""
 
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +17,10 @@ from support.servers import secantus as secantus_server
 
 # jsonschema compiles forty grammars of IRIs where it finds this package, two seconds in each process; no schema here has an IRI.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment] # as if it were not installed
+
+# A shell ignores Ctrl-C for what it starts in the background; what tests start would inherit that and then heed no SIGINT.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Client = MongoClient[dict[str, Any]]
 
