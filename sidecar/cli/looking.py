@@ -13,7 +13,6 @@ from sidecar import config, logger
 from sidecar.cli import exits
 from sidecar.holdings import Holdings
 
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 END_SECONDS = 1.0  # what only reads has nothing to clean up
 
 
@@ -29,6 +28,12 @@ def look(use: Callable[[Holdings], int | None]) -> NoReturn:
 def end_with(code: int) -> NoReturn:
     signal.signal(signal.SIGINT, lambda *_: end_at_the_latest(END_SECONDS, code))  # too late to change what it came to
     raise typer.Exit(code)
+
+
+def ending() -> tuple[int, ...]:
+    """The signals that end what we do in order. Under nohup(1) a terminal that is gone does not."""
+    asked = (signal.SIGTERM, signal.SIGINT)
+    return asked if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (*asked, signal.SIGHUP)
 
 
 def quiet_logs(settings: config.Settings) -> None:

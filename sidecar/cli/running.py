@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from sidecar.bootstrap.service import load_settings, open_service
 from sidecar.cli import exits
-from sidecar.cli.looking import ENDING, end_at_the_latest, end_with, interrupt, quiet_logs
+from sidecar.cli.looking import end_at_the_latest, end_with, ending, interrupt, quiet_logs
 from sidecar.cli.terminal import console
 from sidecar.errors import Cancelled
 from sidecar.service import Service
@@ -57,6 +57,5 @@ def _cancel_on_signals(task: "asyncio.Task[int] | None", heard: list[int], withi
         if task is not None:
             task.cancel()
 
-    for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1)
-            asyncio.get_running_loop().add_signal_handler(number, hear, number)
+    for number in ending():
+        asyncio.get_running_loop().add_signal_handler(number, hear, number)

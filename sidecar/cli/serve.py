@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import signal
 
 import structlog
 import typer
@@ -11,7 +10,7 @@ import typer
 from sidecar.bootstrap.server import serving
 from sidecar.bootstrap.service import load_settings
 from sidecar.cli import commands, exits
-from sidecar.cli.looking import ENDING, end_at_the_latest
+from sidecar.cli.looking import end_at_the_latest, ending
 from sidecar.cli.terminal import console
 from sidecar.config import Secret, Settings
 from sidecar.metrics import Telemetry
@@ -58,9 +57,8 @@ async def _serve(settings: Settings, token: Secret, telemetry: Telemetry, ears: 
         told_to_stop.set()
         end_at_the_latest(STOP_SECONDS, exits.FAILED)  # also a start that hangs
 
-    for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1)
-            asyncio.get_running_loop().add_signal_handler(number, stop)
+    for number in ending():
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     waiting = asyncio.create_task(_tell_of_waiting())
     async with serving(settings, token, telemetry, ears.listen_for) as listener:
         waiting.cancel()
