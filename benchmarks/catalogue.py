@@ -23,6 +23,7 @@ from sidecar.store.local import LocalStore
 
 COUNTS = (10, 200, 2_000, 10_000)
 REPEATS = 11
+STILL_SECONDS = 2.1  # for so long files and directories must have been still to be trusted
 DATA = b"{}"
 NAMES = [f"collection_{number}" for number in range(10)]
 DETAILS = CollectionDetails(documents=1000, bson_bytes=300_000, fingerprint="0" * 64, escaped_documents=0)
@@ -71,8 +72,9 @@ def measure(root: Path, count: int) -> list[float]:
     now = datetime.now(UTC)
     for number in range(count):
         add(store, BackupId.at("seed_backup", now - timedelta(minutes=10 + number)))
-    time.sleep(2.1)  # until the directory and the files have been still for long enough to be trusted
+    time.sleep(STILL_SECONDS)
     Catalog({"main": store}, Findings(root)).backups("main")  # reads and remembers all
+    time.sleep(STILL_SECONDS)
     catalog = Catalog({"main": store}, Findings(root))
     began = time.process_time()
     catalog.backups("main")

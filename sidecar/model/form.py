@@ -1,7 +1,6 @@
 """How the text of a backup lies on the disk, which its data file's name tells."""
 
 from enum import StrEnum
-from typing import Self
 
 
 class Form(StrEnum):
@@ -12,9 +11,9 @@ class Form(StrEnum):
     ENCRYPTED = ".json.age"
     COMPRESSED_AND_ENCRYPTED = ".json.zst.age"
 
-    @classmethod
-    def of(cls, *, compressed: bool, encrypted: bool) -> Self:
-        return cls(_BY_STAGES[compressed, encrypted])
+    @staticmethod
+    def of(*, compressed: bool, encrypted: bool) -> "Form":
+        return _BY_STAGES[compressed, encrypted]
 
     @property
     def is_compressed(self) -> bool:
