@@ -141,8 +141,10 @@ def _measure(size_gb: float, names: Sequence[str], kind: str, rounds: int, conso
             with tempfile.TemporaryDirectory(prefix="bench_") as directory:
                 for name in names:
                     with console.status(f"{size_gb:g} GB, {kind}, round {number + 1}: {NAMES[name]}"):
-                        run = _run_tool if name in TOOLS else _run
-                        costs[name] = run(name, uri, directory, costs)
+                        if name in TOOLS:
+                            costs[name] = _run_tool(name, uri, directory, costs)
+                        else:
+                            costs[name] = run_stage(name, uri, directory)
             measured.append(costs)
     return measured
 
@@ -166,7 +168,7 @@ def server(total_mb: int, flags: list[str]) -> Iterator[str]:
             process.kill()
 
 
-def _run(name: str, uri: str, directory: str, _: Costs) -> Cost:
+def run_stage(name: str, uri: str, directory: str) -> Cost:
     command = [sys.executable, str(STAGES), name, uri, directory]
     return Cost(**json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
 
