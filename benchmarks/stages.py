@@ -37,7 +37,7 @@ from sidecar.model import BackupId, BackupSet
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.reader import BATCH_BYTES
 from sidecar.restore import restore
-from sidecar.runtime.memory import share_one_arena
+from sidecar.runtime.memory import arrange_memory
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest, verify
 
@@ -271,7 +271,7 @@ def main() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    share_one_arena()  # as every command that opens the service
+    arrange_memory()  # as every command that opens the service
     cost = Cost()
     STAGES[stage](Bench(uri, Path(directory)), cost)
     print(json.dumps(asdict(cost)))

@@ -8,7 +8,7 @@ from sidecar.archive.choose import choose_codec
 from sidecar.config import Settings
 from sidecar.mongodb.connection_string import require_understood
 from sidecar.mongodb.database import Database
-from sidecar.runtime.memory import share_one_arena
+from sidecar.runtime.memory import arrange_memory
 from sidecar.service import Service
 
 
@@ -20,7 +20,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
     """A service on its database and directory. Nothing is connected to before the first use."""
-    share_one_arena()
+    arrange_memory()
     database = Database(
         settings.mongo_url.reveal(),
         settings.db_name,

@@ -8,9 +8,9 @@ import pytest
 
 PROGRAM = """
 import ctypes, sys, threading
-from sidecar.runtime.memory import share_one_arena
+from sidecar.runtime.memory import arrange_memory
 
-share_one_arena()
+arrange_memory()
 barrier = threading.Barrier(6)
 
 def take():
@@ -40,3 +40,33 @@ def test_all_threads_share_one_arena_unless_the_operator_says_how_many(
     subprocess.run([sys.executable, "-c", PROGRAM, str(found)], check=True, env=variables)
 
     assert found.read_text().count("<heap nr=") in expected
+
+
+BATCHES = """
+import resource
+from sidecar.runtime.memory import arrange_memory
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+arrange_memory()
+for _ in range(20):
+    batches = [b"b" * (3 << 20) for _ in range(5)]
+    del batches
+    if not _:
+        first, small = faults(), resident()
+large = [b"d" * (16 << 20) for _ in range(5)]
+del large
+print(faults() - first - 5 * (16 << 20) // resource.getpagesize(), resident() - small)
+"""
+
+
+def test_what_batches_need_is_kept_for_the_next_and_more_than_32_mb_is_given_back() -> None:
+    ended = subprocess.run([sys.executable, "-c", BATCHES], check=True, stdout=subprocess.PIPE, text=True, env={})
+
+    faults, kept_bytes = map(int, ended.stdout.split())
+    assert faults < 2000  # giving it back each time takes 70,000
+    assert kept_bytes < 32 << 20  # of 80 MB
