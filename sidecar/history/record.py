@@ -43,6 +43,9 @@ from sidecar.rules.schedule import schedule_name
 
 T = TypeVar("T")
 
+# The newest of a set's runs, whatever the clock said: a walk back from the end. By an index all its runs would be sorted.
+_BACKWARDS = "FROM runs NOT INDEXED WHERE kind = ? AND set_name = ? AND {} ORDER BY rowid DESC LIMIT 1"
+
 KEY_HOURS: Final = 24  # how long a repeated request is recognised
 
 
@@ -183,27 +186,25 @@ class History:
         """The last run that took place and ended: the last to be recorded, whatever the clock said then."""
         only = "AND trigger = ?" if trigger else ""
         values = [kind, set_name, *([trigger] if trigger else [])]
-        return self._first(f"WHERE kind = ? AND set_name = ? AND {REAL} {only} ORDER BY rowid DESC", *values)
+        return self._newest(f"{REAL} {only}", *values)
 
     def last_judged(self, kind: Kind, set_name: str) -> Run | None:
         """The last run that was not cancelled."""
-        return self._first(
-            f"WHERE kind = ? AND set_name = ? AND {REAL} AND {MEANT} ORDER BY rowid DESC", kind, set_name
-        )
+        return self._newest(f"{REAL} AND {MEANT}", kind, set_name)
 
     def last_finished(self, kind: Kind, set_name: str) -> Run | None:
         """The last run that ended by itself, well or not: one that was cut off proves nothing either way."""
         ended = f"{REAL} AND outcome <> '{Outcome.ABORTED}'"
-        return self._first(f"WHERE kind = ? AND set_name = ? AND {ended} ORDER BY rowid DESC", kind, set_name)
+        return self._newest(ended, kind, set_name)
 
     def last_success(self, kind: Kind, set_name: str) -> Run | None:
-        return self._first(f"WHERE kind = ? AND set_name = ? AND {GOOD} ORDER BY rowid DESC", kind, set_name)
+        return self._newest(GOOD, kind, set_name)
 
     def consecutive_failures(self, kind: Kind, set_name: str) -> int:
         """Runs that failed or were aborted since the last success; cancelled ones do not count."""
-        success = f"SELECT max(rowid) FROM runs WHERE kind = ? AND set_name = ? AND {GOOD}"  # noqa: S608 - constants
+        success = f"SELECT rowid {_BACKWARDS.format(GOOD)}"
         where = f"kind = ? AND set_name = ? AND {BAD} AND rowid > coalesce(({success}), -1)"
-        return self._number(f"SELECT count(*) FROM runs WHERE {where}", kind, set_name, kind, set_name)  # noqa: S608 - constants
+        return self._number(f"SELECT count(*) FROM runs NOT INDEXED WHERE {where}", kind, set_name, kind, set_name)  # noqa: S608 - constants
 
     def known_since(self, kind: Kind, set_name: str) -> datetime | None:
         """The first due time or run that is remembered, else up to when due times were dealt with."""
@@ -268,5 +269,6 @@ class History:
     def _number(self, query: str, *values: object) -> int:
         return self._rows(lambda row: int(row[0]), query, *values)[0]
 
-    def _first(self, where: str, *values: object) -> Run | None:
-        return next(iter(self._runs(f"{where} LIMIT 1", *values)), None)
+    def _newest(self, where: str, *values: object) -> Run | None:
+        found = self._rows(run_of, f"SELECT {RUN} {_BACKWARDS.format(where)}", *values)
+        return found[0] if found else None
