@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -85,7 +85,9 @@ class Copies:
             raise CopyNotFound(f"the copy {name} holds {', '.join(copy.sets)}, not the set {set_name}")
         if (name, set_name) not in self._elsewhere:
             store = self._stores[set_name]
-            self._elsewhere[name, set_name] = Elsewhere(copy, store, Memory(store.root), lambda: _place_of(copy))
+            self._elsewhere[name, set_name] = Elsewhere(
+                copy, store, Memory(store.root), lambda: _place_of(copy, store.set.directory)
+            )
         return self._elsewhere[name, set_name]
 
     def mirror(self, name: str, set_name: str) -> Mirror:
@@ -177,9 +179,9 @@ class Copies:
         return found, found is not None and found.owner == volume(there.store.root).id
 
 
-def _place_of(copy: Copy) -> Remote:
+def _place_of(copy: Copy, within: PurePath) -> Remote:
     if copy.url.startswith("file://"):
-        return Directory(Path(unquote(urlsplit(copy.url).path)), copy.where)
+        return Directory(Path(unquote(urlsplit(copy.url).path)), copy.where, within)
     from sidecar.copies.objects import Objects  # noqa: PLC0415 - its library is large, and not everybody has a bucket
 
     return Objects(copy)

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from sidecar.copies.remote import Item
 from sidecar.errors import CopyError, CopyRefused, CopyUnreachable, StorageError
+from sidecar.logger import Logger
 from sidecar.model import BackupId
 from sidecar.store.durable import (
     TEMPORARY,
@@ -25,6 +26,8 @@ from sidecar.store.files import opened
 _BLOCK_BYTES = 1 << 20
 _NEW = ".new"
 
+log = Logger(__name__)
+
 
 def is_left_over(name: str, prefix: str) -> bool:
     """Whether a hidden name is one under which we write a backup of this prefix: what others put there stays."""
@@ -42,26 +45,44 @@ def _require_size(written: int, size: int, name: str) -> None:
 
 
 class Directory:
-    """A directory that somebody else has mounted: it is never made, only what lies below it."""
+    """A directory that somebody else has mounted: it is never made, only what lies below it.
+
+    The backups lie in `within`; what lies elsewhere in it is other people's.
+    """
 
     is_versioned = False
 
-    def __init__(self, root: Path, where: str) -> None:
+    def __init__(self, root: Path, where: str, within: PurePath) -> None:
         self.root = root
         self.where = where
+        ours = root / within
+        self._ours = {root, ours, *(one for one in ours.parents if one.is_relative_to(root))}
 
     def items(self) -> list[Item]:
         with self._translated("listing"):
             self._require_root()
-            return list(self._below(self.root, ""))
+            return list(self._files())
 
-    def _below(self, directory: Path, above: str) -> Iterator[Item]:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                    yield from self._below(directory / entry.name, f"{above}{entry.name}/")
-                elif entry.is_file(follow_symlinks=False) and not entry.name.startswith("."):
-                    yield _item(above + entry.name, entry.stat(follow_symlinks=False))
+    def _files(self) -> Iterator[Item]:
+        to_look_into = [(self.root, "")]
+        while to_look_into:
+            directory, above = to_look_into.pop()
+            for entry in self._entries(directory):
+                if entry.is_dir(follow_symlinks=False):
+                    to_look_into.append((directory / entry.name, f"{above}{entry.name}/"))
+                elif entry.is_file(follow_symlinks=False):
+                    with suppress(FileNotFoundError):  # deleted since
+                        yield _item(above + entry.name, entry.stat(follow_symlinks=False))
+
+    def _entries(self, directory: Path) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(directory) as entries:
+                return [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            if directory in self._ours:
+                raise
+            log.debug("copy.unreadable_directory", error=str(error))  # a lost+found, another user's
+            return []
 
     def find(self, name: str) -> Item | None:
         with self._translated(f"looking at {name}"):

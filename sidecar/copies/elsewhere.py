@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -98,8 +98,7 @@ class Elsewhere:
     def _held(self, files: Listed, known: Held | None) -> Held:
         if known is not None and known.identity == files.identity:
             return known
-        metadata = self._metadata(files.id) if files.metadata and not self.copy.write_only else None
-        manifest = parsed(metadata, files.id, self.set.name)
+        metadata, manifest = self._metadata(files)
         form = manifest.form if isinstance(manifest, Manifest) else next(iter(files.data), Form.PLAIN)
         verdict, at = self._first_look(files, manifest)
         backup = StoredBackup(
@@ -130,10 +129,17 @@ class Elsewhere:
             return Verdict(BackupState.INVALID, said), now
         return NOT_READ, None
 
-    def _metadata(self, backup_id: BackupId) -> bytes | None:
-        with suppress(BackupNotFound):
-            return self.read_small(self.path_of(backup_id.metadata_name))
-        return None
+    def _metadata(self, files: Listed) -> tuple[bytes | None, Manifest | BackupInvalid | None]:
+        """Its bytes and what they say. What is too large to be metadata says nothing of the backups beside it."""
+        if files.metadata is None or self.copy.write_only:
+            return None, None
+        try:
+            metadata = self.read_small(self.path_of(files.id.metadata_name))
+        except BackupNotFound:
+            return None, None
+        except CopyDamaged as error:
+            return None, BackupInvalid(str(error))
+        return metadata, parsed(metadata, files.id, self.set.name)
 
     def read_small(self, name: str) -> bytes:
         content = b""

@@ -14,6 +14,7 @@ from sidecar.model import BackupId
 from sidecar.store.volume import Volume
 
 _SHOWN = 8
+_LARGEST_BYTES = 1 << 16
 
 
 class Tenant(BaseModel):
@@ -39,8 +40,12 @@ def id_of(volume: Volume) -> str:
 
 def read_owner(place: Remote) -> Tenant | None:
     """Who writes there; None where nobody does yet. Raises CopyForeign where the file makes no sense."""
+    content = b""
     try:
-        content = b"".join(place.read(OWNER))
+        for block in place.read(OWNER):
+            content += block
+            if len(content) > _LARGEST_BYTES:  # whatever that is, it is not kept in memory
+                break
     except BackupNotFound:
         return None
     try:
