@@ -1,6 +1,7 @@
 """A copy in a second directory: a disk, a NAS, another mount. Written as the backups are: durable before visible."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
@@ -88,9 +89,10 @@ class Directory:
         with self._translated(f"looking at {name}"):
             self._require_root()
             try:
-                return _item(name, (self.root / name).lstat())
+                status = (self.root / name).lstat()
             except FileNotFoundError:
                 return None
+        return _item(name, status) if stat.S_ISREG(status.st_mode) else None
 
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
         self._require_root()

@@ -34,7 +34,7 @@ class Listed:
 
     @property
     def identity(self) -> str:
-        found = [self.metadata, *self.data.values()]
+        found = [self.metadata, *sorted(self.data.values(), key=lambda one: one.name)]
         return " | ".join(f"{one.name} {one.size} {one.tag}" for one in found if one)
 
 
@@ -75,11 +75,23 @@ class Elsewhere:
         return list(self.memory.held(self.copy.name, self.set.name).values())
 
     def find(self, backup_id: BackupId) -> Held:
-        """Raises BackupNotFound."""
-        for one in self.look():
-            if one.backup.id == backup_id:
-                return one
-        raise BackupNotFound(f"there is no backup {backup_id} in {self.copy.where}")
+        """By the names of its files: what lies beside it may be unlisted or unreadable. Raises BackupNotFound."""
+        files = next((one for one in self._named(backup_id) if one.id == backup_id), None)
+        if files is None:
+            raise BackupNotFound(f"there is no backup {backup_id} in {self.copy.where}")
+        known = self.memory.held(self.copy.name, self.set.name).get(backup_id)
+        found = self._held(files, known)
+        if found != known:
+            self.memory.keep(self.copy.name, [found])
+        return found
+
+    def _named(self, backup_id: BackupId) -> list[Listed]:
+        if self.copy.write_only:  # such credentials may list, and look at nothing
+            return self._listed()
+        metadata = self.place.find(self.path_of(backup_id.metadata_name))
+        looked = {form: self.place.find(self.path_of(backup_id.data_name_in(form))) for form in Form}
+        data = {form: item for form, item in looked.items() if item}
+        return [Listed(backup_id, metadata, data)] if metadata or data else []
 
     def _listed(self) -> list[Listed]:
         found: dict[BackupId, Listed] = {}

@@ -2,16 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePath
 
 import pytest
 
-from sidecar.copies import owner, report
+from sidecar.copies import report
 from sidecar.copies.directory import Directory
-from sidecar.copies.elsewhere import METADATA_BYTES
-from sidecar.copies.remote import OWNER
 from sidecar.errors import BackupInvalid, CopyDamaged, CopyError, CopyForeign, CopyUnreachable
 from sidecar.events import Progressed, nobody
 from sidecar.model import BackupId
@@ -217,73 +214,6 @@ def test_what_a_killed_writer_left_is_swept_and_what_is_not_ours_stays(tmp_path:
         (tmp_path / name).touch()
     Directory(tmp_path, "the copy nas", PurePath()).sweep("seed_backup")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(theirs)
-
-
-@pytest.mark.parametrize("whose", ["a stranger's", "ours"])
-def test_a_file_in_the_place_of_metadata_that_is_too_large_spoils_nothing_beside_it(
-    site: Site, there: Path, whose: str
-) -> None:
-    good = site.make(b"good", 3)
-    site.sync()
-    new = site.make(b"new")
-    name = new.metadata_name if whose == "ours" else "seed_backup_20380119_031407.meta.json"
-    os.truncate(os.open(there / name, os.O_CREAT | os.O_WRONLY), METADATA_BYTES + 1)
-
-    site.sync()
-
-    assert site.proven() == ids(new, good)
-    with site.copies.borrowed("offsite", str(good), nobody) as path:
-        assert path.read_bytes() == b"good"
-
-
-class _Watched(Directory):
-    """Knows how much of it was read."""
-
-    read_bytes = 0
-
-    def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
-        for block in super().read(name, offset):
-            self.read_bytes += len(block)
-            yield block
-
-
-def test_a_file_in_the_place_of_the_owners_is_not_read_to_its_end(tmp_path: Path) -> None:
-    (tmp_path / OWNER).touch()
-    os.truncate(tmp_path / OWNER, 16 << 20)
-    place = _Watched(tmp_path, "the copy nas", PurePath())
-    with pytest.raises(CopyForeign, match="cannot be understood"):
-        owner.read_owner(place)
-    assert place.read_bytes <= 1 << 20
-
-
-DEEP = ["d" * 250] * 20  # below each other their path is longer than one may be
-
-
-@pytest.fixture
-def unreadable(tmp_path: Path) -> Path:
-    """A directory in which there is one that not even root can list by its path."""
-    found = tmp_path / "nas"
-    found.mkdir()
-    deepest = os.open(found, os.O_RDONLY)
-    for name in DEEP:
-        os.mkdir(name, dir_fd=deepest)
-        deepest, above = os.open(name, os.O_RDONLY, dir_fd=deepest), deepest
-        os.close(above)
-    os.close(deepest)
-    return found
-
-
-def test_what_others_keep_in_the_same_directory_keeps_nothing_from_being_copied(
-    unreadable: Path, tmp_path: Path
-) -> None:
-    site = Site(tmp_path / "backups", copy_of(f"file://{unreadable}"))
-    one = site.make()
-    assert (str(site.sync()), site.proven()) == ("1 sent", ids(one))
-
-
-def test_a_directory_of_the_backups_that_cannot_be_listed_is_not_taken_for_an_empty_one(unreadable: Path) -> None:
-    with pytest.raises(CopyError, match="listing in the copy nas: File name too long"):
-        Directory(unreadable, "the copy nas", PurePath(*DEEP)).items()
 
 
 @pytest.fixture
