@@ -10,7 +10,7 @@ from sidecar.config import Copy
 from sidecar.copies import owner, resuming
 from sidecar.copies.memory import Contact, Held, Memory, parsed
 from sidecar.copies.remote import Item, Remote
-from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged, CopyError, SidecarError
+from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged, CopyError, CopyUnreachable, SidecarError
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.logger import Logger
 from sidecar.model import NOT_READ, BackupId, BackupState, Form, Manifest, StoredBackup, Verdict
@@ -19,6 +19,7 @@ from sidecar.store.lock import Lock
 from sidecar.store.volume import volume
 
 METADATA_BYTES = 1 << 24
+MOST_UNREAD = 3  # of one look
 READ_BACK = Verdict(BackupState.VALID, "Read back there, as it was written")
 
 log = Logger(__name__)
@@ -63,9 +64,21 @@ class Elsewhere:
     # -- looking -------------------------------------------------------------------------------------------------------
 
     def look(self) -> list[Held]:
-        """What lies there, newest first. What is not what it was when it was read back is NOT_READ."""
+        """What lies there, newest first. What is not what it was when it was read back, or was not readable, is NOT_READ."""
         known = self.memory.held(self.copy.name, self.set.name)
-        found = [self._held(files, known.get(files.id)) for files in self._listed()]
+        found: list[Held] = []
+        unread = 0
+        for files in self._listed():
+            try:
+                found.append(self._held(files, known.get(files.id)))
+            except CopyUnreachable:
+                raise
+            except CopyError as error:
+                unread += 1
+                if unread == MOST_UNREAD:  # it is not the one backup
+                    raise
+                log.warning("copy.unread", copy=self.copy.name, backup_id=str(files.id), error=str(error))
+                found.append(self._unread(files))
         self.memory.forget(self.copy.name, known.keys() - {one.backup.id for one in found})
         self.memory.keep(self.copy.name, [one for one in found if known.get(one.backup.id) != one])
         return found
@@ -124,6 +137,11 @@ class Elsewhere:
         )
         return Held(backup=backup, identity=files.identity, metadata=metadata)
 
+    def _unread(self, files: Listed) -> Held:
+        """It is read anew at each look: its identity is none that a listing gives."""
+        backup = StoredBackup(id=files.id, set_name=self.set.name, manifest=None, size_bytes=0, verdict=NOT_READ)
+        return Held(backup=backup, identity="unread")
+
     def _first_look(self, files: Listed, manifest: Manifest | BackupInvalid | None) -> tuple[Verdict, datetime | None]:
         """What can be said without reading the data."""
         now = datetime.now(UTC)
@@ -167,6 +185,8 @@ class Elsewhere:
         """Read a backup there from its first byte to its last, and remember what was found."""
         manifest, form = held.backup.manifest, held.backup.form
         if manifest is None:
+            if held.backup.verdict == NOT_READ and not self.copy.write_only:
+                self.read_small(self.path_of(held.backup.id.metadata_name))  # which says why it cannot be read
             return held
         try:
             found = self.hashed(manifest, listener)

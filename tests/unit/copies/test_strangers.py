@@ -3,10 +3,11 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath
+from typing import Any
 
 import pytest
 
-from sidecar.copies import owner
+from sidecar.copies import owner, report
 from sidecar.copies.directory import Directory
 from sidecar.copies.elsewhere import METADATA_BYTES
 from sidecar.copies.remote import OWNER, Item, Remote
@@ -104,3 +105,41 @@ def test_a_backup_is_fetched_by_its_name_where_the_place_cannot_be_listed(
         with pytest.raises(CopyError, match="an object of an odd name"):
             site.sync()
     assert (str(site.sync()), site.proven()) == ("nothing to do", ids(one))
+
+
+@pytest.fixture
+def unreadable_metadata(site: Site, there: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Of three backups, which the other side's disk cannot read any more."""
+    site.sync()
+    place = type(site.copies.of("offsite", "main").place)
+    found = [there / f"seed_backup_2026112{day}_031407.meta.json" for day in (1, 2, 3)]
+    read = place.read
+
+    def fail(self: Any, name: str, offset: int = 0) -> Iterator[bytes]:
+        if name in {path.name for path in found}:
+            raise CopyError(f"reading {name}: Input/output error")
+        return read(self, name, offset)
+
+    monkeypatch.setattr(place, "read", fail)
+    monkeypatch.setattr(report, "FIRST_SECONDS", 0)
+    return found
+
+
+def test_metadata_that_cannot_be_read_keeps_no_other_backup_from_being_copied(
+    site: Site, unreadable_metadata: list[Path]
+) -> None:
+    unreadable_metadata[0].touch()
+    one = site.make(b"one")
+    for said in "1 sent", "nothing to do":
+        with pytest.raises(CopyError, match=f"Input/output error; otherwise: {said}$"):
+            site.sync()
+        assert site.proven() == ids(one)
+
+
+def test_a_place_in_which_one_metadata_after_the_other_cannot_be_read_is_what_fails(
+    site: Site, unreadable_metadata: list[Path]
+) -> None:
+    for path in unreadable_metadata:
+        path.touch()
+    with pytest.raises(CopyError, match="Input/output error"):
+        site.proven()
