@@ -42,6 +42,7 @@ from sidecar.model import Manifest, Run
 from sidecar.mongodb.lease import Lease, Timing
 from sidecar.notices.conditions import Observed
 from sidecar.notices.outgoing import sending
+from sidecar.rules import cron_expression  # noqa: F401 - the scheduler needs it, on the loop, where nothing is read from a disk
 from sidecar.runs.copying import Copying
 from sidecar.runs.jobs import Jobs
 from sidecar.runs.leadership import Alone, Member
