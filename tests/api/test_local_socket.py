@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
+from sidecar import logger
 from sidecar.api.local_socket import listening_at
 from sidecar.cli import program, status
 from sidecar.errors import SidecarError, UsageError
@@ -80,6 +81,7 @@ def test_status_does_not_take_a_server_that_hangs_for_one_that_is_not_there(
 
 async def test_a_socket_that_cannot_be_made_stops_nobody(tmp_path: Path) -> None:
     too_long = tmp_path / ("x" * 108)
+    logger.set_up()  # a command of a test before may have left that to the first event, which would not be captured
     with capture_logs() as said:
         async with listening_at(too_long, asyncio.Protocol):
             pass
