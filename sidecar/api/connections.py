@@ -10,7 +10,7 @@ from sidecar.api.room import PROBES, Guests, Place, client_of
 _HEAD_END = b"\r\n\r\n"
 _LONGEST_PROBE = 256  # bytes of a request line
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_LATE = 0.1  # of the time between two looks
+_LOOKS = 4  # that find the same bytes unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Limits:
     reserved: int = 32  # beside the others, for probes and metrics
     head_seconds: float = 10.0  # for the TLS handshake, and then for the first request's head
     keepalive_seconds: float = 30.0  # for each further head, from the answer before it on
-    write_seconds: float = 60.0  # without a byte taken of what is sent; noticed after twice as long at the latest
+    write_seconds: float = 60.0  # without a byte taken of what is sent; noticed after a quarter more
     grace_seconds: float = 3.0  # for requests that are being answered when the listener closes
 
 
@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._resumed = 0
         self._unsent = (0, 0)
         self._look_at = 0.0  # by the loop's clock
+        self._found_the_same = 0
 
     def abort(self) -> None:
         self._socket.abort()
@@ -170,9 +171,13 @@ class Connection(asyncio.Protocol):
         A look that comes late says nothing: this process was paused, and has not heard yet what the client took meanwhile.
         """
         before, self._unsent = self._unsent, (self._socket.get_write_buffer_size(), self._resumed)
-        now, seconds = self._loop.time(), self._limits.write_seconds
-        if self._unsent == before and self._unsent[0] and now < self._look_at + seconds * _LATE:
+        now, interval = self._loop.time(), self._limits.write_seconds / _LOOKS
+        if self._unsent != before or not self._unsent[0]:
+            self._found_the_same = 0
+        elif now < self._look_at + interval:
+            self._found_the_same += 1
+        if self._found_the_same == _LOOKS:
             self.abort()
         else:
-            self._look_at = now + seconds
+            self._look_at = now + interval
             self._write_timer = self._loop.call_at(self._look_at, self._watch_writing)
