@@ -43,7 +43,7 @@ def test_a_screenshot_with_few_colours_keeps_every_pixel_and_gets_smaller() -> N
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
-        tab = browser.new_page(viewport={"width": 300, "height": 200})
+        tab = browser.new_page(viewport={"width": 120, "height": 60})
         tab.set_content(page)
         before = tab.screenshot()
         after = with_a_palette(before)

@@ -17,7 +17,7 @@ SMALL = bson.encode({"a": 1})
 RESERVED = "a key that Extended JSON reserves"
 
 
-@given(st.lists(any_documents))
+@given(st.lists(any_documents, max_size=4))
 def test_splits_a_batch_into_the_documents_that_it_was_made_of(documents: list[bytes]) -> None:
     assert list(split(b"".join(documents))) == documents
 
