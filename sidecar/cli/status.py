@@ -70,7 +70,7 @@ def _copies_of(held: Holdings, set_name: str, here: Stock, now: datetime) -> lis
     if not settings.copies:
         return []
     from sidecar.copies.copies import Copies  # noqa: PLC0415 - not everybody has one
-    from sidecar.status.copies import copies_of  # noqa: PLC0415
+    from sidecar.status.copies import copies_of  # noqa: PLC0415 - the same
 
     copies = Copies(settings.copies, held.catalog, held.policies, settings.min_storage_bytes)
     return copies_of(copies, set_name, here, now)
