@@ -89,7 +89,7 @@ class Examination:
         ]
         if self._expired:
             found.append(
-                f"{documents_in_words(self._expired)} past the expiry date: the server will delete that within a minute"
+                f"the server will delete {documents_in_words(self._expired)} within a minute: past the expiry date"
             )
         if self._unreadable:
             found.append(

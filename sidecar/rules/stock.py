@@ -35,7 +35,7 @@ class Stock:
 
 def stock_of(backups: tuple[StoredBackup, ...], now: datetime) -> Stock:
     counted = counting.counted(backups, now)
-    restorable = [one for one in counted if one.verdict.is_valid]
+    restorable = counting.restorable(counted, now)
     ahead = [one for one in backups if counting.is_ahead(one, now)]
     encryptions = [one.manifest.encryption if one.manifest else None for one in backups]
     return Stock(

@@ -57,7 +57,7 @@ def test_documents_past_their_expiry_are_counted() -> None:
     old, young = NOW - timedelta(seconds=61), NOW - timedelta(seconds=59)
     documents: list[dict[str, Any]] = [{"t": old}, {"t": young}, {"t": [young, old]}, {"t": "never"}, {}]
     assert findings({"key": {"t": 1}, "expireAfterSeconds": 60}, documents) == [
-        "2 documents past the expiry date: the server will delete that within a minute"
+        "the server will delete 2 documents within a minute: past the expiry date"
     ]
 
 
@@ -86,7 +86,7 @@ def test_an_expiry_that_is_no_number_of_seconds_expires_nothing(seconds: Any) ->
 @pytest.mark.parametrize("seconds", [60, 60.0, bson.Int64(60), Decimal128("60")])
 def test_an_expiry_may_be_a_number_of_any_type(seconds: Any) -> None:
     found = findings({"key": {"t": 1}, "expireAfterSeconds": seconds}, [{"t": NOW - timedelta(days=1)}])
-    assert found == ["1 document past the expiry date: the server will delete that within a minute"]
+    assert found == ["the server will delete 1 document within a minute: past the expiry date"]
 
 
 @pytest.mark.parametrize("index", [{"key": 1, "unique": True}, {"key": {"a": 1, "t": 1}, "expireAfterSeconds": 1}])
