@@ -138,7 +138,7 @@ def document(browser: Browser, served: Served, backup_id: str, name: str, option
         pupil = client[DB]["students"].find_one_and_delete({}) or {}
     with visit(browser, served, **options) as reader:
         page = reader.at(f"#/set/main/backup/{backup_id}/documents")
-        page.get_by_label("Collection").select_option("students")
+        page.get_by_role("combobox", name="Collection").select_option("students")
         page.get_by_label("Value").fill(str(pupil["_id"]))
         page.get_by_role("button", name="Find").click()
         page.get_by_text("Deleted since").wait_for()

@@ -171,7 +171,7 @@ def test_one_document_is_found_compared_and_brought_back(reader: Visit, served: 
         client[DB]["users"].update_one({"_id": 8}, {"$set": {"name": "renamed"}})
     page, window = reader.at(f"#/set/main/backup/{backup_id}"), reader.window
     window.get_by_role("link", name="Find a document").click()
-    window.get_by_label("Collection").select_option("users")
+    window.get_by_role("combobox", name="Collection").select_option("users")
     window.get_by_label("Value").fill("nobody")
     window.get_by_role("button", name="Find").click()
     expect(window.get_by_role("status")).to_contain_text("No such document")
@@ -203,7 +203,7 @@ def test_who_may_only_read_finds_documents_and_restores_none(reader: Visit, serv
     backup_id = served.back_up()["backup_id"]
     window = reader.window
     reader.at(f"#/set/main/backup/{backup_id}/documents", token=READER)
-    window.get_by_label("Collection").select_option("buses")
+    window.get_by_role("combobox", name="Collection").select_option("buses")
     window.get_by_label("Value").fill("3")
     window.get_by_role("button", name="Find").click()
     expect(window).to_contain_text("The same now")
