@@ -1,1 +1,1 @@
-"""The same files elsewhere: made after the commit, proven there by reading them back, and the way back from there."""
+"""Copies of the backups in a bucket or a second directory: send them, verify them by reading them back, fetch them."""

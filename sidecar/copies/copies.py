@@ -24,12 +24,12 @@ from sidecar.runtime.pace import Pace, paced
 from sidecar.store.catalog import Catalog
 from sidecar.store.volume import volume
 
-PIN_DAYS: Final = 7  # so long a backup that somebody fetched stays, whatever the retention rules here say
+PIN_DAYS: Final = 7  # a fetched backup is pinned for so long: the retention rules here might delete it at once
 
 
 @dataclass(frozen=True, slots=True)
 class CopyView:
-    """What is known of one copy of one set, without asking it."""
+    """What is remembered about one copy of one set; the copy itself is not contacted."""
 
     copy: Copy
     set_name: str
@@ -45,7 +45,7 @@ class CopyView:
 
 @dataclass(frozen=True, slots=True)
 class _Reckoned:
-    """A view, and what it was reckoned from. The minute is there for the rules that go by age."""
+    """A cached view and what it was computed from; the minute counts because some rules depend on age."""
 
     view: CopyView
     backups: tuple[StoredBackup, ...]
@@ -57,12 +57,15 @@ class _Reckoned:
 
 
 class Copies:
-    """Methods block and raise CopyNotFound, CopyError and its kinds, BackupNotFound, Busy, StorageError."""
+    """The configured copies. Methods block.
+
+    Errors are CopyNotFound, CopyError and its kinds, BackupNotFound, Busy, StorageError.
+    """
 
     def __init__(
         self, copies: Mapping[str, Copy], catalog: Catalog, policies: Mapping[str, Policy], minimum_bytes: int
     ) -> None:
-        """`policies` are those of the sets: what a copy says of its own goes before."""
+        """`policies` holds the retention rules of each set; rules that a copy configures itself override them."""
         self.configured = copies
         self._stores = catalog.stores
         self._policies = policies
@@ -72,14 +75,14 @@ class Copies:
         self._reckoned: dict[tuple[str, str], _Reckoned] = {}
 
     def copy(self, name: str) -> Copy:
-        """Raises CopyNotFound."""
+        """Return the settings of a copy. Raises CopyNotFound."""
         if name not in self.configured:
             known = ", ".join(self.configured) or "none is configured"
             raise CopyNotFound(f"there is no copy {name!r}: expected {known}")
         return self.configured[name]
 
     def of(self, name: str, set_name: str) -> Elsewhere:
-        """Raises CopyNotFound, also where the set is not copied there."""
+        """Return the part of a copy that holds one set. Raises CopyNotFound, also if the set is not copied there."""
         copy = self.copy(name)
         if set_name not in copy.sets:
             raise CopyNotFound(f"the copy {name} holds {', '.join(copy.sets)}, not the set {set_name}")
@@ -95,7 +98,10 @@ class Copies:
         return Mirror(there, self._catalog, policy, self._minimum_bytes)
 
     def set_of(self, name: str, backup_id: str) -> tuple[Elsewhere, BackupId]:
-        """Where a backup of this id lies, if it lies there. Raises BackupNotFound."""
+        """Return the part of the copy that would hold this backup, and the parsed id; the backup need not exist.
+
+        Raises BackupNotFound if the id belongs to no set of this copy.
+        """
         parsed = BackupId.parse(backup_id)
         for set_name in self.copy(name).sets:
             if parsed is not None and self._stores[set_name].set.prefix == parsed.prefix:
@@ -103,7 +109,7 @@ class Copies:
         raise BackupNotFound(f"there is no backup {backup_id!r} in the copy {name}")
 
     def standing(self, name: str, set_name: str) -> CopyView:
-        """By what is remembered: nothing is asked. Reckoned anew where something changed, and each minute."""
+        """Return what is remembered about a copy, without contacting it. Computed again after a change and each minute."""
         there, backups = self.of(name, set_name), self._catalog.backups(set_name)
         version, minute = there.memory.version(), datetime.now(UTC).replace(second=0, microsecond=0)
         last = self._reckoned.get((name, set_name))
@@ -125,7 +131,10 @@ class Copies:
     # -- single backups ------------------------------------------------------------------------------------------------
 
     def push(self, name: str, backup: StoredBackup, listener: Listener) -> Held:
-        """Send one backup, whatever the rules there say of it, and prove it. Raises BackupInvalid for one that is not valid."""
+        """Send one backup and read it back, even if the copy's retention rules would not keep it.
+
+        Raises BackupInvalid if the backup is not valid.
+        """
         there = self.of(name, backup.set_name)
         if not backup.verdict.is_valid:
             raise BackupInvalid(f"{backup.id} is not sent: {backup.verdict.message}")
@@ -134,7 +143,7 @@ class Copies:
             return Sender(there, lock).send(backup, paced(listener, Pace(there.copy.max_mb_s)))
 
     def pull(self, name: str, backup_id: str, listener: Listener) -> bool:
-        """Make a backup there one of this directory, pinned for a week; whether it was not here already."""
+        """Fetch a backup into this directory and pin it for a week. Return False if a valid one was here already."""
         there, parsed = self.set_of(name, backup_id)
         with there.noted(writes=False):
             held = there.find(parsed)
@@ -147,7 +156,10 @@ class Copies:
 
     @contextmanager
     def borrowed(self, name: str, backup_id: str, listener: Listener) -> Iterator[Path]:
-        """A backup there as a file here, while in `with`: the path of its data, with its metadata beside it."""
+        """Fetch a backup into a temporary directory, and yield the path of its data file; the metadata lies beside it.
+
+        The directory is deleted at the end of the `with` block.
+        """
         there, parsed = self.set_of(name, backup_id)
         held = there.find(parsed)
         listener = paced(listener, Pace(there.copy.max_mb_s))
@@ -157,7 +169,7 @@ class Copies:
     # -- the whole -----------------------------------------------------------------------------------------------------
 
     def adopt(self, name: str) -> owner.Tenant | None:
-        """Write there from now on, in place of whoever did, who is returned."""
+        """Make this directory the owner of the copy. Return the owner before, None if there was none."""
         copy = self.copy(name)
         before = None
         for number, set_name in enumerate(copy.sets):
@@ -170,7 +182,7 @@ class Copies:
         return before
 
     def owner_of(self, name: str) -> tuple[owner.Tenant | None, bool]:
-        """Who writes there, and whether that is this directory."""
+        """Return the owner of the copy and whether it is this directory; None if there is no valid owner file."""
         there = self.of(name, self.copy(name).sets[0])
         try:
             found = owner.read_owner(there.place)
@@ -182,6 +194,6 @@ class Copies:
 def _place_of(copy: Copy, within: PurePath) -> Remote:
     if copy.url.startswith("file://"):
         return Directory(Path(unquote(urlsplit(copy.url).path)), copy.where, within)
-    from sidecar.copies.objects import Objects  # noqa: PLC0415 - its library is large, and not everybody has a bucket
+    from sidecar.copies.objects import Objects  # noqa: PLC0415 - its library is large, and only buckets need it
 
     return Objects(copy)

@@ -1,4 +1,4 @@
-"""A copy in a second directory: a disk, a NAS, another mount. Written as the backups are: durable before visible."""
+"""A copy in a second directory: a disk, a NAS, another mount. A file becomes visible only once it is durable."""
 
 import os
 import stat
@@ -31,7 +31,7 @@ log = Logger(__name__)
 
 
 def is_left_over(name: str, prefix: str) -> bool:
-    """Whether a hidden name is one under which we write a backup of this prefix: what others put there stays."""
+    """Return whether a name is that of a temporary file of a backup with this prefix. Other hidden files are not ours."""
     found = BackupId.of_file(name.lstrip(".").removesuffix(TEMPORARY).removesuffix(_NEW))
     return name.endswith((TEMPORARY, _NEW)) and found is not None and found.prefix == prefix
 
@@ -46,9 +46,9 @@ def _require_size(written: int, size: int, name: str) -> None:
 
 
 class Directory:
-    """A directory that somebody else has mounted: it is never made, only what lies below it.
+    """A directory that the operator has mounted. It is never created, only directories below it.
 
-    The backups lie in `within`; what lies elsewhere in it is other people's.
+    The backups lie in its subdirectory `within`; everything outside of that belongs to others.
     """
 
     is_versioned = False
@@ -82,7 +82,7 @@ class Directory:
         except OSError as error:
             if directory in self._ours:
                 raise
-            log.debug("copy.unreadable_directory", error=str(error))  # a lost+found, another user's
+            log.debug("copy.unreadable_directory", error=str(error))  # lost+found, or a directory of another user
             return []
 
     def find(self, name: str) -> Item | None:
@@ -97,7 +97,7 @@ class Directory:
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
         self._require_root()
         with self._translated(f"reading {name}"), opened(self.root / name) as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # from the disk, where the kernel lets us
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # read the disk, not the page cache
             file.seek(offset)
             while block := file.read(_BLOCK_BYTES):
                 yield block
@@ -114,7 +114,7 @@ class Directory:
                     _require_size(file.tell(), size, name)
                     to_disk(file)
                 move(temporary, path)
-        except BaseException:  # whatever ended it, nothing half-written stays
+        except BaseException:  # nothing half-written stays, whatever went wrong
             with suppress(StorageError):
                 remove(temporary)
             raise
@@ -128,7 +128,7 @@ class Directory:
                 os.link(beside, path)
             except FileExistsError:
                 return False
-            except OSError:  # a file system without hard links: there is one writer, which the owner's file sees to
+            except OSError:  # no hard links here: to look first is enough, for the owner file allows only one writer
                 if path.exists():
                     return False
                 move(beside, path)

@@ -1,4 +1,4 @@
-"""One copy of one set: what lies there, and what of it was read back."""
+"""One copy of one set: which backups it holds, and which of them were read back."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from sidecar.store.lock import Lock
 from sidecar.store.volume import volume
 
 METADATA_BYTES = 1 << 24
-MOST_UNREAD = 3  # of one look
+MOST_UNREAD = 3  # unreadable backups in one look; then the place itself is taken to be broken
 READ_BACK = Verdict(BackupState.VALID, "Read back there, as it was written")
 
 log = Logger(__name__)
@@ -27,7 +27,7 @@ log = Logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Which of a backup's files lie there."""
+    """The files of one backup that the copy lists. Data files are keyed by their form (plain, encrypted, …)."""
 
     id: BackupId
     metadata: Item | None
@@ -40,7 +40,7 @@ class Listed:
 
 
 class Elsewhere:
-    """Methods block and raise CopyError and its kinds."""
+    """One copy of one set. Methods block and raise CopyError and its kinds."""
 
     def __init__(self, copy: Copy, store: LocalStore, memory: Memory, place: Callable[[], Remote]) -> None:
         self.copy = copy
@@ -52,19 +52,19 @@ class Elsewhere:
 
     @property
     def place(self) -> Remote:
-        """Opened when it is first needed."""
+        """The bucket or directory, opened at the first use."""
         if self._place is None:
             self._place = self._make_place()
         return self._place
 
     def path_of(self, name: str) -> str:
-        """The name there of a file of the set: the same below the prefix as below BACKUP_DIR."""
+        """Return the name that a file of the set has in the copy: the same path as below BACKUP_DIR."""
         return str(self.set.directory / name)
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
     def look(self) -> list[Held]:
-        """What lies there, newest first. What is not what it was when it was read back, or was not readable, is NOT_READ."""
+        """List the copy and return its backups, newest first: NOT_READ if new, changed since the last read, or unreadable."""
         known = self.memory.held(self.copy.name, self.set.name)
         found: list[Held] = []
         unread = 0
@@ -75,7 +75,7 @@ class Elsewhere:
                 raise
             except CopyError as error:
                 unread += 1
-                if unread == MOST_UNREAD:  # it is not the one backup
+                if unread == MOST_UNREAD:  # the fault is not that of one backup
                     raise
                 log.warning("copy.unread", copy=self.copy.name, backup_id=str(files.id), error=str(error))
                 found.append(self._unread(files))
@@ -84,11 +84,11 @@ class Elsewhere:
         return found
 
     def remembered(self) -> list[Held]:
-        """The same, as it was last seen, without asking."""
+        """Return the backups that `look` found last, newest first, without contacting the copy."""
         return list(self.memory.held(self.copy.name, self.set.name).values())
 
     def find(self, backup_id: BackupId) -> Held:
-        """By the names of its files: what lies beside it may be unlisted or unreadable. Raises BackupNotFound."""
+        """Return one backup, asking for its files by name, so that a broken listing does no harm. Raises BackupNotFound."""
         files = next((one for one in self._named(backup_id) if one.id == backup_id), None)
         if files is None:
             raise BackupNotFound(f"there is no backup {backup_id} in {self.copy.where}")
@@ -99,7 +99,7 @@ class Elsewhere:
         return found
 
     def _named(self, backup_id: BackupId) -> list[Listed]:
-        if self.copy.write_only:  # such credentials may list, and look at nothing
+        if self.copy.write_only:  # such credentials may list, but not look at a single file
             return self._listed()
         metadata = self.place.find(self.path_of(backup_id.metadata_name))
         looked = {form: self.place.find(self.path_of(backup_id.data_name_in(form))) for form in Form}
@@ -138,12 +138,12 @@ class Elsewhere:
         return Held(backup=backup, identity=files.identity, metadata=metadata)
 
     def _unread(self, files: Listed) -> Held:
-        """It is read anew at each look: its identity is none that a listing gives."""
+        """Return an entry whose identity matches no listing, so that the next look reads the backup again."""
         backup = StoredBackup(id=files.id, set_name=self.set.name, manifest=None, size_bytes=0, verdict=NOT_READ)
         return Held(backup=backup, identity="unread")
 
     def _first_look(self, files: Listed, manifest: Manifest | BackupInvalid | None) -> tuple[Verdict, datetime | None]:
-        """What can be said without reading the data."""
+        """Judge a backup by its metadata and file sizes only. The time is None where nothing is decided yet."""
         now = datetime.now(UTC)
         if files.metadata is None:
             return Verdict(BackupState.ORPHAN, "Metadata missing there"), None
@@ -160,7 +160,7 @@ class Elsewhere:
         return NOT_READ, None
 
     def _metadata(self, files: Listed) -> tuple[bytes | None, Manifest | BackupInvalid | None]:
-        """Its bytes and what they say. What is too large to be metadata says nothing of the backups beside it."""
+        """Return the metadata's bytes and the manifest, or what is wrong with it, such as too many bytes."""
         if files.metadata is None or self.copy.write_only:
             return None, None
         try:
@@ -172,6 +172,7 @@ class Elsewhere:
         return metadata, parsed(metadata, files.id, self.set.name)
 
     def read_small(self, name: str) -> bytes:
+        """Return the content of a metadata or signature file. Raises BackupNotFound, CopyDamaged if it is too large."""
         content = b""
         for block in self.place.read(name):
             content += block
@@ -182,11 +183,11 @@ class Elsewhere:
     # -- proving -------------------------------------------------------------------------------------------------------
 
     def prove(self, held: Held, listener: Listener = nobody) -> Held:
-        """Read a backup there from its first byte to its last, and remember what was found."""
+        """Read all bytes of a backup in the copy, remember the verdict and return it with the backup."""
         manifest, form = held.backup.manifest, held.backup.form
         if manifest is None:
             if held.backup.verdict == NOT_READ and not self.copy.write_only:
-                self.read_small(self.path_of(held.backup.id.metadata_name))  # which says why it cannot be read
+                self.read_small(self.path_of(held.backup.id.metadata_name))  # raises the reason why it cannot be read
             return held
         try:
             found = self.hashed(manifest, listener)
@@ -203,7 +204,7 @@ class Elsewhere:
         return proven
 
     def hashed(self, manifest: Manifest, listener: Listener) -> str:
-        """The SHA-256 of the data that lies there: no tag and no checksum of the other side's tells that."""
+        """Return the SHA-256 of the data in the copy. It is computed here: a provider's tag or checksum proves nothing."""
         digest, size = hashlib.sha256(), 0
         for block in resuming.whole(self.place, self.path_of(manifest.filename), manifest.file_size_bytes):
             digest.update(block)
@@ -212,7 +213,7 @@ class Elsewhere:
         return digest.hexdigest()
 
     def remember_sent(self, backup: StoredBackup, metadata: bytes) -> Held:
-        """What was just sent and, where that is possible, read back: as it is listed now."""
+        """Remember a backup that was just sent and, unless the copy is write-only, read back by the sender."""
         if self.copy.write_only:
             unread = replace(backup, verdict=NOT_READ, verified_at=None)
             held = Held(backup=unread, identity="sent", is_sent=True, metadata=metadata)
@@ -226,7 +227,7 @@ class Elsewhere:
         return held
 
     def _sent(self, backup: StoredBackup) -> Listed:
-        """Asked for by their names: a listing may be long, and late."""
+        """Return the files of a backup that was just sent, asked for by name: a listing may be slow or out of date."""
         names = backup.id.metadata_name, backup.filename
         metadata, data = (self.place.find(self.path_of(name)) for name in names)
         if metadata is None or data is None:
@@ -234,7 +235,7 @@ class Elsewhere:
         return Listed(backup.id, metadata, {backup.form: data})
 
     def _locked_until(self, backup_id: BackupId, form: Form) -> datetime | None:
-        """Until when both of its files are."""
+        """Return until when the data and the metadata are both locked, None if one of them is not."""
         names = (backup_id.metadata_name, backup_id.data_name_in(form))
         ends = [self.place.locked_until(self.path_of(name)) for name in names]
         return min((end for end in ends if end), default=None) if all(ends) else None
@@ -243,18 +244,19 @@ class Elsewhere:
 
     @contextmanager
     def locked(self, purpose: str) -> Iterator[Lock]:
-        """Be the only one of this directory who works on the set there. Raises Busy, StorageError."""
+        """Hold the lock on this set in this copy, for all processes of this directory. Raises Busy, StorageError."""
         what = f"the copy {self.copy.name} of the set {self.set.name}"
         with Lock(self.store.root, f".copy_{self.copy.name}_{self.set.name}", what, purpose) as lock:
             yield lock
 
     def claim(self) -> None:
-        """Be the one who writes there. Raises CopyForeign."""
+        """Become the owner of the copy if nobody owns it. Raises CopyForeign."""
         contact = self.memory.contact(self.copy.name, self.set.name)
         was_ours = contact is not None and contact.is_ours
         owner.claim(self.place, self._us(), was_ours=was_ours, can_read=not self.copy.write_only)
 
     def require_ours(self) -> None:
+        """Raise CopyForeign unless this directory owns the copy. A write-only copy cannot be asked."""
         if not self.copy.write_only:
             owner.require_ours(self.place, self._us())
 
@@ -265,7 +267,7 @@ class Elsewhere:
 
     @contextmanager
     def noted(self, *, writes: bool = True) -> Iterator[None]:
-        """Remember whether it answered, and what went wrong; who `writes` there without an error is its owner."""
+        """Remember whether the copy answered, or its error. `writes` without an error shows that the copy is ours."""
         try:
             yield
         except SidecarError as error:
@@ -274,7 +276,7 @@ class Elsewhere:
             raise
         now = datetime.now(UTC)
         ours = {"is_ours": True} if writes else {}
-        versioned = {"is_versioned": True} if self.place.is_versioned else {}  # a listing alone does not show it
+        versioned = {"is_versioned": True} if self.place.is_versioned else {}  # a listing does not show it
         self._note(answered_at=now, **versioned, **ours)
 
     def note_scrubbed(self) -> None:

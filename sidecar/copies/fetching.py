@@ -1,4 +1,4 @@
-"""A backup is fetched: space is asked for first, and the hash decides."""
+"""Fetch a backup from a copy: check the free space first, then compare the checksum of what arrived."""
 
 import fcntl
 import hashlib
@@ -20,12 +20,12 @@ from sidecar.store.arrival import arriving
 from sidecar.store.durable import create, make_private
 from sidecar.store.lock import Lock
 
-DIRECTORY: Final = ".fetched"  # below BACKUP_DIR: what is restored or looked at without becoming a backup here
+DIRECTORY: Final = ".fetched"  # below BACKUP_DIR: for backups that are restored or inspected but not kept here
 IN_USE: Final = ".in-use"
 
 
 def require_room(there: Elsewhere, held: Held, minimum_bytes: int) -> None:
-    """Raises StorageFull."""
+    """Raise StorageFull unless the backup fits and `minimum_bytes` stay free."""
     free = there.store.free_bytes()
     if free < minimum_bytes + held.backup.size_bytes:
         needed = size(minimum_bytes + held.backup.size_bytes)
@@ -33,7 +33,7 @@ def require_room(there: Elsewhere, held: Held, minimum_bytes: int) -> None:
 
 
 def download(there: Elsewhere, held: Held, file: IO[bytes], listener: Listener) -> None:
-    """The data, hashed on its way. Raises CopyDamaged where it is not what its metadata says."""
+    """Write the data of a backup to a file. Raises CopyDamaged if its checksum is not that of the metadata."""
     manifest = require_manifest(held)
     name = there.path_of(manifest.filename)
     digest, received = hashlib.sha256(), 0
@@ -43,7 +43,7 @@ def download(there: Elsewhere, held: Held, file: IO[bytes], listener: Listener) 
         received += len(block)
         listener(Progressed("fetch", "", 0, received, 0))
     if digest.hexdigest() != manifest.checksum:
-        there.prove(held)  # so that everybody knows
+        there.prove(held)  # reads it once more, and remembers the verdict for everybody
         raise CopyDamaged(
             f"{name} came from {there.copy.where} with {received} bytes and SHA-256 {digest.hexdigest()}, the metadata says "
             f"{manifest.file_size_bytes} and {manifest.checksum}"
@@ -58,7 +58,7 @@ def _write(file: IO[bytes], block: bytes) -> None:
 
 
 def require_manifest(held: Held) -> Manifest:
-    """Raises BackupInvalid, BackupNotFound."""
+    """Return the manifest of a backup in a copy. Raises BackupInvalid if it is damaged there, BackupNotFound."""
     if held.backup.verdict.state is BackupState.ORPHAN or held.metadata is None:
         raise BackupNotFound(f"{held.backup.id}: {held.backup.verdict.message}")
     if held.backup.manifest is None or held.is_damaged:
@@ -67,7 +67,7 @@ def require_manifest(held: Held) -> Manifest:
 
 
 def bring_home(there: Elsewhere, lock: Lock, held: Held, listener: Listener, minimum_bytes: int) -> bool:
-    """Make it a backup of this directory; whether it was not one already. `lock` is the set's."""
+    """Fetch a backup into this directory, under the set's lock. Return False if a valid one was here already."""
     manifest = require_manifest(held)
     store = there.store
     with suppress(BackupNotFound):
@@ -81,7 +81,7 @@ def bring_home(there: Elsewhere, lock: Lock, held: Held, listener: Listener, min
 
 
 def signature_of(there: Elsewhere, held: Held) -> bytes | None:
-    """The one that lies beside the metadata there."""
+    """Return the signature that the copy holds for a backup, None if there is none."""
     with suppress(BackupNotFound):
         return there.read_small(there.path_of(held.backup.id.signature_name))
     return None
@@ -89,7 +89,10 @@ def signature_of(there: Elsewhere, held: Held) -> bytes | None:
 
 @contextmanager
 def borrowed(there: Elsewhere, held: Held, listener: Listener, minimum_bytes: int) -> Iterator[Path]:
-    """The path of its data file in a directory of its own, its metadata beside it, while in `with`."""
+    """Fetch a backup into a directory of its own, and yield the path of its data file; the metadata lies beside it.
+
+    The directory is deleted at the end of the `with` block.
+    """
     manifest = require_manifest(held)
     require_room(there, held, minimum_bytes)
     root = there.store.root
@@ -100,7 +103,7 @@ def borrowed(there: Elsewhere, held: Held, listener: Listener, minimum_bytes: in
         try:
             make_private(root, directory)
             mark = stack.enter_context((directory / IN_USE).open("wb"))
-            fcntl.flock(mark, fcntl.LOCK_EX)  # freed by the kernel, however this ends
+            fcntl.flock(mark, fcntl.LOCK_EX)  # the kernel frees it even if we are killed
             with create(directory / manifest.filename) as file:
                 download(there, held, file, listener)
             for name, content in (
@@ -115,14 +118,14 @@ def borrowed(there: Elsewhere, held: Held, listener: Listener, minimum_bytes: in
 
 
 def sweep(root: Path) -> None:
-    """Remove what killed processes borrowed."""
+    """Delete what killed processes had fetched with `borrowed`."""
     for directory in (root / DIRECTORY).glob("*"):
         try:
             with (directory / IN_USE).open("rb+") as mark:
                 fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue
-        except OSError:  # killed before it was marked, or just being made: an empty directory is nobody's loss
+        except OSError:  # killed before it wrote the mark, or just being made: only an empty directory is deleted
             with suppress(OSError):
                 directory.rmdir()
             continue

@@ -1,7 +1,7 @@
-"""What is known of the copies, on the disk for every process that uses the directory: what was read back there, and when.
+"""What was found in the copies, and when: an SQLite file that all processes of the backup directory share.
 
-Only a memory: a row is believed while the objects there are the very ones that it was written for. Losing the file costs
-reading the copies once more.
+It is only a cache: a row counts as long as the copy still lists the same files with the same tags. If the file is lost,
+the copies are read once more.
 """
 
 import os
@@ -43,12 +43,12 @@ log = Logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A backup as it lies there. `backup.verified_at` is when its bytes were read back; None: never, it counts for nothing."""
+    """A backup in a copy. `backup.verified_at` is when it was read back; None if never: then it does not count."""
 
     backup: StoredBackup
-    identity: str  # of the objects that this was found for
+    identity: str  # names, sizes and tags of the files that the verdict is about
     locked_until: datetime | None = None
-    is_sent: bool = False  # from here, whole, as far as one can tell without reading
+    is_sent: bool = False  # this directory sent it without an error
     metadata: bytes | None = None
 
     @property
@@ -57,13 +57,13 @@ class Held:
 
     @property
     def is_damaged(self) -> bool:
-        """Known to be bad: not one that nobody has read yet."""
+        """Whether it was read and found bad; False if nobody has read it yet."""
         return self.backup.verified_at is not None and not self.backup.verdict.is_valid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """The last attempt to work with a copy on a set. `is_ours`: this directory wrote there once."""
+    """The last attempt to contact a copy for one set. `is_ours`: this directory has written there before."""
 
     at: datetime
     error: str | None = None
@@ -75,7 +75,7 @@ class Contact:
 
 
 class Memory:
-    """Of one backup directory. Methods block; none of them fails because of the disk: what cannot be kept is found again."""
+    """The cache of one backup directory. Methods block. Disk errors are logged, not raised: the cache can be rebuilt."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -83,9 +83,12 @@ class Memory:
         self._read: dict[tuple[str, str], tuple[object, dict[BackupId, Held]]] = {}
 
     def version(self) -> object:
-        """Another one whenever any process has written: SQLite counts that itself, in the file's header."""
+        """A token that changes whenever any process has written: SQLite counts changes in the file's header.
+
+        None where there is no file or it cannot be read.
+        """
         try:
-            if not self._path.is_file():  # a pipe would be waited for
+            if not self._path.is_file():  # opening a pipe would wait for ever
                 return None
             with self._path.open("rb") as file:
                 status, header = os.fstat(file.fileno()), file.read(_COUNTER.stop)
@@ -94,7 +97,7 @@ class Memory:
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, header[_COUNTER]
 
     def held(self, copy: str, set_name: str) -> Mapping[BackupId, Held]:
-        """Newest first. Read anew only where something was written: to parse what metadata said there is slow."""
+        """Return what is remembered, newest first. The file is read again only after a change: parsing it is slow."""
         version, last = self.version(), self._read.get((copy, set_name))
         if version is None or last is None or last[0] != version:
             last = self._read[copy, set_name] = version, self._held(copy, set_name)
@@ -106,6 +109,7 @@ class Memory:
         return {one.backup.id: one for one in sorted(found, key=lambda one: one.backup.id, reverse=True)}
 
     def contact(self, copy: str, set_name: str) -> Contact | None:
+        """Return the last contact, None if there was none."""
         columns = "at, error, code, is_ours, is_versioned, answered_at, scrubbed_at"
         rows = self._rows(f"SELECT {columns} FROM contacts WHERE copy = ? AND set_name = ?", copy, set_name)  # noqa: S608 - constants
         for at, error, code, is_ours, is_versioned, answered_at, scrubbed_at in rows:
@@ -121,17 +125,20 @@ class Memory:
         return None
 
     def keep(self, copy: str, found: Iterable[Held]) -> None:
+        """Remember backups of a copy, in place of what was remembered about them."""
         rows = [_row(copy, one) for one in found]
         with self._writing() as connection:
             connection.executemany(f"INSERT OR REPLACE INTO held ({_COLUMNS}) VALUES ({_PLACES})", rows)  # noqa: S608 - constants
 
     def forget(self, copy: str, gone: Iterable[BackupId]) -> None:
+        """Forget backups of a copy."""
         rows = [(copy, str(one)) for one in gone]
         if rows:
             with self._writing() as connection:
                 connection.executemany("DELETE FROM held WHERE copy = ? AND backup_id = ?", rows)
 
     def note(self, copy: str, set_name: str, contact: Contact) -> None:
+        """Remember a contact in place of the one before."""
         row = (
             copy,
             set_name,
@@ -170,12 +177,12 @@ class Memory:
                 yield connection
         except (sqlite3.Error, OSError, StorageError) as error:
             log.warning("copies.memory_not_kept", error=str(error))
-            if type(error) is sqlite3.DatabaseError:  # it is not a database, or a broken one
+            if type(error) is sqlite3.DatabaseError:  # the file is no database, or a broken one
                 self._path.unlink(missing_ok=True)
 
 
 def parsed(metadata: bytes | None, backup_id: BackupId, set_name: str) -> Manifest | BackupInvalid | None:
-    """What the metadata there says, or what is wrong with it."""
+    """Return the manifest in these bytes or, as an error, what is wrong with them; None where there are none."""
     if metadata is None:
         return None
     try:
@@ -203,7 +210,7 @@ def _row(copy: str, one: Held) -> tuple[object, ...]:
 
 
 def _held_of(row: tuple[Any, ...]) -> Held | None:
-    """None for a row that makes no sense."""
+    """Return what a row says, None if the row is not valid."""
     _, text, set_name, identity, size, state, message, proven_at, locked_until, is_sent, form, metadata = row
     backup_id = BackupId.parse(text)
     if backup_id is None:

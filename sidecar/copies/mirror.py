@@ -1,6 +1,6 @@
-"""What makes a place hold what it should: send what is missing, prove what nobody has read, mend both sides, prune there.
+"""Bring a copy up to date: send missing backups, read back new ones, heal damage on both sides, prune the copy.
 
-The queue is rebuilt from the two listings each time, newest first: nothing has to survive a restart but the listings.
+What is to do is computed from the two listings each time, newest first, so a restart loses no work.
 """
 
 import math
@@ -32,7 +32,7 @@ log = Logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One sync: what came of it so far, and what it works with."""
+    """One sync: its report so far, and the parts that its steps share."""
 
     report: Report
     patience: Patience
@@ -41,10 +41,10 @@ class _Work:
 
 
 class Mirror:
-    """One copy of one set, brought up to date. Methods block."""
+    """Brings one copy of one set up to date. Methods block."""
 
     def __init__(self, there: Elsewhere, catalog: Catalog, policy: Policy, minimum_bytes: int) -> None:
-        self.policy = policy  # of what lies there
+        self.policy = policy  # the retention rules of the copy
         self._there = there
         self._catalog = catalog
         self._minimum_bytes = minimum_bytes
@@ -54,7 +54,10 @@ class Mirror:
         return self._there.set.name
 
     def sync(self, listener: Listener) -> Report:
-        """Raises Busy, StorageError. What the place would not do, with one backup or at all, is in the report."""
+        """Do all that is to do. Return the report, which also holds the errors of the place and of single backups.
+
+        Raises Busy, StorageError.
+        """
         there, report = self._there, Report()
         patience = Patience(report)
         with there.locked("sync") as lock, patience.with_place(), there.noted():
@@ -62,18 +65,18 @@ class Mirror:
             work = _Work(report, patience, Sender(there, lock), paced(listener, Pace(there.copy.max_mb_s)))
             self._clear(work)
             there.look()
-            self._send(work)  # what is missing there waits for nothing else
+            self._send(work)  # first: a missing backup does not wait for reading back
             if not there.copy.write_only:
                 self._prove(work)
                 self._scrub(work)
-                self._send(work)
+                self._send(work)  # again, for what reading back found damaged
                 self._fetch(work)
                 self._prune(work)
             report.failures.extend(CopyDamaged(f"{one}: {why}") for one, why in self.plan().hopeless.items())
         return report
 
     def has_work(self) -> bool:
-        """Whether a sync would do something, after a look at what lies there. Raises CopyError and its kinds."""
+        """List the copy and return whether a sync would do something. Raises CopyError and its kinds."""
         there = self._there
         if there.copy.write_only:
             return bool(self.plan().send)
@@ -89,11 +92,11 @@ class Mirror:
     # -- proving -------------------------------------------------------------------------------------------------------
 
     def _prove(self, work: _Work) -> None:
-        """What was never read back, or is not what it was then."""
+        """Read back what is new in the copy or has changed since."""
         self._prove_each([one for one in self._there.look() if one.backup.verdict == NOT_READ], work)
 
     def _scrub(self, work: _Work) -> None:
-        """Once a day the slice for which that is longest ago."""
+        """Once a day, read back again the share (`verify_slice`) that was read the longest ago."""
         if not self._is_scrub_due():
             return
         due = self._slice()
@@ -120,7 +123,7 @@ class Mirror:
         return [one for at, one in due if one.backup.manifest and now - at > SCRUB_EVERY]
 
     def scrub(self, listener: Listener) -> list[Held]:
-        """Read all of them again now. Returns what was found."""
+        """Read back every backup of the copy now. Return their entries with the new verdicts."""
         with self._there.noted(writes=False):
             listener = paced(listener, Pace(self._there.copy.max_mb_s))
             return [self._there.prove(held, listener) for held in self._there.look() if held.backup.manifest]
@@ -128,7 +131,7 @@ class Mirror:
     # -- sending and mending -------------------------------------------------------------------------------------------
 
     def plan(self) -> mirroring.Queue:
-        """By what is remembered of the place."""
+        """Return what is to send, to fetch and to report, computed from what is remembered about the copy."""
         here, there = self._here(), [one.backup for one in self._there.remembered()]
         return mirroring.plan(here, there, self.policy, datetime.now(UTC), self._clock(here))
 
@@ -139,7 +142,7 @@ class Mirror:
         return timekeeping.steadiness(self._there.store.root, (one.taken_at for one in here))
 
     def _clear(self, work: _Work) -> None:
-        """Take away what a killed upload left."""
+        """Delete what killed uploads left."""
         self._there.place.sweep(self._there.set.prefix)
         for backup_id in work.sender.unfinished:
             with work.patience.with_one(backup_id):
@@ -172,7 +175,7 @@ class Mirror:
     # -- pruning -------------------------------------------------------------------------------------------------------
 
     def _judged(self) -> list[Decision]:
-        """Without asking for locks, but for those that are remembered."""
+        """Apply the retention rules. Only object locks that are remembered count: the provider is not asked."""
         here, now = self._here(), datetime.now(UTC)
         there = self._there.remembered()
         pinned = [one.id for one in here if one.is_pinned]
@@ -216,18 +219,18 @@ class Mirror:
     # -- what is told --------------------------------------------------------------------------------------------------
 
     def lag(self) -> int:
-        """Backups that are to be sent and are not proven there yet, by what is remembered."""
+        """Return how many backups are still to be sent, computed from what is remembered."""
         return len(self.plan().send)
 
     def in_order_of_choice(self, now: datetime) -> list[StoredBackup]:
-        """Of what lies there now, as one would want it back; what nobody has read back there yet comes last."""
+        """List the copy and return its backups in the order of choice for a restore; those last that were never read back."""
         whole = [one for one in self._there.look() if one.backup.manifest and not one.is_damaged]
         unread = [replace(one.backup, verdict=READ_BACK) for one in whole]
         proven = {one.backup.id for one in whole if one.is_proven}
         return sorted(counting.in_order_of_choice(unread, now), key=lambda one: one.id not in proven)
 
     def restorable(self) -> list[StoredBackup]:
-        """Those there that were read back, or where nothing can be read, those that were sent; newest first."""
+        """Return the backups that were read back, newest first; in a write-only copy, those that were sent."""
         held = [
             one for one in self._there.remembered() if one.is_proven or (self._there.copy.write_only and one.is_sent)
         ]

@@ -1,7 +1,7 @@
-"""A copy in a bucket: Amazon S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage.
+"""A copy in a bucket: Amazon S3 or a compatible store, Google Cloud Storage, Azure Blob Storage.
 
-The only module that knows obstore, 20 MB that only who has a bucket loads. Its synchronous calls let go of the interpreter
-and run in threads; they end a multipart upload whose source raises.
+The only module that imports obstore, which takes 20 MB. obstore's synchronous calls release the interpreter lock and run in
+threads here; they abort a multipart upload whose source raises.
 """
 
 import re
@@ -28,12 +28,12 @@ from sidecar.config import Copy
 from sidecar.copies.remote import Item
 from sidecar.errors import BackupNotFound, CopyError, CopyRefused, CopyUnreachable, SidecarError
 
-WHOLE_BYTES: Final = 16 << 20  # up to here one PUT
+WHOLE_BYTES: Final = 16 << 20  # a file up to this size is sent with one PUT, a larger one in parts
 PART_BYTES: Final = 8 << 20
-MOST_PARTS: Final = 900  # of the 10,000 that a provider takes
-READ_SECONDS = 120.0  # without a byte: it hangs. A part of 8 MiB passes a line of 0.6 Mbit/s in that time
+MOST_PARTS: Final = 900  # well below the 10,000 that providers allow
+READ_SECONDS = 120.0  # without a byte the connection counts as lost; a part of 8 MiB needs 0.6 Mbit/s
 REQUEST_SECONDS: Final = 3600
-RETRIES = 4  # of one request; afterwards the whole work begins again later
+RETRIES = 4  # of one request; after that the whole file is tried again later
 RETRY_SECONDS = 60.0
 SIGNED_SECONDS: Final = 300
 _BLOCK_BYTES = 1 << 20
@@ -45,7 +45,7 @@ _REFUSED = re.compile(r"status code: 40[13]\b")
 
 
 class Objects:
-    """A bucket and a prefix."""
+    """A prefix in a bucket."""
 
     def __init__(self, copy: Copy) -> None:
         parts = urlsplit(copy.url)
@@ -90,7 +90,7 @@ class Objects:
                     part = max(PART_BYTES, -(-size // MOST_PARTS))
                     source.expected = size
                     obstore.put(store, name, iter(source), use_multipart=True, chunk_size=part, max_concurrency=2)
-        except Exception:  # whatever it became, obstore hides what ended its source
+        except Exception:  # obstore replaces the error that its source raised: raise the true one
             if source.failure is not None:
                 raise source.failure from None
             raise
@@ -112,7 +112,7 @@ class Objects:
                 return
 
     def locked_until(self, name: str) -> datetime | None:
-        """By a HEAD of our own: obstore shows no such header."""
+        """Return until when nobody can delete the object, by a HEAD request of our own: obstore hides this header."""
         if self._scheme != "s3":
             return None
         with self._translated(f"looking at {name}"):
@@ -122,11 +122,12 @@ class Objects:
         return datetime.fromisoformat(until).astimezone(UTC) if until else None
 
     def sweep(self, prefix: str) -> None:
-        """Nothing: an object appears whole. Parts of uploads that were killed are for a lifecycle rule of the bucket."""
+        """Do nothing: an object appears whole. A lifecycle rule of the bucket deletes the parts of killed uploads."""
 
     # -- the store -----------------------------------------------------------------------------------------------------
 
     def _head(self, url: str, name: str) -> Any:
+        """Return the headers of an object, none if there is no such object."""
         ca_file = self._copy.ca_file
         context = (
             ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if url.startswith("https") else None
@@ -143,7 +144,7 @@ class Objects:
             raise CopyUnreachable(f"looking at {name} in {self.where}: {getattr(error, 'reason', error)}") from None
 
     def _locking(self) -> Any:
-        """For writing: with the headers of the lock where there is one."""
+        """Return the store for writing, which sends the headers of the object lock if one is configured."""
         days = self._copy.object_lock_days
         if days is None:
             return self._store
@@ -209,16 +210,16 @@ class Objects:
 
 
 def _with_bucket(endpoint: str | None, bucket: str) -> str | None:
-    """Where the bucket is named in the host, as Amazon wants it."""
+    """Return the endpoint with the bucket's name in front of the host, as virtual-hosted requests need it."""
     return endpoint.replace("://", f"://{bucket}.", 1) if endpoint else None
 
 
 class _Source:
-    """Blocks on their way, counted; remembers what ended them."""
+    """Counts the blocks that are sent, and keeps the error that ended them."""
 
     def __init__(self, blocks: Iterable[bytes]) -> None:
         self.failure: Exception | None = None
-        self.expected: int | None = None  # where the end itself has to check, before the upload is completed
+        self.expected: int | None = None  # bytes; if set, the iterator checks them before the upload is completed
         self._blocks = blocks
         self._size = 0
 
@@ -229,21 +230,22 @@ class _Source:
                 yield block
             if self.expected is not None:
                 self.require(self.expected, "the source")
-        except Exception as error:  # kept as it was, for who asked for the upload
+        except Exception as error:  # `put` raises it again, because obstore does not
             self.failure = error
             raise
 
     def require(self, size: int, name: str) -> None:
+        """Raise CopyError unless so many bytes were sent."""
         if self._size != size:
             raise CopyError(f"{name}: {self._size} bytes were sent, {size} expected")
 
 
 def _item(found: Any) -> Item:
-    """A listing may know the time more exactly than a look at one object."""
+    """Return the item of a listing or a HEAD. Its time is cut to seconds, because only a listing may know fractions."""
     return Item(found["path"], found["size"], f"{found['e_tag']} {found['last_modified']:%Y-%m-%d %H:%M:%S}")
 
 
 def _words(error: Exception) -> str:
-    """One line, without what is signed into a URL."""
+    """Return the error's text as one short line, without the query of a URL, which holds a signature."""
     text = re.sub(r"\?[^\s\"')]*", "?…", " ".join(str(error).split("\n\nDebug")[0].split()))
     return text[:_MESSAGE] + "…" * (len(text) > _MESSAGE)

@@ -1,6 +1,7 @@
-"""Whose a place is. One sidecar writes there; any other one reads only, until somebody says that it takes over.
+"""The owner of a place: only one sidecar writes there. Others may read, until an operator lets one take over (`adopt`).
 
-The owner is the id of the backup directory: a server and the commands beside it are the same one, and a new machine is not.
+The owner is the id of the backup directory, so the server and the commands of one directory are the same owner, and a new
+machine is another one.
 """
 
 import platform
@@ -18,7 +19,7 @@ _LARGEST_BYTES = 1 << 16
 
 
 class Tenant(BaseModel):
-    """The file's content."""
+    """What the owner file says: the id of the backup directory, the host that wrote the file, and when."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,20 +32,20 @@ class Tenant(BaseModel):
 
 
 def id_of(volume: Volume) -> str:
-    """Of this sidecar. Raises StorageError."""
+    """Return the id of a backup directory, and give it one if it has none. Raises StorageError."""
     volume.claim()
     if volume.id is None:
-        raise StorageError(f"{volume.directory} has no id yet, which the disk has no room for")
+        raise StorageError(f"{volume.directory} has no id yet: the disk has no room to write one")
     return volume.id
 
 
 def read_owner(place: Remote) -> Tenant | None:
-    """Who writes there; None where nobody does yet. Raises CopyForeign where the file makes no sense."""
+    """Return the owner, None if there is none yet. Raises CopyForeign if the owner file is not valid."""
     content = b""
     try:
         for block in place.read(OWNER):
             content += block
-            if len(content) > _LARGEST_BYTES:  # whatever that is, it is not kept in memory
+            if len(content) > _LARGEST_BYTES:  # this is no owner file: do not load all of it
                 break
     except BackupNotFound:
         return None
@@ -55,17 +56,17 @@ def read_owner(place: Remote) -> Tenant | None:
 
 
 def require_ours(place: Remote, us: str) -> None:
-    """That this sidecar may write there. Raises CopyForeign."""
+    """Raise CopyForeign unless `us` is the owner."""
     found = read_owner(place)
     if found is None or found.owner != us:
         raise CopyForeign(f"{place.where} belongs to {f'the sidecar {found}' if found else 'no sidecar any more'}")
 
 
 def claim(place: Remote, us: str, *, was_ours: bool, can_read: bool = True) -> None:
-    """Be the one who writes there, if nobody else is. Raises CopyForeign.
+    """Become the owner of a place that has none. Raises CopyForeign if it has another one.
 
-    Where this sidecar wrote before, or somebody's backups lie, a place without an owner is not what it was: an empty mount
-    point, another bucket.
+    Also raises it if the owner file is missing where we wrote before or where backups lie: this is then another place,
+    such as an empty mount point or another bucket.
     """
     if not can_read:
         if not place.create(OWNER, _content(us)) and not was_ours:
@@ -85,7 +86,7 @@ def claim(place: Remote, us: str, *, was_ours: bool, can_read: bool = True) -> N
 
 
 def adopt(place: Remote, us: str) -> Tenant | None:
-    """Take over from whoever it was, who is returned."""
+    """Become the owner in any case. Return the owner before, None if there was none or its file is not valid."""
     before = read_owner_or_none(place)
     content = _content(us)
     place.put(OWNER, len(content), [content])
@@ -94,7 +95,7 @@ def adopt(place: Remote, us: str) -> Tenant | None:
 
 
 def read_owner_or_none(place: Remote) -> Tenant | None:
-    """The same as `read_owner`, and None where the file makes no sense."""
+    """Return the owner, None if there is none or the owner file is not valid."""
     try:
         return read_owner(place)
     except CopyForeign:

@@ -1,16 +1,16 @@
-"""A place that holds copies: a bucket or a second directory. Names are paths below its prefix, the same as below BACKUP_DIR."""
+"""A place that holds copies: a bucket or a second directory. Names are paths below its prefix, as below BACKUP_DIR."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-OWNER: Final = "sidecar-owner.json"  # says whose the place is
+OWNER: Final = "sidecar-owner.json"  # names the sidecar that may write to the place
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One object or file. `tag` is another one whenever its content may be another one; it proves nothing."""
+    """One object or file. `tag` changes whenever the content may have changed; an equal tag proves nothing."""
 
     name: str
     size: int
@@ -18,46 +18,46 @@ class Item:
 
 
 class Remote(Protocol):
-    """Methods block and raise CopyError and its kinds, and what an iterator raises that they were given."""
+    """What a place can do. Methods block and raise CopyError and its kinds, and the errors of an iterator passed to them."""
 
     @property
     def where(self) -> str:
-        """What messages call it."""
+        """The name of the place in messages."""
         ...
 
     @property
     def is_versioned(self) -> bool:
-        """Whether what was deleted or replaced there stays as an old version, as far as that was seen."""
+        """Whether the place keeps deleted and replaced files as old versions; False until a read has shown it."""
         ...
 
     def items(self) -> list[Item]:
-        """Everything below the prefix."""
+        """Return everything below the prefix."""
         ...
 
     def find(self, name: str) -> Item | None:
-        """One of them, the same as it is listed; None where there is nothing."""
+        """Return one item as a listing shows it, None if there is none of this name."""
         ...
 
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
-        """The content from a byte on. Raises BackupNotFound where there is nothing."""
+        """Yield the content from byte `offset` on. Raises BackupNotFound if there is no such file."""
         ...
 
     def put(self, name: str, size: int, blocks: Iterable[bytes]) -> None:
-        """Write so many bytes, over whatever is there. It appears whole or not at all."""
+        """Write exactly `size` bytes, replacing what is there. The file appears whole or not at all."""
         ...
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write a small file only if there is none of this name; whether there was none."""
+        """Write a small file if there is none of this name. Return whether it was written."""
         ...
 
     def delete(self, name: str) -> None:
-        """Nothing happens where there is nothing."""
+        """Delete a file. Does nothing if there is none."""
         ...
 
     def locked_until(self, name: str) -> datetime | None:
-        """Until when nobody can delete it; None where it is not locked."""
+        """Return until when nobody can delete the file, None if it is not locked."""
         ...
 
     def sweep(self, prefix: str) -> None:
-        """Remove what a killed writer of backups of this prefix left under hidden names."""
+        """Delete the temporary files that a killed upload of backups with this prefix left."""
         ...

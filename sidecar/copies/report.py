@@ -1,4 +1,4 @@
-"""What a sync did and could not do, and how much it puts up with: one bad backup spoils nothing beside it."""
+"""The report of a sync, and its patience with errors: one bad backup does not keep the others from being copied."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from sidecar.logger import Logger
 from sidecar.model import BackupId
 from sidecar.runtime.backoff import pause_seconds
 
-IN_A_ROW: Final = 3  # failures of the place, one backup after the other: then it is left alone until the next sync
+IN_A_ROW: Final = 3  # backups in a row that failed because of the place: then the sync ends
 FIRST_SECONDS = 1.0
 MOST_SECONDS: Final = 60.0
 
@@ -29,7 +29,7 @@ log = Logger(__name__)
 
 @dataclass(slots=True)
 class Report:
-    """What came of a sync."""
+    """What a sync did, and its errors."""
 
     sent: list[BackupId] = field(default_factory=list)
     fetched: list[BackupId] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Report:
     mended_there: list[BackupId] = field(default_factory=list)
     mended_here: list[BackupId] = field(default_factory=list)
     deleted: list[BackupId] = field(default_factory=list)
-    locked: int = 0  # that would go if they were not locked
+    locked: int = 0  # backups that only an object lock keeps
     failures: list[SidecarError] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Report:
         return ", ".join(f"{number} {what}" for what, number in done if number) or "nothing to do"
 
     def require_success(self) -> None:
-        """Raises the last failure, and says what else there was."""
+        """Raise the last error, if there is one, with a summary of the rest."""
         if self.failures:
             others = len(self.failures) - 1
             more = f"{others} more failed; otherwise: {self}" if others else f"otherwise: {self}"
@@ -61,7 +61,7 @@ class Report:
 
 
 class Patience:
-    """With one place during one sync. What fails with a backup is reported, and the next one is tried."""
+    """How long one sync goes on after errors: an error of one backup is reported, and the next one is tried."""
 
     def __init__(self, report: Report, sleep: Callable[[float], None] = time.sleep) -> None:
         self.failed: set[BackupId] = set()
@@ -71,7 +71,7 @@ class Patience:
 
     @contextmanager
     def with_place(self) -> Iterator[None]:
-        """Around the whole sync: what ends it is reported too."""
+        """Wrap the whole sync, so that the error that ends it is reported too."""
         try:
             yield
         except CopyError as error:
@@ -80,10 +80,10 @@ class Patience:
 
     @contextmanager
     def with_one(self, backup_id: BackupId) -> Iterator[None]:
-        """Around the work on one backup. Raises what ends the whole sync."""
+        """Wrap the work on one backup, and report its error. Raises only errors that end the whole sync."""
         try:
             yield
-        except CopyForeign:  # it is not ours any more: nothing else may be written there
+        except CopyForeign:  # the place has another owner now: nothing more may be written there
             raise
         except (BackupInvalid, BackupNotFound, CopyError, Busy, StorageError) as error:
             log.warning("copy.backup_failed", backup_id=str(backup_id), code=error.code, error=str(error))
@@ -95,7 +95,7 @@ class Patience:
             self._in_a_row = 0
 
     def _wait(self, error: CopyError) -> None:
-        """The place itself failed, or the way to it: give it time, or give up."""
+        """Wait after an error of the place or the network. Raises the error after too many in a row."""
         self._in_a_row += 1
         if self._in_a_row == IN_A_ROW:
             raise error

@@ -1,4 +1,4 @@
-"""An object is read to its end over a line that breaks: it is taken up where it ended."""
+"""Read an object to its end over an unreliable connection: after an error, reading resumes where it stopped."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from sidecar.errors import CopyError, CopyRefused, CopyUnreachable
 from sidecar.logger import Logger
 from sidecar.runtime.backoff import pause_seconds
 
-ATTEMPTS: Final = 6  # without a byte of progress
+ATTEMPTS: Final = 6  # in a row that read no byte
 FIRST_SECONDS = 0.5
 MOST_SECONDS: Final = 16.0
 
@@ -17,7 +17,7 @@ log = Logger(__name__)
 
 
 def whole(place: Remote, name: str, size: int, sleep: Callable[[float], None] = time.sleep) -> Iterator[bytes]:
-    """The content. It ends before `size` only where the other side has no more, which is for the reader to judge.
+    """Yield the content. It is shorter than `size` if the object itself is: the caller has to check that.
 
     Raises CopyError and its kinds, BackupNotFound.
     """

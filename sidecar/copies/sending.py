@@ -1,4 +1,4 @@
-"""A backup is sent: data first, read back there, metadata last. Only what was read back counts."""
+"""Send a backup to a copy: first the data, which is read back, and the metadata last. Only what was read back counts."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,24 +19,24 @@ log = Logger(__name__)
 
 
 class Sender:
-    """Whoever holds the lock of a copy, and the notes there of what was begun and is not whole."""
+    """Sends backups under the lock of a copy, and notes in the lock file which uploads have begun and not ended."""
 
     def __init__(self, there: Elsewhere, lock: Lock) -> None:
         self._there = there
         self._lock = lock
-        left = "" if there.copy.write_only else lock.left_unfinished or ""  # what it left it could not take away
+        left = "" if there.copy.write_only else lock.left_unfinished or ""  # write-only credentials cannot delete
         found = map(BackupId.parse, left.split())
         self._unfinished = {one for one in found if one is not None and one.prefix == there.set.prefix}
 
     @property
     def unfinished(self) -> list[BackupId]:
-        """What was begun, by this process or one that was killed, and may lie there without its metadata."""
+        """Backups whose upload began but did not end, in this process or a killed one: data without metadata."""
         return sorted(self._unfinished)
 
     def send(self, backup: StoredBackup, listener: Listener) -> Held:
-        """Send a backup and prove it there, over whatever lies there under its name.
+        """Send a backup and read it back, replacing what the copy holds under its name. Return its entry.
 
-        Raises CopyError and its kinds, BackupInvalid where what is here is not what was written, Busy, StorageError.
+        Raises CopyError and its kinds, BackupInvalid if the local data does not match its metadata, Busy, StorageError.
         """
         there, store = self._there, self._there.store
         content = store.read_metadata(backup.id)
@@ -59,10 +59,10 @@ class Sender:
         return there.remember_sent(backup, content)
 
     def clear(self, backup_id: BackupId) -> None:
-        """Take away what lies there of a backup whose metadata never came."""
+        """Delete the files of an upload that did not end; a backup that has its metadata stays."""
         there = self._there
         try:
-            there.read_small(there.path_of(backup_id.metadata_name))  # asked for by its name: a listing may be late
+            there.read_small(there.path_of(backup_id.metadata_name))  # by name: a listing may be out of date
         except BackupNotFound:
             there.require_ours()
             for name in backup_id.file_names:
@@ -75,10 +75,10 @@ class Sender:
 
 
 def _publish(there: Elsewhere, name: str, metadata: bytes) -> None:
-    """The metadata, which makes a backup of the data."""
+    """Write the metadata, which makes the backup complete. Raises CopyDamaged if it reads back differently."""
     there.require_ours()
     if not there.place.create(name, metadata) and not _lies_there(there, name, metadata):
-        there.place.put(name, len(metadata), [metadata])  # what lay there was damaged, or of an upload that ended early
+        there.place.put(name, len(metadata), [metadata])  # metadata that differs: damaged, or of a broken upload
     if not _lies_there(there, name, metadata):
         raise CopyDamaged(f"{name} reads back from {there.copy.where} differently from what was sent")
 
@@ -86,12 +86,12 @@ def _publish(there: Elsewhere, name: str, metadata: bytes) -> None:
 def _lies_there(there: Elsewhere, name: str, metadata: bytes) -> bool:
     try:
         return there.read_small(name) == metadata
-    except CopyDamaged:  # it is larger than any metadata
+    except CopyDamaged:  # it is too large to be metadata
         return False
 
 
 def _hashed(file: BufferedReader, manifest: Manifest, listener: Listener) -> Iterator[bytes]:
-    """The blocks of a file. One that is not what its metadata says ends the upload before it is complete."""
+    """Yield the blocks of a data file. Raises BackupInvalid, before the upload is complete, if the checksum is wrong."""
     digest, size = hashlib.sha256(), 0
     while block := file.read(_BLOCK_BYTES):
         digest.update(block)
