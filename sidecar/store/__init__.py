@@ -1,1 +1,1 @@
-"""Where backup files lie: written durably, locked, verified, catalogued, kept or deleted."""
+"""The backup files on the disk: written durably, locked, verified, listed, kept or deleted."""

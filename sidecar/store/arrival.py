@@ -1,4 +1,4 @@
-"""A backup that comes back from elsewhere: it takes its own name, durable before visible, and replaces what is damaged there."""
+"""Store a backup that was fetched from a copy, durably and under its own name, replacing a damaged one."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,16 +14,16 @@ from sidecar.store.ledger import Event
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock
 
-Commit = Callable[[bytes, bytes | None, str], None]  # of metadata, signature, and where they come from
+Commit = Callable[[bytes, bytes | None, str], None]  # takes the metadata, the signature, and words for their origin
 
 
 @contextmanager
 def arriving(
     store: LocalStore, lock: Lock, backup_id: BackupId, manifest: Manifest
 ) -> Iterator[tuple[IO[bytes], Commit]]:
-    """A file for the data, and what makes that the backup once it is whole.
+    """Yield a file for the data, and a function that commits the backup once the data is whole.
 
-    Leaving `with` without it leaves everything as it was. Raises StorageError.
+    If it is not called inside the `with` block, nothing changes. Raises StorageError.
     """
     store.volume.claim()
     data, metadata = store.directory / manifest.filename, store.directory / backup_id.metadata_name
@@ -33,7 +33,7 @@ def arriving(
 
         def commit(content: bytes, signature: bytes | None, origin: str) -> None:
             is_new = not metadata.exists()
-            if not data.exists():  # else a killed process leaves what was there before, or what is as good
+            if not data.exists():  # else the old or the new data is there, even if we are killed
                 lock.note_unfinished(str(backup_id))
             try:
                 to_disk(file)

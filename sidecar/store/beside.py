@@ -1,4 +1,4 @@
-"""A backup that lies anywhere, found by the path of its data file."""
+"""Open a backup in any directory by the path of its data file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,10 @@ from sidecar.store.local import LocalStore
 
 
 def beside(path: Path, keyring: Keyring, signing: Signing) -> tuple[LocalStore, BackupId]:
-    """A store of the one directory that a data file lies in. Its metadata names the set."""
+    """Return a store for the directory of a data file, and the backup's id. The metadata names the set.
+
+    Raises BackupNotFound, BackupInvalid if there is no valid metadata beside the file, StorageError.
+    """
     backup_id = BackupId.of_file(path.name)
     try:
         is_there = path.is_file()

@@ -1,4 +1,4 @@
-"""What a stored backup holds, read from its data file."""
+"""Read the documents and definitions of a stored backup from its data file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +18,10 @@ from sidecar.store.local import LocalStore
 def contents(
     store: LocalStore, backup_id: BackupId, manifest: Manifest, codec: Codec, verified: Identity | None = None
 ) -> Iterator[Content]:
-    """Protected from deletion while it is read.
+    """Yield the content of a backup, which is protected from deletion for the `with` block.
 
-    `verified` is what the file was when it was hashed; another one is refused. None: it is hashed now. Raises BackupNotFound,
-    BackupInvalid, IdentityRequired, StorageError.
+    `verified` is the identity that the file had when its checksum was verified; a file that has changed since is refused.
+    With None the checksum is verified while reading. Raises BackupNotFound, BackupInvalid, IdentityRequired, StorageError.
     """
     with store.open_data(backup_id, manifest.form) as file:
         if verified is not None and identity_of(file) != verified:
@@ -32,6 +32,9 @@ def contents(
 
 @contextmanager
 def text(store: LocalStore, backup_id: BackupId, manifest: Manifest) -> Iterator[IO[bytes]]:
-    """The text of a backup, decrypted and decompressed. Raises what `contents` raises; reads raise ValueError for damage."""
+    """Yield the text of a backup, decrypted and decompressed.
+
+    Raises the same errors as `contents`; reading damaged data raises ValueError.
+    """
     with store.open_data(backup_id, manifest.form) as file, archived.text(file, manifest, store.keyring) as read:
         yield read

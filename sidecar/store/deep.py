@@ -1,4 +1,4 @@
-"""A deep verification: every document of a backup is decoded and compared with what the metadata says."""
+"""Deep verification: decode every document of a backup and compare it with the metadata."""
 
 from collections import Counter
 
@@ -14,10 +14,10 @@ from sidecar.store.verify import judged, read_manifest, require_checksum, requir
 
 
 def verify_deep(store: LocalStore, backup_id: BackupId, codec: Codec, listener: Listener = nobody) -> Verdict:
-    """Also decode every document and compare counts, BSON bytes and fingerprints with the metadata.
+    """Decode every document, and compare counts, BSON bytes, fingerprints and the checksum with the metadata.
 
-    Definitions are looked at too; the message says what of them a restore may have to change. Raises IdentityRequired where
-    the stored bytes are right and no key opens them.
+    The verdict's message lists the definitions that a restore may have to change. Raises IdentityRequired if the checksum
+    is right but no key opens the data.
     """
 
     def check() -> list[str]:
@@ -25,7 +25,7 @@ def verify_deep(store: LocalStore, backup_id: BackupId, codec: Codec, listener: 
         require_size(store, manifest, backup_id)
         try:
             return _require_content(store, manifest, backup_id, codec, listener)
-        except (BackupInvalid, IdentityRequired):  # that other bytes stand there says it better, if they do
+        except (BackupInvalid, IdentityRequired):  # a wrong checksum, if it is one, is the clearer error
             require_checksum(store, manifest, backup_id, listener)
             raise
 
@@ -35,7 +35,7 @@ def verify_deep(store: LocalStore, backup_id: BackupId, codec: Codec, listener: 
 def _require_content(
     store: LocalStore, manifest: Manifest, backup_id: BackupId, codec: Codec, listener: Listener
 ) -> list[str]:
-    """What a restore may have to change of the definitions. Raises BackupInvalid."""
+    """Return remarks on the definitions that a restore may have to change. Raises BackupInvalid."""
     found: dict[str, Tally] = {}
     read: Counter[str] = Counter()
     with contents(store, backup_id, manifest, codec) as content:
@@ -46,7 +46,7 @@ def _require_content(
             read[batch.collection] += batch.text_bytes
             name, expected = batch.collection, manifest.collections.get(batch.collection, 0)
             listener(Progressed("verify", name, tally.documents, tally.bson_bytes, expected, read[name]))
-            del batch  # not held while the next one is read
+            del batch  # frees its memory before the next one is read
     counts = {name: tally.documents for name, tally in found.items()}
     if counts != manifest.collections:
         raise BackupInvalid(f"the data holds {counts} documents, the metadata says {manifest.collections}")

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also after the power fails: what fsync(2) and rename(2) are for."""
+"""Write files that are there whole or not at all, even after a power failure, with fsync(2) and rename(2)."""
 
 import errno
 import os
@@ -12,13 +12,13 @@ from sidecar.errors import SidecarError, StorageError
 from sidecar.logger import Logger
 
 Identity = tuple[int, int, int]  # of a file's content: size, mtime in ns, inode
-Exact = tuple[int, int, int, int, int]  # the same, with what nobody can set: device, inode, size, mtime and ctime in ns
+Exact = tuple[int, int, int, int, int]  # device, inode, size, mtime and ctime in ns; nobody can set the ctime
 
 TEMPORARY = ".tmp"
-NOTE_BYTES = 16 << 20  # what is larger is none of the small files that we keep for ourselves
+NOTE_BYTES = 16 << 20  # the most that is read of our own small files; what is larger is none of them
 _FILE_MODE, _DIRECTORY_MODE = 0o600, 0o700
-_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})  # SMB and FUSE of directories
-_said: set[int] = set()  # devices of which it was said that their directories cannot be synced
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})  # what SMB and FUSE answer to fsync of a directory
+_said: set[int] = set()  # devices for which the log has said that directories cannot be synced
 
 log = Logger(__name__)
 
@@ -29,11 +29,11 @@ def make_private(root: Path, directory: Path) -> None:
     for part in reversed([directory, *directory.parents]):
         if part.is_relative_to(root) and not part.is_dir():
             part.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
-            part.chmod(_DIRECTORY_MODE)  # whatever the umask says
+            part.chmod(_DIRECTORY_MODE)  # the umask may have taken bits away
 
 
 def _make_parents(root: Path) -> None:
-    """The directories above are made as the umask says, but so that we can go through them."""
+    """Make the missing directories above `root` with the mode of the umask, but always open to us."""
     for part in reversed(root.parents):
         if not part.is_dir():
             part.mkdir(exist_ok=True)
@@ -41,7 +41,7 @@ def _make_parents(root: Path) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """A descriptor of a file with mode 0600, whatever the umask. Raises OSError."""
+    """Open a file and return its descriptor. A new file gets mode 0600, whatever the umask. Raises OSError."""
     descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE_MODE)
     try:
         status = os.fstat(descriptor)
@@ -54,7 +54,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def write_whole(descriptor: int, content: bytes, at: int = 0) -> None:
-    """Make this what the file holds from there on; one call may write only a part. Raises OSError."""
+    """Write all of `content` from offset `at` on, with as many pwrite(2) calls as it takes. Raises OSError."""
     done = 0
     while done < len(content):
         done += os.pwrite(descriptor, content[done:], at + done)
@@ -71,12 +71,12 @@ def as_exact(status: os.stat_result | None) -> Exact | None:
 
 
 def temporary_of(path: Path) -> Path:
-    """The hidden name beside `path` under which it is written."""
+    """Return the hidden name beside `path` under which the file is written."""
     return path.with_name(f".{path.name}{TEMPORARY}")
 
 
 def create(path: Path) -> BufferedRandom:
-    """A new file with mode 0600 for reading and writing. Raises StorageError, also if the name is taken."""
+    """Create a file with mode 0600 for reading and writing. Raises StorageError, also if the name is taken."""
     try:
         descriptor = open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except OSError as error:
@@ -85,19 +85,19 @@ def create(path: Path) -> BufferedRandom:
 
 
 def to_disk(file: IO[bytes]) -> None:
-    """Everything that was written, onto the disk. Raises OSError."""
+    """Flush everything that was written to the disk. Raises OSError."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename, and make that durable. Raises OSError."""
+    """Rename a file durably. Raises OSError."""
     source.rename(target)
     sync_directory(target.parent)
 
 
 def sync_directory(directory: Path) -> None:
-    """Make what was created, renamed or removed in a directory durable, where the file system lets us. Raises OSError."""
+    """Make creations, renames and deletions in a directory durable, if the file system can. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -118,8 +118,8 @@ def _say_once(device: int, directory: Path, error: OSError) -> None:
 def publish(path: Path, content: bytes, last_look: Callable[[], None] = lambda: None) -> None:
     """Write a small file so that it is there whole or not at all, then read it back. Raises StorageError.
 
-    One writer at a time: what lies under the temporary name was left by one that was killed, and goes.
-    `last_look` is called right before the file appears, and forbids it by raising.
+    Only one process may write a file at a time: a temporary file that is found was left by a killed one and is deleted.
+    `last_look` is called right before the rename; if it raises, nothing is written.
     """
     temporary = temporary_of(path)
     remove(temporary)
@@ -141,8 +141,8 @@ def publish(path: Path, content: bytes, last_look: Callable[[], None] = lambda: 
 
 
 def note(path: Path) -> bytes:
-    """What a small file of ours holds, also where somebody put a pipe or something huge there. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # an empty pipe would be waited for
+    """Return the content of one of our small files; of a huge file only the beginning. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # opening a pipe would wait for ever
     try:
         return os.pread(descriptor, NOTE_BYTES, 0)
     finally:
@@ -150,7 +150,7 @@ def note(path: Path) -> bytes:
 
 
 def remove(path: Path) -> None:
-    """Remove a regular file; anything else under that name stays, and nothing there is fine. Raises StorageError."""
+    """Delete a regular file. Does nothing if there is none, or something else of this name. Raises StorageError."""
     try:
         if stat.S_ISREG(path.lstat().st_mode):
             path.unlink()

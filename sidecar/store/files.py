@@ -1,4 +1,4 @@
-"""The files of a backup, and opening one: a regular one only, without waiting for anybody, and every failure is the storage's."""
+"""The files of a backup, and how to open one: only regular files, without waiting; every failure is a StorageError."""
 
 import errno
 import os
@@ -19,17 +19,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Which of a backup's files exist, and the identity of its data file as of when it was looked at.
+    """Which files of a backup exist, and their identities at the time of the look.
 
-    There is one data file; who unpacked it beside itself has two, and the metadata says which of them is the backup's.
+    There is one data file, unless somebody unpacked it in place; then the metadata says which one is the backup's.
     """
 
     id: BackupId
     has_metadata: bool
     has_pin: bool
     is_confirmed: bool = False
-    data: Mapping[Form, Identity] = field(default_factory=dict)  # a verdict on the data is bound to it
-    metadata_identity: Exact | None = None  # what it says is remembered under it
+    data: Mapping[Form, Identity] = field(default_factory=dict)  # a verdict counts as long as this stays the same
+    metadata_identity: Exact | None = None  # the parsed metadata is cached under it
     pin_identity: Identity | None = None
     signature_identity: Identity | None = None
 
@@ -40,7 +40,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The file system below the backups, in bytes."""
+    """Size of the file system that holds the backups, in bytes."""
 
     free: int
     capacity: int
@@ -48,7 +48,10 @@ class Space:
 
 @contextmanager
 def opened(path: Path, *, to_claim: bool = False) -> Iterator["BufferedReader[Any]"]:
-    """For reading; `to_claim` also for an exclusive lock. Raises BackupNotFound, StorageError; so do its reads."""
+    """Open a regular file for reading; with `to_claim` also for an exclusive lock.
+
+    Raises BackupNotFound if there is no such file, StorageError. Reads raise StorageError.
+    """
     try:
         descriptor = _regular(path, to_claim=to_claim)
     except FileNotFoundError:
@@ -62,7 +65,7 @@ def opened(path: Path, *, to_claim: bool = False) -> Iterator["BufferedReader[An
 
 
 def identity_of(file: IO[bytes]) -> Identity:
-    """What a file is as long as nobody changes or replaces it. Raises StorageError."""
+    """Return the identity of an open file, which changes when the file does. Raises StorageError."""
     try:
         found = os.fstat(file.fileno())
     except OSError as error:
@@ -71,15 +74,15 @@ def identity_of(file: IO[bytes]) -> Identity:
 
 
 class _NoFile(Exception):
-    """A directory, a pipe, a link or the like."""
+    """The path leads to a directory, a pipe, a link or the like."""
 
 
 def _regular(path: Path, *, to_claim: bool) -> int:
-    """A descriptor for reading. Raises OSError, and _NoFile where it is no regular file."""
+    """Open a regular file and return its descriptor. Raises OSError, _NoFile if it is no regular file."""
     try:
         descriptor = _descriptor(path, to_claim=to_claim)
     except OSError as error:
-        if error.errno == errno.ELOOP:  # what O_NOFOLLOW says of a symbolic link
+        if error.errno == errno.ELOOP:  # O_NOFOLLOW met a symbolic link
             raise _NoFile from None
         raise
     try:
@@ -94,8 +97,8 @@ def _regular(path: Path, *, to_claim: bool) -> int:
 
 
 def _descriptor(path: Path, *, to_claim: bool) -> int:
-    """One to be claimed is open for writing where that is possible, as NFS wants it for that."""
-    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # non-blocking, because a named pipe would else be waited for
+    """Open the file; for an exclusive lock also for writing if the mode allows it, because NFS needs that."""
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # opening a pipe would wait for ever
     if to_claim:
         with suppress(OSError):
             return os.open(path, os.O_RDWR | flags)
@@ -103,7 +106,7 @@ def _descriptor(path: Path, *, to_claim: bool) -> int:
 
 
 class _Raw(FileIO):
-    """A file of which a read that fails is an error of the storage, wherever it is read."""
+    """A file whose reads raise StorageError when they fail."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         super().__init__(descriptor)
@@ -117,7 +120,7 @@ class _Raw(FileIO):
         return self._given(super().readall)
 
     def close(self) -> None:
-        with suppress(OSError):  # what was read is read
+        with suppress(OSError):  # everything that is needed was read
             super().close()
 
     def _given(self, read: Callable[..., T | None], *arguments: Any) -> T:
@@ -125,6 +128,6 @@ class _Raw(FileIO):
             given = read(*arguments)
         except OSError as error:
             raise StorageError.of(error, f"reading {self._name}") from error
-        if given is None:  # EAGAIN, of a file system that takes O_NONBLOCK at its word
+        if given is None:  # EAGAIN: this file system obeys O_NONBLOCK for files too
             raise StorageError.of(BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)), f"reading {self._name}")
         return given

@@ -1,7 +1,7 @@
-"""Backups in a local directory: durable before visible, and nothing touched that is not ours.
+"""The backups of one set in a local directory. Files that are not ours are never touched.
 
-A file becomes visible only by: temporary name → fsync → rename → fsync of the directory → read back and compared. A backup
-exists when its metadata does, so the metadata is always the last to come and the first to go.
+A file is written durably before it is visible: temporary name → fsync → rename → fsync of the directory → read back and
+compare. A backup exists while its metadata exists, so the metadata is written last and deleted first.
 """
 
 import os
@@ -30,9 +30,9 @@ from sidecar.store.lock import Lock, claim, share
 from sidecar.store.seal import Seal
 from sidecar.store.volume import volume
 
-BURST = timedelta(minutes=1)  # backups that follow one another faster than the seconds of their names
+BURST = timedelta(minutes=1)  # how far names may run ahead when backups are made faster than one a second
 _PIN_BYTES = 4096
-_FORMS = tuple(Form)  # the enumeration itself is slow to go through, at every file of every look
+_FORMS = tuple(Form)  # a tuple is faster to go through than the enumeration, and each look does it for each backup
 _METADATA_BYTES = 1 << 24  # a metadata file larger than this is not one: some 50,000 collections
 
 State = tuple[int, int, int]  # device, inode and mtime in ns of a directory
@@ -44,7 +44,7 @@ class LocalStore:
     def __init__(
         self, root: Path, backup_set: BackupSet, keyring: Keyring = NO_KEYS, signing: Signing = UNSIGNED
     ) -> None:
-        """`keyring` is what encrypted backups are read with, `signing` what metadata is signed with."""
+        """`keyring` decrypts encrypted backups, `signing` signs metadata and checks signatures."""
         self.root = root
         self.set = backup_set
         self.keyring = keyring
@@ -55,7 +55,7 @@ class LocalStore:
     # -- looking -------------------------------------------------------------------------------------------------------
 
     def scan(self) -> list[Files]:
-        """What there is, newest first. Symbolic links, directories and names that are not ours are left out."""
+        """Return the files of each backup, newest first. Symbolic links, directories and foreign names are left out."""
         self.volume.require()
         names = self._regular_files()
         stems = {stem for name in names if (stem := BackupId.stem_of(name)) is not None}
@@ -65,7 +65,7 @@ class LocalStore:
         return [self._files(backup_id, names) for backup_id in sorted(ids, reverse=True)]
 
     def state(self) -> State | None:
-        """Another one whenever a file has come or gone; None where there is no directory. Raises StorageError."""
+        """A token that changes whenever a file is added or removed, None without a directory. Raises StorageError."""
         self.volume.require()
         try:
             found = self.directory.stat()
@@ -76,14 +76,14 @@ class LocalStore:
         return found.st_dev, found.st_ino, found.st_mtime_ns
 
     def look_again(self, known: Files) -> Files:
-        """The same files as they are now: their content may be another one. Raises StorageError."""
+        """Return the same files with their identities of now; pin and confirmation stay as known. Raises StorageError."""
         names = [known.id.metadata_name, known.id.signature_name, *map(known.id.data_name_in, known.data)]
         found = {name: status for name in names if (status := self._status(name)) is not None}
         now = self._files(known.id, found)
         return replace(now, has_pin=known.has_pin, is_confirmed=known.is_confirmed, pin_identity=known.pin_identity)
 
     def is_gone(self, backup_id: BackupId) -> bool:
-        """One of the set of which there is no metadata any more. Raises StorageError."""
+        """Return whether a backup of this set has no metadata any more. Raises StorageError."""
         return backup_id.prefix == self.set.prefix and self._lstat(backup_id.metadata_name) is None
 
     def _status(self, name: str) -> os.stat_result | None:
@@ -128,11 +128,11 @@ class LocalStore:
         )
 
     def free_bytes(self) -> int:
-        """What an ordinary user may still write."""
+        """Return how many bytes a user without privileges may still write. Raises StorageError."""
         return self.space().free
 
     def space(self) -> Space:
-        """Asked of the nearest directory that exists. Raises StorageError."""
+        """Return free space and capacity, of the nearest parent if the directory does not exist. Raises StorageError."""
         self.volume.require()
         directory = self.directory
         try:
@@ -144,7 +144,7 @@ class LocalStore:
             raise StorageError.of(error, f"asking for the free space of {directory}") from error
 
     def is_writable(self) -> bool:
-        """Whether its mode, its owner and its mount let us write, as far as that can be told without writing."""
+        """Return whether mode, owner and mount let us write; nothing is written to find out."""
         try:
             directory = self.directory if self.directory.exists() else self.root
         except OSError:
@@ -152,11 +152,11 @@ class LocalStore:
         return os.access(directory, os.W_OK | os.X_OK)
 
     def draft_bytes(self) -> int:
-        """What the unfinished files of a backup under way take."""
+        """Return the size of the temporary files of a running backup, in bytes. Raises StorageError."""
         return sum(status.st_size for status in self._regular_files(_is_unfinished).values())
 
     def read_metadata(self, backup_id: BackupId) -> bytes:
-        """The bytes of the metadata file. Raises BackupNotFound, BackupInvalid where it is far too large, StorageError."""
+        """Return the bytes of the metadata file. Raises BackupNotFound, BackupInvalid if it is too large, StorageError."""
         with self._open(backup_id.metadata_name) as file:
             content = file.read(_METADATA_BYTES + 1)
         if len(content) > _METADATA_BYTES:
@@ -164,7 +164,7 @@ class LocalStore:
         return content
 
     def read_signature(self, backup_id: BackupId) -> bytes | None:
-        """Of its metadata; None where there is none. Raises StorageError."""
+        """Return the signature of the metadata, None if there is none. Raises StorageError."""
         try:
             with self._open(backup_id.signature_name) as file:
                 return file.read(SIGNATURE_BYTES + 1)
@@ -173,7 +173,7 @@ class LocalStore:
 
     @contextmanager
     def open_data(self, backup_id: BackupId, form: Form = Form.PLAIN) -> Iterator[BufferedReader]:
-        """The data file, protected from deletion while it is open. Raises BackupNotFound, StorageError."""
+        """Open the data file, which cannot be deleted while it is open. Raises BackupNotFound, Busy, StorageError."""
         with self._open(backup_id.data_name_in(form)) as file:
             share(file, str(backup_id))
             yield file
@@ -182,17 +182,18 @@ class LocalStore:
         return opened(self.directory / name, to_claim=to_claim)
 
     def is_being_read(self, backup_id: BackupId) -> bool:
+        """Return whether a process has the data of a backup open."""
         try:
             with self._claimed(backup_id):
                 return False
         except Busy:
             return True
-        except StorageError:  # who cannot open it does not read it
+        except StorageError:  # a file that cannot be opened is not being read
             return False
 
     @contextmanager
     def _claimed(self, backup_id: BackupId) -> Iterator[None]:
-        """Raises Busy while somebody reads it."""
+        """Lock the data files of a backup exclusively. Raises Busy if somebody reads one, StorageError."""
         with ExitStack() as stack:
             for form in Form:
                 with suppress(BackupNotFound):
@@ -204,7 +205,7 @@ class LocalStore:
 
     @contextmanager
     def locked(self, purpose: str) -> Iterator[Lock]:
-        """Be the only one who writes to the set; what a killed owner left behind is gone. Raises Busy, StorageError."""
+        """Hold the lock for writing to the set, and first delete what a killed owner left. Raises Busy, StorageError."""
         self.volume.claim()
         with Lock(self.root, self.set.name, f"the set {self.set.name}", purpose) as lock:
             self._sweep(lock)
@@ -229,12 +230,12 @@ class LocalStore:
 
     @contextmanager
     def begin(self, lock: Lock, moment: datetime) -> Iterator[Draft]:
-        """A new backup's files, under the first second from `moment` on that no file has."""
+        """Yield a draft for a new backup, named by the first second from `moment` on that no file has."""
         self.volume.claim()
         backup_id = BackupId.at(self.set.prefix, moment)
         newest = max((files.id for files in self.scan()), default=backup_id)
         if timedelta() <= newest.taken_at - backup_id.taken_at < BURST:
-            backup_id = newest  # a second that a deletion freed would put the newest backup behind older ones
+            backup_id = newest  # never a second before it, freed by a deletion: the new backup would not be the newest
         while any(self._lstat(name) for name in backup_id.file_names):
             backup_id = backup_id.next_second()
         lock.note_unfinished(str(backup_id))
@@ -247,14 +248,12 @@ class LocalStore:
         return Storing(self.set.compression_level if self.set.is_compressed else None, self.set.recipients)
 
     def delete(self, lock: Lock, backup_id: BackupId, event: Event = Event.DELETED, reason: str = "") -> None:
-        """Remove a backup, metadata first. The caller has made sure that it may go.
+        """Delete a backup, metadata first. The caller has checked that it may be deleted.
 
-        Raises Busy while somebody reads it, LedgerBroken where its end could not be entered.
+        Raises Busy while somebody reads it, LedgerBroken if the ledger cannot record the deletion, StorageError.
         """
         with self._claimed(backup_id):
-            with suppress(
-                StorageFull
-            ):  # deleting is what makes room; a killed deletion then leaves an orphan, which is seen
+            with suppress(StorageFull):  # deleting makes room; without the note a kill leaves an orphan
                 lock.note_unfinished(str(backup_id))
             is_entered = self.seal.note_removal(event, backup_id, reason)
             for name in backup_id.file_names:
@@ -274,19 +273,20 @@ class LocalStore:
         publish(self.directory / backup_id.pin_name, Pin(until=until).model_dump_json(exclude_none=True).encode())
 
     def unpin(self, lock: Lock, backup_id: BackupId) -> None:
+        """Delete the pin of a backup. Raises StorageError."""
         del lock
         self.seal.note(Event.UNPINNED, backup_id)
         self._remove(backup_id.pin_name)
         sync_directory(self.directory)
 
     def confirm(self, lock: Lock, backup_id: BackupId, confirmation: Confirmation) -> None:
-        """Say that what a suspect backup lost was meant to go. Raises StorageError."""
+        """Record that the losses of a suspect backup were intended. Raises StorageError."""
         del lock
         self.seal.note(Event.CONFIRMED, backup_id, f"by {confirmation.by}")
         publish(self.directory / backup_id.confirmation_name, confirmation.model_dump_json().encode())
 
     def read_pin(self, backup_id: BackupId) -> Pin | None:
-        """The pin of a backup. One that cannot be read holds for ever."""
+        """Return the pin of a backup, None if there is none. A pin that cannot be read counts as one without an end."""
         try:
             with self._open(backup_id.pin_name) as file:
                 return Pin.model_validate_json(file.read(_PIN_BYTES))

@@ -1,7 +1,7 @@
-"""One owner at a time, across processes, and what the last owner was doing when it died.
+"""Locks that one process holds at a time, with a note of what a killed owner was doing.
 
-`flock(2)`: the kernel frees it when its owner ends, however it ends. The file's content is for people (who holds it?) and
-for the next owner: `unfinished` names the backup whose files are not whole yet, so that only those are ever swept.
+They use flock(2), so the kernel frees a lock when its owner ends, even by a kill. The file says who holds the lock, and
+`unfinished` names the backup whose files are not whole yet: only the files of that backup may the next owner sweep.
 """
 
 import errno
@@ -26,16 +26,16 @@ SERVER, DRILL, RESTORING = (
     ".server",
     ".drill",
     ".restoring_",
-)  # what is locked beside the sets; a dot begins no set's name
-SOCKET = "server.sock"  # beside the locks: where the running server listens for commands of this host
-SHARED_SECONDS = 5.0  # how long somebody who holds a whole file for himself is waited for
+)  # locks that are not those of sets; no set's name begins with a dot
+SOCKET = "server.sock"  # in the same directory: where the running server listens for commands of this host
+SHARED_SECONDS = 5.0  # how long to wait for a process that holds the file exclusively
 _POLL_SECONDS = 0.05
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who holds a lock, since when and for what; `unfinished` is a backup id, or what the lock's user likes to note."""
+    """Who holds a lock, since when and for what. `unfinished` is a backup id or another note of the lock's user."""
 
     pid: int
     host: str
@@ -48,7 +48,10 @@ class Owner:
 
 
 class Lock:
-    """Held inside `with`. `what` is a word for what it locks. Raises Busy with its owner's identity, StorageError."""
+    """A lock that is held inside a `with` block. `what` names the locked thing in messages.
+
+    Entering raises Busy, which names the owner, and StorageError.
+    """
 
     def __init__(self, root: Path, name: str, what: str, purpose: str) -> None:
         self._root = root
@@ -56,7 +59,7 @@ class Lock:
         self._what = what
         self._owner = Owner(os.getpid(), platform.node(), purpose, datetime.now(UTC).isoformat(timespec="seconds"))
         self._descriptor = -1
-        self.left_unfinished: str | None = None  # by an owner that died
+        self.left_unfinished: str | None = None  # the note of an owner that was killed
 
     def __enter__(self) -> Self:
         volume(self._root).claim()
@@ -67,7 +70,7 @@ class Lock:
             raise StorageError(f"cannot lock {self._what}: {self._path}: {error.strerror}") from error
         try:
             self._take()
-        except BaseException:  # whatever went wrong, the next one finds it free
+        except BaseException:  # whatever went wrong, the lock is freed
             os.close(self._descriptor)
             raise
         return self
@@ -77,7 +80,7 @@ class Lock:
             raise Busy(f"{self._what} is in use: {self._read() or 'its owner is just starting'}")
         previous = self._read()
         self.left_unfinished = previous.unfinished if previous else None
-        with suppress(StorageFull):  # who holds it is only for people; a full disk must not keep anybody from deleting
+        with suppress(StorageFull):  # the owner's name is only for people, and deleting must work on a full disk
             self.note_unfinished(self.left_unfinished)
 
     def __exit__(
@@ -86,7 +89,7 @@ class Lock:
         os.close(self._descriptor)  # frees the lock
 
     def note_unfinished(self, backup_id: str | None) -> None:
-        """Say, durably, which backup's files are about to be incomplete; None when they are whole or gone."""
+        """Note durably which backup is about to be incomplete; None once its files are whole or gone."""
         text = json.dumps(asdict(self._owner) | {"unfinished": backup_id}).encode()
         try:
             write_whole(self._descriptor, text)
@@ -96,14 +99,14 @@ class Lock:
             raise StorageError.of(error, f"writing {self._path.name}") from error
 
     def remove(self) -> None:
-        """Nobody needs this lock any more. Raises StorageError."""
+        """Delete the lock file, because nobody needs this lock any more. Raises StorageError."""
         try:
             self._path.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError.of(error, f"removing {self._path.name}") from error
 
     def _read(self) -> Owner | None:
-        """What the file says, or None where its owner has not said anything that can be read."""
+        """Return what the lock file says, None if it holds nothing valid."""
         try:
             return Owner(**json.loads(os.pread(self._descriptor, NOTE_BYTES, 0)))
         except (OSError, ValueError, TypeError, RecursionError):
@@ -111,7 +114,7 @@ class Lock:
 
 
 def unfinished(root: Path, name: str) -> str | None:
-    """What the owner of a lock, or the last one, is about to make or to remove."""
+    """Return the note `unfinished` of a lock's owner or last owner, None if there is none."""
     try:
         said = json.loads(note(root / DIRECTORY / f"{name}.lock")).get("unfinished")
     except (OSError, ValueError, AttributeError, RecursionError):
@@ -120,13 +123,16 @@ def unfinished(root: Path, name: str) -> str | None:
 
 
 def claim(file: IO[bytes], what: str) -> None:
-    """Be the only one who has the file open for reading, for as long as it is open. Raises Busy, StorageError."""
+    """Lock an open file exclusively until it is closed. Raises Busy if another process reads it, StorageError."""
     if not _lock(file.fileno(), fcntl.LOCK_EX, what):
         raise Busy(f"{what} is being read")
 
 
 def share(file: IO[bytes], what: str) -> None:
-    """Keep the file from being claimed while it is open. Raises Busy where another process has claimed it, StorageError."""
+    """Lock an open file for shared reading until it is closed, so that nobody can `claim` it.
+
+    Raises Busy if another process has claimed it, StorageError.
+    """
     deadline = time.monotonic() + SHARED_SECONDS
     while not _lock(file.fileno(), fcntl.LOCK_SH, what):
         if time.monotonic() > deadline:
@@ -135,7 +141,7 @@ def share(file: IO[bytes], what: str) -> None:
 
 
 def _lock(descriptor: int, kind: int, what: str) -> bool:
-    """Whether it could be had at once."""
+    """Try to lock without waiting. Return whether it worked. Raises StorageError."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What proves who made a set's backups and what became of them: signatures beside the metadata, and the ledger."""
+"""The signatures and the ledger of a set: they prove who made its backups and what happened to them."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ log = Logger(__name__)
 
 
 class Seal:
-    """Of the store in one directory. Does nothing where there is no key. Methods block and raise StorageError."""
+    """Signs and records the backups of one set. Does nothing without a key. Methods block and raise StorageError."""
 
     def __init__(self, root: Path, directory: Path, set_name: str, signing: Signing) -> None:
         self.signing = signing
@@ -22,23 +22,23 @@ class Seal:
         self._directory = directory
 
     def apply(self, backup_id: BackupId, metadata: bytes, **facts: Any) -> None:
-        """Sign metadata that is about to be published, and enter the backup."""
+        """Sign metadata that is about to be published, and record the backup in the ledger."""
         signature = self.signing.sign(metadata)
         if signature is not None:
             publish(self._directory / backup_id.signature_name, signature)
             self.note(Event.CREATED, backup_id, **facts)
 
     def note(self, event: Event, backup_id: BackupId, reason: str = "", **facts: Any) -> None:
-        """Enter what becomes of a backup. A ledger that was tampered with, which is told, keeps no backup from being made."""
+        """Record an event of a backup. A broken ledger is only logged: it must not keep backups from being made."""
         try:
             self.ledger.note(event, backup_id, reason, **facts)
         except LedgerBroken as error:
             log.error("ledger.not_written", backup_id=str(backup_id), ledger_event=event.value, error=str(error))  # noqa: TRY400 - known by its words
 
     def note_removal(self, event: Event, backup_id: BackupId, reason: str) -> bool:
-        """Enter that a backup is about to go. False where the disk is too full to: then it is entered afterwards.
+        """Record that a backup is about to be deleted. Return False if the disk is full: record it after the deletion.
 
-        Raises LedgerBroken: nothing goes without an entry.
+        Raises LedgerBroken, because nothing may be deleted without a record.
         """
         try:
             self.ledger.note(event, backup_id, reason)
@@ -47,7 +47,7 @@ class Seal:
         return True
 
     def settle(self, backup_id: BackupId, *, is_there: bool) -> None:
-        """Enter how what was begun with a backup ended, where that is not what the ledger says."""
+        """Correct the ledger after a process was killed while it made or deleted a backup. Errors are logged."""
         try:
             self.ledger.settle(backup_id, is_there=is_there)
         except (LedgerBroken, StorageFull) as error:

@@ -1,6 +1,7 @@
-"""What a comparison remembers of millions of documents: on the disk of the backups, nameless, gone however its process ends.
+"""Temporary tables for comparing millions of documents: an unlinked SQLite file, which is gone when its process ends.
 
-SQLite's own temporary databases go to /tmp, which a container with a read-only root does not have.
+It lies on the disk of the backups, because SQLite's own temporary files go to /tmp, which a container with a read-only root
+does not have.
 """
 
 import os
@@ -17,17 +18,16 @@ from sidecar.model import Manifest
 from sidecar.store.durable import make_private
 
 DIRECTORY = ".spill"
-CACHE_KB = 16 << 10  # so much stays in memory
+CACHE_KB = 16 << 10  # SQLite's page cache
 
 _NO_WAITING = ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "temp_store = MEMORY")
 
 
 class Spill:
-    """A table or more below `root`, while in `with`. A directory that cannot be written leaves the system's own place for such.
+    """One or more tables in a file below `root`, for the time of a `with` block.
 
-    Without a `root` everything stays in memory, however much it is.
-
-    Methods block, may be called from any thread, one at a time, and raise StorageError.
+    If `root` cannot be written, SQLite chooses the place; if it is None, everything stays in memory, however much it is.
+    Methods block and raise StorageError. Any thread may call them, but only one at a time.
     """
 
     def __init__(self, root: Path | None, *tables: str, cache_kb: int = CACHE_KB) -> None:
@@ -47,21 +47,23 @@ class Spill:
         self._database.close()
 
     def add(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once for each row of values."""
         with _translated():
             self._database.executemany(statement, rows)
 
     def row(self, statement: str, values: Sequence[Any]) -> Sequence[Any] | None:
-        """The first one, or the only one that the statement changed."""
+        """Run a statement and return its first row, None if there is none."""
         return next(iter(list(self.rows(statement, values))), None)
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
+        """Run a statement and yield its rows."""
         with _translated():
             yield from self._database.execute(statement, values)
 
 
 @contextmanager
 def _place(root: Path | None) -> Iterator[str | Path]:
-    """What SQLite calls it: a new file, which has lost its name afterwards, or where there can be none what it has instead."""
+    """Yield the path for SQLite to open: a new file, unlinked after the block; "" if none can be made there."""
     if root is None:
         yield ":memory:"
         return
@@ -75,17 +77,17 @@ def _place(root: Path | None) -> Iterator[str | Path]:
     try:
         yield path
     finally:
-        with suppress(OSError):  # the open file is all that is needed
+        with suppress(OSError):  # SQLite needs only the open file, not its name
             path.unlink()
 
 
 def place_for(root: Path, *read: Manifest) -> Path | None:
-    """Where that may lie which is remembered of these backups: of encrypted ones only in memory, for want of a key."""
+    """Return where a spill of these backups may lie: None (in memory) if one is encrypted, to write no plain text to disk."""
     return root if all(manifest.encryption is None for manifest in read) else None
 
 
 def sweep(root: Path) -> None:
-    """Remove what a process left that was killed before its file was nameless. Raises StorageError."""
+    """Delete the files of processes that were killed before they had unlinked them. Raises StorageError."""
     try:
         for path in (root / DIRECTORY).glob("*.sqlite3"):
             with suppress(FileNotFoundError):

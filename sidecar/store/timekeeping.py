@@ -1,4 +1,4 @@
-"""The reading of the clocks that is kept beside the backups, so that the next command or server sees whether a clock was set."""
+"""Keep the last clock reading in the backup directory, so that the next command or server sees a changed clock."""
 
 import time
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ FILE = ".clock"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 RUNNING = getattr(
     time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC
-)  # goes on while a machine is suspended, where there is one
+)  # CLOCK_BOOTTIME also counts the time while the machine is suspended
 
 _one_at_a_time = Lock()
 log = Logger(__name__)
@@ -37,21 +37,21 @@ class _Stored(BaseModel):
 
 
 def read_clocks() -> Reading:
-    """What this machine's clocks say now."""
+    """Return what this machine's clocks say now."""
     try:
         boot_id = BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:  # no Linux: every reading is then of another start
+    except OSError:  # not Linux: readings of two moments then never count as of the same boot
         boot_id = f"unknown at {time.time_ns()}"
     return Reading(datetime.now(UTC), time.clock_gettime(RUNNING), boot_id)
 
 
 def steadiness(root: Path, backups: Iterable[datetime]) -> Steadiness:
-    """What to think of the clock by the last reading kept in a backup directory."""
+    """Return whether the clock can be trusted, judged by the last reading kept in a backup directory."""
     return judge(_kept(root / DIRECTORY / FILE), read_clocks(), backups)[0]
 
 
 def observe(root: Path, backups: Iterable[datetime], server: datetime | None = None) -> Steadiness:
-    """The same, with MongoDB's own time if it was asked; keeps this reading for the next."""
+    """Judge the clock as `steadiness` does, also by MongoDB's time (`server`) if it is given, and keep this reading."""
     path, now = root / DIRECTORY / FILE, read_clocks()
     with _one_at_a_time:
         found, kept = judge(_kept(path), now, backups, server)

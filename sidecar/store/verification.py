@@ -1,4 +1,4 @@
-"""Stored backups read again, one by one or by turns, and what was found made known to the catalogue."""
+"""Verify stored backups, one at a time or a share of them in turns, and report the verdicts to the catalogue."""
 
 import math
 from datetime import UTC, datetime
@@ -19,17 +19,17 @@ log = Logger(__name__)
 
 
 class Verification:
-    """Of the backups of a catalogue. Methods block."""
+    """Verifies the backups of a catalogue. Methods block."""
 
     def __init__(self, catalog: Catalog, codec: Codec) -> None:
         self._catalog = catalog
         self._codec = codec
 
     def one(self, stored: StoredBackup, *, deep: bool, listener: Listener = nobody) -> Verdict:
-        """Whatever was known of it.
+        """Verify one backup again, whatever was found before. A data file without metadata is not read.
 
-        Raises StorageError, Busy where it cannot be read, IdentityRequired where its content cannot: that says nothing of the
-        backup.
+        Raises StorageError or Busy if the backup cannot be read, IdentityRequired if no key opens it; none of these means
+        that the backup is bad.
         """
         if stored.verdict.state is BackupState.ORPHAN:
             return stored.verdict
@@ -46,10 +46,10 @@ class Verification:
         return self._catalog.examine(stored, check, is_deep=True)
 
     def slice(self, set_name: str, share: float, listener: Listener = nobody) -> dict[BackupId, Verdict]:
-        """Verify deep this share of a set's backups: those for which that is longest ago. Raises StorageError.
+        """Verify this share of a set's backups deep, beginning with those verified the longest ago.
 
-        Of those that are encrypted for others the stored bytes are all that can be verified. One that cannot be read just now
-        does not keep the others from being verified; the error comes after them.
+        Of a backup that is encrypted for others only the checksum is verified. A backup that cannot be read does not keep
+        the others from being verified; StorageError is raised at the end if no other backup was found bad.
         """
         stored = [
             one for one in self._catalog.refresh(set_name, listener) if one.verdict.state is not BackupState.ORPHAN
@@ -63,7 +63,7 @@ class Verification:
             except (StorageError, Busy) as error:
                 log.warning("verify.not_read", backup_id=str(one.id), error=str(error))
                 failures[one.id] = error
-        there = {one.id for one in self._catalog.backups(set_name)}  # what was deleted meanwhile is not missing
+        there = {one.id for one in self._catalog.backups(set_name)}  # deleted meanwhile: not missing
         verdicts = {backup_id: verdict for backup_id, verdict in verdicts.items() if backup_id in there}
         if failures and all(verdict.is_valid for verdict in verdicts.values()):
             raise _unread(failures, len(due))

@@ -1,6 +1,6 @@
-"""Whether a stored backup is what was written. Whatever cannot be understood is invalid, with the reason.
+"""Verify that a stored backup is what was written. A backup that cannot be understood is invalid, with the reason.
 
-What cannot be read is an error of the storage, which may pass: it says nothing of the backup.
+A backup that cannot be read is no verdict but a StorageError, which may pass.
 """
 
 import hashlib
@@ -16,11 +16,14 @@ from sidecar.store.files import identity_of
 from sidecar.store.local import LocalStore
 
 NOT_CHECKED = "encrypted for others: content not checked here"
-_BLOCK_BYTES = 1 << 20  # small enough to be told to stop between two, also on a slow disk
+_BLOCK_BYTES = 1 << 20  # small, because a stop is obeyed between two blocks, also on a slow disk
 
 
 def read_manifest(store: LocalStore, backup_id: BackupId) -> Manifest:
-    """The metadata of a backup, with what a key opens of it. Raises BackupNotFound, BackupInvalid, StorageError."""
+    """Return the metadata of a backup, its encrypted parts opened if a key fits.
+
+    Raises BackupNotFound, BackupInvalid (also for a bad signature), StorageError.
+    """
     content = store.read_metadata(backup_id)
     if store.seal.signing.is_on and (
         objection := store.seal.signing.objection(content, store.read_signature(backup_id))
@@ -41,6 +44,7 @@ def verify(store: LocalStore, backup_id: BackupId, listener: Listener = nobody) 
 
 
 def judged(check: Callable[[], list[str]]) -> Verdict:
+    """Run a check, and return its remarks or its error as a verdict."""
     try:
         remarks = check()
     except BackupNotFound as error:
@@ -51,6 +55,7 @@ def judged(check: Callable[[], list[str]]) -> Verdict:
 
 
 def require_checksum(store: LocalStore, manifest: Manifest, backup_id: BackupId, listener: Listener) -> None:
+    """Raise BackupInvalid unless the data file has the size and the SHA-256 of the metadata."""
     require_size(store, manifest, backup_id)
     with store.open_data(backup_id, manifest.form) as file:
         digest = _hashed(file, listener)
@@ -59,7 +64,10 @@ def require_checksum(store: LocalStore, manifest: Manifest, backup_id: BackupId,
 
 
 def require_size(store: LocalStore, manifest: Manifest, backup_id: BackupId) -> None:
-    """Before anything is read: a sparse file may pretend to be of any size."""
+    """Raise BackupInvalid unless the data file has the size of the metadata.
+
+    This comes before reading, because a sparse file could be endlessly large.
+    """
     with store.open_data(backup_id, manifest.form) as file:
         size, _, _ = identity_of(file)
     if size != manifest.file_size_bytes:

@@ -1,7 +1,7 @@
-"""Which directory this is. One that was unmounted, removed or replaced is neither written to nor made again.
+"""Recognise a backup directory, so that one that was unmounted, removed or replaced is neither written to nor recreated.
 
-Each directory that holds backups has a random id in a file of its own. BACKUP_DIR also keeps the ids of the directories below
-it, which may be mounted by themselves. A process that has seen an id holds on to it.
+Each directory that holds backups has a random id in a file. BACKUP_DIR also keeps the ids of the directories below it, which
+may be mounts of their own. A process that has read an id expects it from then on.
 """
 
 import os
@@ -21,7 +21,7 @@ DIRECTORY: Final = ".volume"
 NAME: Final = "id"
 _ID_DIGITS: Final = 32
 _TOKEN_DIGITS: Final = 8
-_WAIT_SECONDS: Final = 2.0  # for another process that is just writing it
+_WAIT_SECONDS: Final = 2.0  # for another process that is just writing the file
 _POLL_SECONDS: Final = 0.01
 
 log = Logger(__name__)
@@ -29,7 +29,7 @@ log = Logger(__name__)
 
 @cache
 def volume(root: Path, directory: Path | None = None) -> "Volume":
-    """What this process knows of a directory: of BACKUP_DIR, or of one below it."""
+    """Return the volume of BACKUP_DIR (`root`), or of a directory below it; one object for each in this process."""
     is_below = directory is not None and directory != root
     return Volume(directory or root, volume(root) if is_below else None)
 
@@ -39,17 +39,17 @@ class Volume:
 
     def __init__(self, directory: Path, above: "Volume | None" = None) -> None:
         self.directory = directory
-        self.id: str | None = None  # None until it was seen
+        self.id: str | None = None  # None until the id was read or written
         self._marker = directory / DIRECTORY / NAME
         self._above = above
         self._noted = above._note_on(directory) if above else None  # noqa: SLF001 - of the same kind
-        self._seen: object = None  # how the directory and its marker looked when the id was last read
+        self._seen: object = None  # identity of the directory and its id file when the id was last read
 
     def _note_on(self, below: Path) -> Path:
         return self.directory / DIRECTORY / f"{NAME}.{quote(str(below.relative_to(self.directory)), safe='')}"
 
     def require(self) -> None:
-        """That the directory is the one that it was. One that was never seen may be any."""
+        """Raise StorageError unless the directory has the id that is expected. Any is right if none was seen before."""
         if self._above is not None:
             self._above.require()
         seen = self._look()
@@ -63,7 +63,7 @@ class Volume:
             self.id, self._seen = found, seen
 
     def claim(self) -> None:
-        """The same, before something is written: a directory that was never seen is made and gets its id."""
+        """Do what `require` does, and create a directory that was never seen, with an id. Called before writing."""
         self.require()
         if self.id is not None:
             return
@@ -73,7 +73,7 @@ class Volume:
             make_private(self._above.directory if self._above else self.directory, self._marker.parent)
         except OSError as error:
             raise StorageError.of(error, f"making {self.directory}") from error
-        with suppress(StorageFull):  # what is there can be used all the same, and deleting is what makes room
+        with suppress(StorageFull):  # backups can be read without an id, and deleting them makes room
             self.id = _settled(self._marker, _ID_DIGITS)
             if self._noted is not None:
                 _settled(self._noted, _ID_DIGITS, self.id)
@@ -104,18 +104,18 @@ class Volume:
 
 
 def token(path: Path) -> str:
-    """Eight hexadecimal digits that lie in a file; made where there are none. Raises StorageError."""
+    """Return the eight hexadecimal digits in a file, which is written first if it holds none. Raises StorageError."""
     return _settled(path, _TOKEN_DIGITS)
 
 
 def _settled(path: Path, digits: int, wanted: str | None = None) -> str:
-    """The content of the file, which is written once: the first writer decides."""
+    """Return the content of a file that is written only once: of two processes that write it, the first one wins."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while (found := _read(path, digits)) is None:
         try:
             return _written(path, wanted or secrets.token_hex(digits // 2))
         except FileExistsError:
-            if time.monotonic() > deadline:  # whoever began it was killed, or it was overwritten
+            if time.monotonic() > deadline:  # its writer was killed, or somebody overwrote it
                 log.warning("storage.marker_replaced", file=path.name)
                 remove(path)
             time.sleep(_POLL_SECONDS)
@@ -130,7 +130,7 @@ def _written(path: Path, content: str) -> str:
         write_whole(descriptor, f"{content}\n".encode())
         os.fsync(descriptor)
     except OSError:
-        os.unlink(path)  # noqa: PTH108 - whatever becomes of it, nobody shall take it for one
+        os.unlink(path)  # noqa: PTH108 - nobody may take a half-written file for an id
         raise
     finally:
         os.close(descriptor)
@@ -139,7 +139,7 @@ def _written(path: Path, content: str) -> str:
 
 
 def _read(path: Path, digits: int) -> str | None:
-    """None where the file does not hold so many hexadecimal digits. Raises StorageError."""
+    """Return the id in a file, None if it does not hold exactly so many hexadecimal digits. Raises StorageError."""
     try:
         content = note(path)[: digits + 2].strip().decode("ascii", errors="replace")
     except FileNotFoundError:
