@@ -3,23 +3,24 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from io import BufferedReader
 from pathlib import Path
 from typing import Self
 
-from sidecar.archive.stages import Mark, Storing, Writer, text_of
-from sidecar.archive.streams import Measure, Measured
+from sidecar.archive.stages import Mark, Storing, Writer
+from sidecar.archive.streams import Measure
 from sidecar.errors import StorageError
-from sidecar.model import BackupId, Form, Pin
+from sidecar.model import BackupId, Pin
 from sidecar.store.durable import Identity, as_identity, create, move, publish, remove, temporary_of, to_disk
 from sidecar.store.lock import Lock
+from sidecar.store.reading_back import ReadBack
 from sidecar.store.seal import Seal
-
-_BLOCK_BYTES = 1 << 20
 
 
 class Draft:
-    """A backup being written: hashed as it passes, invisible until `commit`. Leaving `with` without one leaves nothing behind."""
+    """A backup being written: hashed as it passes, read back behind that, invisible until `commit`.
+
+    Leaving `with` without one leaves nothing behind.
+    """
 
     def __init__(self, directory: Path, lock: Lock, backup_id: BackupId, storing: Storing, seal: Seal) -> None:
         self.id = backup_id
@@ -31,14 +32,18 @@ class Draft:
         self._data = directory / backup_id.data_name_in(storing.form)
         self._file = create(temporary_of(self._data))
         self._writer = Writer(self._file, storing)
+        self._read_back = self._begin_reading_back()
         self._is_committed = False
+
+    def _begin_reading_back(self) -> ReadBack:
+        return ReadBack(self._file, self.filename, self.storing.form, self._writer.own_key)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for end in (self._writer.abandon, self._file.close):
-            with suppress(OSError):  # what a full disk could not take is thrown away, or was flushed before the commit
+        for end in (self._writer.abandon, self._read_back.give_up, self._file.close):
+            with suppress(OSError, StorageError):  # it is thrown away, or all was read back before the commit
                 end()
         if not self._is_committed:
             self._discard()
@@ -61,6 +66,7 @@ class Draft:
     def write(self, content: bytes) -> None:
         try:
             self._writer.write(content)
+            self._read_back.follow(self.stored.size)
         except OSError as error:
             raise self._failed("writing", error) from error
 
@@ -83,11 +89,13 @@ class Draft:
         try:
             with suppress(OSError):  # what could not be written is forgotten too
                 self._writer.abandon()
+            self._read_back.give_up()
             self._file.seek(mark.stored.size)
             self._file.truncate()
         except OSError as error:
             raise self._failed("rewinding", error) from error
         self._writer = Writer(self._file, self.storing, mark)
+        self._read_back = self._begin_reading_back()  # from the file's beginning
 
     def _failed(self, action: str, error: OSError) -> StorageError:
         return StorageError.of(error, f"{action} {self.filename}")
@@ -100,28 +108,25 @@ class Draft:
             self._writer.close()
             to_disk(self._file)
             move(temporary_of(self._data), self._data)
-            with self._data.open("rb") as file:
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-                self._require_as_written(file)
-                self.identity = as_identity(os.fstat(file.fileno()))
+            self._require_as_written()
+            self.identity = self._require_in_place()
         except OSError as error:
             raise self._failed("committing", error) from error
 
-    def _require_as_written(self, file: BufferedReader) -> None:
-        own_key, form = self._writer.own_key, self.storing.form
-        stored = text = Measured(file)
-        try:
-            with text_of(stored, form, [own_key] if own_key else []) as content:
-                text = text if form is Form.PLAIN else Measured(content)
-                while text.read(_BLOCK_BYTES):
-                    pass
-        except ValueError as error:
-            raise StorageError(f"{self.filename} reads back damaged: {error}") from error
-        for read, written in ((stored.measure, self.stored), (text.measure, self.text)):
+    def _require_as_written(self) -> None:
+        found = self._read_back.end(self.stored.size)
+        for read, written in ((found.stored, self.stored), (found.text, self.text)):
             if read.checksum != written.checksum:
                 raise StorageError(
                     f"{self.filename} reads back with SHA-256 {read.checksum}, {written.checksum} was written"
                 )
+
+    def _require_in_place(self) -> Identity | None:
+        """That what was read back is the file that has the name now."""
+        read, named = os.fstat(self._file.fileno()), self._data.stat()
+        if not os.path.samestat(read, named):
+            raise StorageError(f"{self.filename} is another file than the one that was written")
+        return as_identity(read)
 
     def commit(self, metadata: bytes, *, is_pinned: bool = False, last_look: Callable[[], None] = lambda: None) -> None:
         """Write the metadata: from now on the backup exists. `last_look` forbids it at the last moment by raising."""

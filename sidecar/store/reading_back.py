@@ -1,0 +1,114 @@
+"""A file that is being written, read back from the disk a little behind its writer.
+
+What waits until a file is whole waits for the disk twice: until everything is synced, then until everything is read. Here a
+thread syncs what was written so far, takes it out of the page cache and reads it, down to the text, while more is written.
+"""
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from io import BufferedRandom
+from threading import Condition
+from typing import IO, Final, NamedTuple, cast
+
+from sidecar.archive.keys import AgeIdentity
+from sidecar.archive.stages import text_of
+from sidecar.archive.streams import Measure, Measured
+from sidecar.errors import StorageError
+from sidecar.model import Form
+
+STEP_BYTES: Final = 32 << 20  # is synced and read at once; whole steps, because only whole pages leave the page cache
+_BLOCK_BYTES: Final = 1 << 20
+
+
+class Found(NamedTuple):
+    """What was read from the disk."""
+
+    stored: Measure
+    text: Measure
+
+
+class ReadBack:
+    """Follows the one writer of a file. Each method raises what went wrong behind it: OSError, StorageError."""
+
+    def __init__(self, file: BufferedRandom, name: str, form: Form, own_key: AgeIdentity | None) -> None:
+        self._file = file
+        self._disk = _Disk(file.fileno())
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-back")
+        self._found: Future[Found] = self._thread.submit(_read, self._disk, name, form, own_key)
+
+    def follow(self, size: int) -> None:
+        """The file has so many bytes by now, and none of them will change, unless this is given up."""
+        if self._found.done():
+            self._found.result()
+        if size - self._disk.written >= STEP_BYTES:
+            self._file.flush()
+            self._disk.tell(size - size % STEP_BYTES)
+
+    def end(self, size: int) -> Found:
+        """All of the file is synced, and this is its size: read the rest."""
+        self._disk.tell(size, is_whole=True)
+        self._thread.shutdown()
+        return self._found.result()
+
+    def give_up(self) -> None:
+        """Read nothing more; returns when nobody reads. What was synced or read in vain before is an error all the same."""
+        self._disk.give_up()
+        self._thread.shutdown()
+        with suppress(_GivenUp):
+            self._found.result()
+
+
+class _GivenUp(Exception):
+    """Nobody wants to know the rest."""
+
+
+class _Disk:
+    """The synced part of a file as a stream that only goes forwards; a read waits for the writer."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.written = 0
+        self._descriptor = descriptor
+        self._news = Condition()
+        self._is_whole = self._is_given_up = False
+        self._synced = self._at = 0
+
+    def tell(self, written: int, *, is_whole: bool = False) -> None:
+        with self._news:
+            self.written, self._is_whole = written, is_whole
+            self._news.notify()
+
+    def give_up(self) -> None:
+        with self._news:
+            self._is_given_up = True
+            self._news.notify()
+
+    def read(self, size: int) -> bytes:
+        if self._at == self._synced:
+            self._sync_more()
+        content = os.pread(self._descriptor, min(size, self._synced - self._at), self._at)
+        self._at += len(content)
+        return content
+
+    def _sync_more(self) -> None:
+        with self._news:
+            self._news.wait_for(lambda: self._is_whole or self._is_given_up or self.written > self._synced)
+            if self._is_given_up:
+                raise _GivenUp
+            written, is_whole = self.written, self._is_whole
+        if not is_whole:
+            os.fdatasync(self._descriptor)
+        os.posix_fadvise(self._descriptor, self._synced, written - self._synced, os.POSIX_FADV_DONTNEED)
+        self._synced = written
+
+
+def _read(disk: _Disk, name: str, form: Form, own_key: AgeIdentity | None) -> Found:
+    stored = text = Measured(cast("IO[bytes]", disk))
+    try:
+        with text_of(stored, form, [own_key] if own_key else []) as content:
+            text = text if form is Form.PLAIN else Measured(content)
+            while text.read(_BLOCK_BYTES):
+                pass
+    except ValueError as error:
+        raise StorageError(f"{name} reads back damaged: {error}") from error
+    return Found(stored.measure, text.measure)
