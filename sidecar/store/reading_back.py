@@ -1,7 +1,7 @@
 """A file that is being written, read back from the disk a little behind its writer.
 
-What waits until a file is whole waits for the disk twice: until everything is synced, then until everything is read. Here a
-thread syncs what was written so far, takes it out of the page cache and reads it, down to the text, while more is written.
+Syncing and reading a whole file at its end would wait for the disk twice. Instead a thread syncs what was written so far,
+drops it from the page cache and reads it from the disk, down to the text, while more is written.
 """
 
 import os
@@ -21,7 +21,7 @@ STEP_BYTES: Final = 32 << 20  # is synced and read at once; whole steps, because
 _BLOCK_BYTES: Final = 1 << 20
 
 
-class Found(NamedTuple):
+class BytesRead(NamedTuple):
     """What was read from the disk."""
 
     stored: Measure
@@ -35,7 +35,7 @@ class ReadBack:
         self._file = file
         self._disk = _Disk(file.fileno())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-back")
-        self._found: Future[Found] = self._thread.submit(_read, self._disk, name, form, own_key)
+        self._found: Future[BytesRead] = self._thread.submit(_read, self._disk, name, form, own_key)
 
     def follow(self, size: int) -> None:
         """The file has so many bytes by now, and none of them will change, unless this is given up."""
@@ -45,7 +45,7 @@ class ReadBack:
             self._file.flush()
             self._disk.tell(size - size % STEP_BYTES)
 
-    def end(self, size: int) -> Found:
+    def end(self, size: int) -> BytesRead:
         """All of the file is synced, and this is its size: read the rest."""
         self._disk.tell(size, is_whole=True)
         self._thread.shutdown()
@@ -102,7 +102,7 @@ class _Disk:
         self._synced = written
 
 
-def _read(disk: _Disk, name: str, form: Form, own_key: AgeIdentity | None) -> Found:
+def _read(disk: _Disk, name: str, form: Form, own_key: AgeIdentity | None) -> BytesRead:
     stored = text = Measured(cast("IO[bytes]", disk))
     try:
         with text_of(stored, form, [own_key] if own_key else []) as content:
@@ -111,4 +111,4 @@ def _read(disk: _Disk, name: str, form: Form, own_key: AgeIdentity | None) -> Fo
                 pass
     except ValueError as error:
         raise StorageError(f"{name} reads back damaged: {error}") from error
-    return Found(stored.measure, text.measure)
+    return BytesRead(stored.measure, text.measure)
