@@ -10,7 +10,7 @@ import sys
 def main() -> None:
     """Run the command line; the entry point of the `sidecar` script.
 
-    What is asked every few seconds, or by every script, is answered before anything else is imported.
+    Commands that are run every few seconds, or by every script, are answered before anything else is imported.
     """
     match sys.argv[1:]:
         case ["healthcheck"]:
@@ -22,16 +22,16 @@ def main() -> None:
 
             os._exit(_said(f"{__version__}\n"))
         case _:
-            os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # none is ours; looking for them is slow
+            os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # we have none, and searching for them is slow
             from sidecar.cli import program  # noqa: PLC0415 - see above
 
             program.run()
 
 
 def _said(text: str) -> int:
-    """The exit code of a command that says no more than this."""
+    """Print a text and return the exit code."""
     try:
-        if sys.stdout is not None:  # it was closed before we began
+        if sys.stdout is not None:  # None if it was closed before we began
             sys.stdout.write(text)
             sys.stdout.flush()
     except OSError:

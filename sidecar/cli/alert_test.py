@@ -1,4 +1,4 @@
-"""`alert-test`: whether an alert reaches a person."""
+"""`alert-test`: test whether an alert reaches a person."""
 
 import os
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`backup`: a backup of each set now."""
+"""`backup`: back up one set or all sets now."""
 
 from typing import Any
 
@@ -25,11 +25,11 @@ def backup(set_name: SetName = "all", *, as_json: Json = False) -> None:
         return max(int(one["exit"]) for one in made)
 
     said = "a backup that was not complete was discarded; complete ones stay"
-    run(use, interrupted=said, cleans_up_within=CLEAN_UP_SECONDS)  # the next one sweeps what is left
+    run(use, interrupted=said, cleans_up_within=CLEAN_UP_SECONDS)  # the next backup sweeps what is left
 
 
 async def _back_up_one(service: Service, name: str, *, as_json: bool) -> dict[str, Any]:
-    """One set; its failure does not keep the others from being backed up."""
+    """Back up one set. An error is reported and returned, so that the other sets are still backed up."""
     try:
         with progress() as listener:
             made = await service.back_up(name, Trigger.MANUAL, listener)

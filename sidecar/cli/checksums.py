@@ -1,4 +1,4 @@
-"""`checksums`: lines for `sha256sum -c`."""
+"""`checksums`: print lines for `sha256sum -c`."""
 
 from sidecar.cli import commands
 from sidecar.cli.looking import look

@@ -1,4 +1,4 @@
-"""What the shell offers on Tab: names of sets and ids of backups, from the configuration and the directory."""
+"""What the shell offers on Tab: sets and copies from the configuration, and ids of backups from the directory."""
 
 import os
 
@@ -7,14 +7,16 @@ from sidecar.store.local import LocalStore
 
 
 def sets(incomplete: str) -> list[str]:
+    """Return the names of sets that begin with what was typed."""
     try:
         names = [*config.load(os.environ).sets, "both", "all"]
-    except errors.SidecarError:  # Tab is no place to complain
+    except errors.SidecarError:  # no errors while somebody types
         return []
     return [name for name in names if name.startswith(incomplete)]
 
 
 def copies(incomplete: str) -> list[str]:
+    """Return the names of copies that begin with what was typed."""
     try:
         names = config.load(os.environ).copies
     except errors.SidecarError:
@@ -23,7 +25,7 @@ def copies(incomplete: str) -> list[str]:
 
 
 def ids(incomplete: str) -> list[str]:
-    """The newest first."""
+    """Return the backup ids that begin with what was typed, newest first."""
     try:
         settings = config.load(os.environ)
         found = [files.id for one in settings.sets.values() for files in LocalStore(settings.backup_dir, one).scan()]

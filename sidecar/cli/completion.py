@@ -1,4 +1,4 @@
-"""`completion`: what makes a shell complete commands, options, sets and ids."""
+"""`completion`: print the code that makes a shell complete commands, options, sets and ids."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,7 +13,7 @@ app = commands.app()
 
 
 class Shell(StrEnum):
-    """The shells that it works in."""
+    """The supported shells."""
 
     BASH = "bash"
     ZSH = "zsh"

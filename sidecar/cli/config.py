@@ -1,4 +1,4 @@
-"""`config`: the configuration, validated, tried or shown."""
+"""`config`: validate the configuration, try it, or show it."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from sidecar.mongodb.connection_string import require_understood
 from sidecar.rules.policy import Policy
 from sidecar.status import reports
 
-app = commands.group("Look at the configuration.")
+app = commands.group("Check or show the configuration.")
 
 
 @app.command()
@@ -55,7 +55,7 @@ def _policies(chosen: config.Settings) -> dict[str, Policy]:
 
 
 def _reaches(chosen: config.Settings) -> None:
-    """How far back one will be able to go, set by set, and once what to do where that is little."""
+    """Print how far back the backups of each set will reach, and once what to do if that is too little."""
     kept = {name: reports.kept(policy) for name, policy in _policies(chosen).items()}
     for name, one in kept.items():
         console.say(f"{name} reaches back {one.reaches_back}.")

@@ -1,4 +1,4 @@
-"""`confirm`: a suspect backup is as it should be."""
+"""`confirm`: accept a suspect backup."""
 
 import getpass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ app = commands.app()
 
 @app.command()
 def confirm(backup_id: Id) -> None:
-    """Accept a suspect backup: the documents were deleted on purpose. Until then nothing of its set is deleted."""
+    """Accept a suspect backup: its documents were deleted on purpose. Until then no backup of its set is deleted."""
 
     async def use(service: Service) -> None:
         confirmed = service.keeping.confirm(backup_id, f"{getpass.getuser()} on the command line")

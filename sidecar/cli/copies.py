@@ -1,4 +1,4 @@
-"""`copies`: the same backups elsewhere, and the way back from there. Each does its work itself, beside a running server."""
+"""`copies`: work with the copies of the backups. The commands do the work themselves, beside a running server."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from sidecar.cli.terminal.progress import progress
 from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 
-app = commands.group("Copies of the backups elsewhere: see them, send, fetch and heal them, take them over.")
+app = commands.group("Copies of the backups elsewhere: list, send, fetch, heal and take over.")
 
 CopyName = Annotated[
     str,
@@ -22,12 +22,12 @@ CopyName = Annotated[
         metavar="COPY", help="A table [copies.NAME] of the configuration.", autocompletion=completing.copies
     ),
 ]
-_LEFT = "what was under way is sent again or swept by the next `sidecar copies sync`"
+_LEFT = "the next `sidecar copies sync` sends the interrupted backup again, or deletes what was sent of it"
 
 
 @app.command()
 def status(*, as_json: Json = False) -> None:
-    """Show each copy of each set: how old, how many, what is missing there, and how the last contact went. Nothing is asked."""
+    """Show each copy of each set: age, number, backups still to send, and the last contact. No copy is contacted."""
 
     async def use(service: Service) -> int:
         copies = service.copies
@@ -45,7 +45,7 @@ def status(*, as_json: Json = False) -> None:
 
 @app.command("list")
 def list_copies(copy: CopyName, *, as_json: Json = False) -> None:
-    """List what lies there now, the newest last, and what of it was read back."""
+    """List the backups that a copy holds now, newest last, and whether each was read back."""
 
     async def use(service: Service) -> None:
         held = [one for name in service.copies.copy(copy).sets for one in service.copies.of(copy, name).look()]
@@ -62,7 +62,7 @@ def list_copies(copy: CopyName, *, as_json: Json = False) -> None:
 
 @app.command()
 def push(backup_id: Id, copy: CopyName) -> None:
-    """Send one backup and read it back there, whatever the retention rules of the copy say of it."""
+    """Send one backup and read it back, even if the retention rules of the copy would not keep it."""
 
     async def use(service: Service) -> None:
         with progress() as listener:
@@ -75,7 +75,7 @@ def push(backup_id: Id, copy: CopyName) -> None:
 
 @app.command()
 def pull(backup_id: Id, copy: CopyName) -> None:
-    """Make a backup there one of this directory; it is pinned for seven days."""
+    """Fetch a backup from a copy into this directory, and pin it for seven days."""
 
     async def use(service: Service) -> None:
         with progress() as listener:
@@ -84,12 +84,12 @@ def pull(backup_id: Id, copy: CopyName) -> None:
             f"{backup_id} is here, verified and pinned for seven days." if is_new else f"{backup_id} was here already."
         )
 
-    run(use, interrupted="nothing became a backup that is not whole", cleans_up_within=1.0)
+    run(use, interrupted="an incomplete backup was discarded; a complete one stays", cleans_up_within=1.0)
 
 
 @app.command()
 def sync(copy: CopyName, *, as_json: Json = False) -> None:
-    """Bring a copy up to date now: read back what is unread, send what is missing, heal both sides, prune there."""
+    """Bring a copy up to date: send missing backups, read back new ones, heal damage on both sides, prune the copy."""
 
     async def use(service: Service) -> int:
         bodies: dict[str, Any] = {}
@@ -119,9 +119,9 @@ def sync(copy: CopyName, *, as_json: Json = False) -> None:
 def adopt(
     copy: CopyName,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed off a terminal.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed without a terminal.")] = False,
 ) -> None:
-    """Take a copy over: from now on this directory sends to it and prunes it, and the one before only reads."""
+    """Take over a copy: from now on this directory sends to it and prunes it, and its former owner can only read it."""
 
     async def use(service: Service) -> None:
         owner, is_ours = service.copies.owner_of(copy)

@@ -1,4 +1,4 @@
-"""`delete`: one backup goes."""
+"""`delete`: delete one backup."""
 
 import sys
 from typing import Annotated
@@ -19,7 +19,7 @@ app = commands.app()
 def delete(
     backup_id: Id,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed off a terminal.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed without a terminal.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Also delete a pinned backup, or the last valid one of its set.")
     ] = False,

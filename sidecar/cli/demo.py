@@ -1,4 +1,4 @@
-"""`demo`: the whole job on believable data and an embedded server, with nothing installed by hand; the page comes first."""
+"""`demo`: show everything with realistic data and an embedded, MongoDB-compatible server; the admin page is up first."""
 
 import contextlib
 import http
@@ -106,7 +106,7 @@ def _damage(environment: Mapping[str, str], directory: Path) -> None:
 
 
 def _copied(url: str, token: str) -> None:
-    """What is missing in the copy is sent there and read back; what is damaged here is mended from there."""
+    """Bring the copy up to date through the API: it sends missing backups and heals damaged ones here."""
     path = "/api/admin/copies/nas/sync"
     console.say(f"\nPOST {path}")
     while True:
@@ -116,13 +116,13 @@ def _copied(url: str, token: str) -> None:
         except urllib.error.HTTPError as error:
             if error.code != http.HTTPStatus.CONFLICT:
                 raise
-            time.sleep(_POLL_SECONDS)  # the server is about it by itself
+            time.sleep(_POLL_SECONDS)  # the server is syncing it already
         else:
             return
 
 
 def _asked(url: str, token: str) -> None:
-    """By the API: a backup, a rehearsed restore, and the status of every set then."""
+    """Use the API: make a backup, run a drill, and show the status of every set."""
     for method, path in (
         ("POST", "trigger?backup_type=attendance"),
         ("POST", "drill?backup_type=main"),
@@ -135,7 +135,7 @@ def _asked(url: str, token: str) -> None:
 
 def _stay(url: str, token: str) -> None:
     ending = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # one may come as soon as it is spoken of
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # Ctrl-C may come as soon as it is mentioned
     console.say(f"\nThe admin page, signed in: {url}/#token={token}")
     console.say(f"The API is described at {url}/docs, its metrics are at {url}/metrics. Ctrl-C ends the demo.")
     signal.sigwait(ending)
@@ -144,7 +144,7 @@ def _stay(url: str, token: str) -> None:
 
 @contextlib.contextmanager
 def _serving(environment: Mapping[str, str], log: Path) -> Iterator[tuple[str, str]]:
-    """Address and token of a `sidecar serve` that answers."""
+    """Start `sidecar serve`, wait until it answers, and yield its URL and its token."""
     token, port = secrets.token_urlsafe(24), free_port()
     ours = {"SIDECAR_ADMIN_TOKEN": token, "SIDECAR_HOST": "127.0.0.1", "SIDECAR_PORT": str(port)}
     console.say("\n$ sidecar serve")
@@ -198,7 +198,7 @@ def _environment(directory: Path, uri: str) -> Mapping[str, str]:
 
 
 def _show(environment: Mapping[str, str], *arguments: str, expected: int = exits.OK) -> None:
-    """Run a command of the sidecar as a person would, and insist on how it ends."""
+    """Run a command of the sidecar as a person would. Raises SidecarError if its exit code is not the expected one."""
     console.say(f"\n$ sidecar {' '.join(arguments)}")
     ended = subprocess.run([sys.executable, "-m", "sidecar", *arguments], env=dict(environment), check=False)  # noqa: S603 - ourselves
     if ended.returncode != expected:

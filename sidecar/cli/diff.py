@@ -1,4 +1,4 @@
-"""`diff`: what changed between two backups, or since one."""
+"""`diff`: show what changed between two backups, or since one."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -31,7 +31,7 @@ def diff(
 ) -> None:
     """Show which documents were added, removed or changed between two backups, or since one. Exit code 1 if any.
 
-    `--from` is where A is fetched from.
+    `--from` fetches A from a copy.
     """
     if (right is None) == (not live):
         raise errors.UsageError("expected a second backup id or --live")

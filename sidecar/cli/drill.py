@@ -1,4 +1,4 @@
-"""`drill`: a restore is rehearsed."""
+"""`drill`: rehearse a restore."""
 
 import time
 from typing import Annotated, Any
@@ -17,7 +17,10 @@ from sidecar.service import Service
 app = commands.app()
 LOOKS_EVERY_SECONDS = 0.3
 OnServer = Annotated[
-    bool, typer.Option("--on-server", help="Let the running server do it, so that its record, metrics and alerts know.")
+    bool,
+    typer.Option(
+        "--on-server", help="Let the running server do it, so that it counts in its record, metrics and alerts."
+    ),
 ]
 
 
@@ -43,7 +46,7 @@ def drill(
 
 
 def _drill_on_server(set_name: str, *, as_json: bool) -> int:
-    """The server goes on with it whatever becomes of this command."""
+    """Start a drill on the server and wait for its end. The server finishes it even if this command is interrupted."""
     began = server.ask("POST", "/backups/drill", {"backup_type": set_name, "wait": 0})
     job = str(next(iter(began.values()))["job_id"])
     while (seen := server.ask("GET", f"/jobs/{quote(job, safe='')}"))["state"] == "running":
@@ -57,7 +60,7 @@ def _drill_on_server(set_name: str, *, as_json: bool) -> int:
 
 
 async def _drill_one(service: Service, name: str, copy: str | None) -> dict[str, Any]:
-    """One set; its failure does not keep the others from being proven."""
+    """Rehearse the restore of one set. An error is reported and returned, so that the other sets are still rehearsed."""
     began = time.monotonic()
     try:
         with progress() as listener:

@@ -1,4 +1,4 @@
-"""What a command is typed for, as its help shows it. Each line is `COMMAND  # WHAT IT DOES`."""
+"""The examples in the help of each command. A line is `COMMAND  # WHAT IT DOES`."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ ID = "seed_backup_20261124_021837"
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "backup": ("sidecar backup  # every set", "sidecar backup main"),
-    "prune": ("sidecar prune --dry-run  # what would go, and why",),
+    "prune": ("sidecar prune --dry-run  # what would be deleted, and why",),
     "delete": (f"sidecar delete {ID}",),
     "pin": (f"sidecar pin {ID} --until 2027-01-31",),
     "unpin": (f"sidecar unpin {ID}",),
@@ -69,5 +69,5 @@ FIRST = (
 
 
 def epilog(lines: tuple[str, ...], *more: str) -> str:
-    """As help shows it."""
+    """Return examples, and more paragraphs, as the text at the end of a help page."""
     return "\n\n".join(["\n".join(["Examples:", *(f"$ {line}" for line in lines)]), *more])

@@ -1,4 +1,4 @@
-"""How a command ends: the exit code of each kind of error, and its words on stderr."""
+"""The exit code of each kind of error."""
 
 from sidecar import errors
 
@@ -15,5 +15,5 @@ _CODES: dict[type[BaseException], int] = {
 
 
 def exit_code(error: errors.SidecarError) -> int:
-    """The code of the error's class or of its nearest parent."""
+    """Return the exit code of the error's class or of its nearest parent class."""
     return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)

@@ -1,4 +1,4 @@
-"""`extract`: one collection of a backup for other programs."""
+"""`extract`: write one collection of a backup for other programs."""
 
 import os
 import secrets
@@ -26,11 +26,11 @@ app = commands.app()
 @app.command()
 def extract(  # noqa: PLR0913 - one parameter per documented option
     backup_id: Id,
-    collection: Annotated[str, typer.Option("--collection", "-c")],
+    collection: Annotated[str, typer.Option("--collection", "-c", help="The collection to write.")],
     *,
     from_copy: FromCopy = None,
     relaxed: Annotated[
-        bool, typer.Option(help="Relaxed Extended JSON: for reading; the width of integers is lost.")
+        bool, typer.Option(help="Relaxed Extended JSON: easier to read, but 32 and 64 bit integers look the same.")
     ] = False,
     lines: Annotated[bool, typer.Option(help="One document per line instead of an array.")] = False,
     output: Annotated[
@@ -71,7 +71,7 @@ def _stdout() -> Iterator[BinaryIO]:
 
 @contextmanager
 def _file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
-    """Written beside it and renamed when it is whole. A pipe or a device is written to as it is."""
+    """Yield a temporary file that is renamed to `path` once it is whole. A pipe or a device is written to directly."""
     if path.exists() and not path.is_file():
         with _opened(path, "wb") as file:
             yield file

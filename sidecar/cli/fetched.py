@@ -1,4 +1,4 @@
-"""A backup that a command is given: one here, or one that is fetched from a copy for as long as the command needs it."""
+"""The backup that a command works on: a local one, or one that is fetched from a copy for the time of the command."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,7 +10,7 @@ from sidecar.service import Service
 
 @asynccontextmanager
 async def fetched(service: Service, chosen: str | Path, copy: str | None) -> AsyncIterator[str | Path]:
-    """What the service finds it by."""
+    """Yield what the service finds the backup by: its id, or the path of its (fetched) data file."""
     if copy is None or isinstance(chosen, Path):
         yield chosen
         return

@@ -1,4 +1,4 @@
-"""`healthcheck`: whether the running sidecar answers."""
+"""`healthcheck`: check whether the running sidecar answers."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""`history`: what one document was, backup by backup."""
+"""`history`: show the versions of one document in all backups."""
 
 import sys
 from dataclasses import asdict
@@ -23,7 +23,8 @@ app = commands.app()
 def history(
     collection: Annotated[str, typer.Option("--collection", "-c", help="The collection of the document.")],
     identity: Annotated[
-        str, typer.Option("--id", help="Its _id: a text, an ObjectId in hexadecimal, a number, or Extended JSON.")
+        str,
+        typer.Option("--id", help="The _id of the document: text, ObjectId in hexadecimal, number or Extended JSON."),
     ],
     *,
     limit: Annotated[
@@ -61,6 +62,6 @@ def history(
 
 
 def _say_progress(backup_id: str) -> None:
-    """Whoever waits sees that it reads."""
+    """Tell a person who waits which backup is being read."""
     if sys.stderr.isatty():
         console.remark(f"reading {backup_id}")

@@ -1,4 +1,4 @@
-"""`jobs`: what the running server is doing now, and cancelling it."""
+"""`jobs`: show or cancel the jobs of the running server."""
 
 from typing import Annotated
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""`key`: keys for encrypted backups."""
+"""`key`: make keys for encrypted backups."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ def new(
 ) -> None:
     """Make a key pair and print its private key once. Keep it on paper or in a safe, never on this host.
 
-    What is printed is an identity file of age. The public key goes into SIDECAR_RECIPIENTS.
+    The output is an identity file for age. The public key goes into SIDECAR_RECIPIENTS.
     """
     identity = new_identity()
     recipient = str(identity.to_public())

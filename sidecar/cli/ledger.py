@@ -1,4 +1,4 @@
-"""`ledger`: whether the backups are those that the sidecar made, and all of them."""
+"""`ledger`: check that no backup was changed, added or removed by others."""
 
 import typer
 
@@ -18,7 +18,7 @@ app = commands.group("The signed record of what happened to each backup.")
 def check(set_name: SetName = "all", *, as_json: Json = False) -> None:
     """Compare each set's ledger with its backups. Exit code 3 if a line or a backup was removed, moved, changed or added.
 
-    Prints the head: note it where this host cannot change it, for whoever has the key could write a ledger anew.
+    Prints the head of each ledger. Note it where this host cannot change it: anybody with the key could write a new ledger.
     """
 
     def use(held: Holdings) -> int:
@@ -46,9 +46,9 @@ def check(set_name: SetName = "all", *, as_json: Json = False) -> None:
 def accept(
     set_name: SetName, *, reason: str = typer.Option(..., help="The reason, which is written into the ledger.")
 ) -> None:
-    """Add the missing entries: of backups that have none, and of backups that are gone.
+    """Record the backups that the ledger does not know, and the deletions that it does not know.
 
-    A ledger that was itself changed is set aside, and a new one begun.
+    A ledger whose own lines were changed is set aside, and a new one is begun.
     """
 
     def use(held: Holdings) -> None:

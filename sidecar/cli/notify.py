@@ -1,4 +1,4 @@
-"""`notify`: word to people, and whether it arrives."""
+"""`notify`: test heartbeats, webhook and mail."""
 
 import asyncio
 import os
@@ -22,9 +22,9 @@ def notify() -> None:
 
 @app.command("test")
 def send_test(*, as_json: Json = False) -> None:
-    """Send a test message to each configured channel from here, without the running server. Exit code 1: one did not arrive.
+    """Send a test message to each configured channel, without the running server. Exit code 1 if one does not arrive.
 
-    A heartbeat gets `log`, which is no success and no failure.
+    Heartbeat URLs get the signal `log`, which counts neither as success nor as failure.
     """
     settings = config.load(os.environ)
     quiet_logs(settings)

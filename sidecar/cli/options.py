@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands share."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ SetName = Annotated[
 _ID = typer.Argument(metavar="ID", help="A backup, as `sidecar list` names it.", autocompletion=completing.ids)
 FromCopy = Annotated[
     str | None,
-    typer.Option("--from", metavar="COPY", help="Fetch it from this copy first.", autocompletion=completing.copies),
+    typer.Option("--from", metavar="COPY", help="Fetch the backup from this copy.", autocompletion=completing.copies),
 ]
 Id = Annotated[str, _ID]
 IdOrNone = Annotated[str | None, _ID]

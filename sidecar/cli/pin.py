@@ -1,4 +1,4 @@
-"""`pin`: a backup is kept whatever the retention rules say."""
+"""`pin`: protect a backup from the retention rules."""
 
 from datetime import UTC, datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Whether the running sidecar answers, asked with next to nothing: a container does it every few seconds."""
+"""Check whether the running sidecar answers. Imports very little, because a container does this every few seconds."""
 
 import os
 import socket
@@ -6,14 +6,14 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple, TextIO
 
-HOST, PORT = "0.0.0.0", "8001"  # noqa: S104 - what the table of settings has; a test compares
-ITSELF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where one asks who listens everywhere
+HOST, PORT = "0.0.0.0", "8001"  # noqa: S104 - the defaults of the settings, as a test checks
+ITSELF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the address to ask if the server listens on all
 SECONDS = 5.0
 OK, FAILED, USAGE = 0, 1, 2
 
 
 class Address(NamedTuple):
-    """Where the server listens."""
+    """The address on which the server listens."""
 
     host: str
     port: int
@@ -25,7 +25,7 @@ class Address(NamedTuple):
 
 
 def address(environ: Mapping[str, str]) -> Address:
-    """By the three settings that say it. Raises ValueError."""
+    """Return the address that SIDECAR_HOST, SIDECAR_PORT and SIDECAR_TLS_CERT give. Raises ValueError."""
     file = _file(environ.get("SIDECAR_CONFIG", ""))
 
     def value(variable: str, default: str) -> str:
@@ -40,7 +40,7 @@ def address(environ: Mapping[str, str]) -> Address:
 def _file(path: str) -> Mapping[str, object]:
     if not path:
         return {}
-    import tomllib  # noqa: PLC0415 - only where there is a file
+    import tomllib  # noqa: PLC0415 - needed only if there is a file
 
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs more than all the rest
@@ -50,7 +50,7 @@ def _file(path: str) -> Mapping[str, object]:
 
 
 def status(at: Address) -> int:
-    """The status of its answer. Raises OSError, also for what is no answer."""
+    """Ask for /healthz and return the HTTP status. Raises OSError, also if the answer is not HTTP."""
     with socket.create_connection((at.host, at.port), SECONDS) as plain:
         stream = _secured(plain) if at.is_tls else plain
         stream.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -59,20 +59,20 @@ def status(at: Address) -> int:
             answer += some
     words = answer.split(b" ", 2)
     if len(words) < 2 or not words[1].isdigit():  # noqa: PLR2004 - version and status
-        raise OSError("no answer of HTTP")
+        raise OSError("the answer is not HTTP")
     return int(words[1])
 
 
 def _secured(plain: socket.socket) -> socket.socket:
-    import ssl  # noqa: PLC0415 - only where there is TLS
+    import ssl  # noqa: PLC0415 - needed only with TLS
 
     context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is ourselves, under another name
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # localhost is not in the certificate
     return context.wrap_socket(plain)
 
 
 def ask(environ: Mapping[str, str]) -> int:
-    """Say what became of it; the exit code."""
+    """Ask the sidecar, print its answer and return the exit code."""
     try:
         at = address(environ)
     except ValueError as error:
@@ -80,7 +80,7 @@ def ask(environ: Mapping[str, str]) -> int:
         return USAGE
     try:
         found = status(at)
-    except (OSError, ValueError) as error:  # a host that is no name at all
+    except (OSError, ValueError) as error:  # ValueError: SIDECAR_HOST cannot be a name
         _say(sys.stderr, f"error: {at}: {error}\nLook at the sidecar's log: it is not running, or does not answer.\n")
         return FAILED
     _say(sys.stdout, f"{at}: {found}\n")
@@ -88,9 +88,9 @@ def ask(environ: Mapping[str, str]) -> int:
 
 
 def _say(stream: TextIO | None, text: str) -> None:
-    """For people: what counts is the exit code, also where nobody takes the words."""
+    """Print a text for people. If that fails, the exit code still counts."""
     try:
-        if stream is not None:  # it was closed before we began
+        if stream is not None:  # None if it was closed before we began
             stream.write(text)
             stream.flush()
     except OSError:

@@ -1,4 +1,4 @@
-"""`prune`: what the retention rules let go, and what other rules would."""
+"""`prune`: delete what the retention rules no longer keep, or show what other rules would delete."""
 
 from typing import Annotated, Any
 
@@ -52,7 +52,7 @@ def prune(  # noqa: PLR0913 - one parameter per documented option
     }
     if not dry_run and any(value is not None for value in changes.values()):
         raise UsageError(
-            "other rules than those of the configuration need --dry-run: expected them in the configuration"
+            "options with rules only show what they would delete: expected --dry-run, or the rules in the configuration"
         )
 
     async def use(service: Service) -> None:

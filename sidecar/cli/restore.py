@@ -1,4 +1,4 @@
-"""`restore`: the way back."""
+"""`restore`: restore collections or documents from a backup."""
 
 import sys
 from dataclasses import asdict, replace
@@ -24,22 +24,30 @@ app = commands.app()
 
 BackupFile = Annotated[Path | None, typer.Option(help="A data file, with its metadata beside it.")]
 Target = Annotated[str | None, typer.Option(help="Restore into this database instead of DB_NAME.")]
-Collections = Annotated[str | None, typer.Option("--collections", "-c", help="Only these, separated by commas.")]
+Collections = Annotated[
+    str | None, typer.Option("--collections", "-c", help="Only these collections, separated by commas.")
+]
 Ids = Annotated[
     str | None,
     typer.Option(help="Only the documents with these _ids, separated by commas: texts, ObjectIds, Extended JSON."),
 ]
 DryRun = Annotated[bool, typer.Option(help="Show what would be replaced and write nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed off a terminal.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed without a terminal.")]
 NoSafety = Annotated[
     str | None,
-    typer.Option(metavar="DATABASE", help="Do not back up what is replaced; repeat the database's name."),
+    typer.Option(
+        metavar="DATABASE", help="Make no safety backup of what is replaced; confirm it with the name of the database."
+    ),
 ]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Restore in spite of the plan's red lines, and skip indexes that the server refuses."),
+    typer.Option(
+        "--force", help="Restore in spite of the obstacles in the plan; skip indexes that the server refuses."
+    ),
 ]
-NoIndexes = Annotated[bool, typer.Option("--no-indexes", help="Restore documents only, with no index but that on _id.")]
+NoIndexes = Annotated[
+    bool, typer.Option("--no-indexes", help="Restore documents without indexes, except the one on _id.")
+]
 
 
 @app.command()
@@ -73,7 +81,7 @@ def restore(  # noqa: PLR0913 - one parameter per documented option
         names = None if collections is None else [name.strip() for name in collections.split(",")]
         order = service.restore_order(found, target_db=target_db, collections=names, force=force)
         order = replace(order, with_indexes=not no_indexes, ids=None if ids is None else tuple(listed(ids)))
-        is_asked = not dry_run and not yes and sys.stdin.isatty()  # who is asked sees the whole plan first
+        is_asked = not dry_run and not yes and sys.stdin.isatty()  # show the whole plan before asking
         verified = None if dry_run or is_asked or order.ids else await choose(order)
         planned = await service.plan(order, verified)
         estimate = service.estimated_seconds(order)

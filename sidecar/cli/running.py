@@ -1,4 +1,4 @@
-"""How a command works with the service, which reaches the database: settings, signals and exit codes."""
+"""Run a command that needs the service, and so the database: settings, signals and exit codes."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from sidecar.cli.terminal import console
 from sidecar.errors import Cancelled
 from sidecar.service import Service
 
-CLEAN_UP_SECONDS = 9.5  # service managers give ten
+CLEAN_UP_SECONDS = 9.5  # Docker kills a container ten seconds after SIGTERM
 
 
 def run(
@@ -24,9 +24,9 @@ def run(
 ) -> NoReturn:
     """Open the service, use it, and exit with the code that `use` returns.
 
-    SIGTERM, SIGINT and the SIGHUP of a terminal that is gone end a command at once, but one that says what is then true
-    in `interrupted` only after it has cleaned up; where a disk does not answer, after `cleans_up_within` seconds, if
-    somebody else can clean up later.
+    SIGTERM, SIGINT and SIGHUP end a command at once. With `interrupted`, which says what is true after an interruption,
+    the command cleans up first and prints that. `cleans_up_within` limits the time for it in seconds, in case a disk does
+    not answer; it is given if a later command can clean up instead.
     """
     settings = load_settings(os.environ)
     quiet_logs(settings)
@@ -40,12 +40,12 @@ def run(
                 return await use(service) or exits.OK
         except asyncio.CancelledError:
             console.remark(f"interrupted: {interrupted}", "red")
-        except Cancelled as error:  # its words say what became of what had been begun
+        except Cancelled as error:  # its message says what happened to the work that had begun
             console.complain(error)
         return exits.INTERRUPTED if signal.SIGINT in heard else exits.FAILED
 
     if not interrupted:
-        signal.signal(signal.SIGINT, interrupt)  # asyncio's own would wait for what blocks
+        signal.signal(signal.SIGINT, interrupt)  # asyncio's own handler would wait for blocking calls
     end_with(asyncio.run(opened()))
 
 

@@ -1,4 +1,4 @@
-"""`runs`: what was done and what became of it, from the server's record."""
+"""`runs`: show the latest runs from the server's record."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ def runs(
             console.say_json([_body(one) for one in found])
         else:
             table(found)
-            console.remark("What commands such as `sidecar backup` did is not in this record.")
+            console.remark("Runs of commands such as `sidecar backup` are not in this record.")
 
     look(use)
 

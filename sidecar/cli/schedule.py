@@ -1,4 +1,4 @@
-"""`schedule`: what the running server does by itself, and stopping and resuming it."""
+"""`schedule`: show, pause and resume the schedules of the running server."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ def pause(set_name: SetName = "all", *, hours: Hours = None, until: Until = None
 
 @app.command()
 def resume(set_name: SetName = "all", *, as_json: Json = False) -> None:
-    """Resume at the next due time. Runs that fell into the pause are not made up for."""
+    """Resume scheduled backups at their next due time. Backups that were due during the pause are not made up for."""
     _say(server.ask("POST", "/schedule/resume", {"backup_type": set_name}), set_name, as_json=as_json)
 
 

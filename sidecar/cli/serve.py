@@ -1,4 +1,4 @@
-"""`serve`: the process that runs beside the application."""
+"""`serve`: run the server beside the application."""
 
 import asyncio
 import os
@@ -17,8 +17,8 @@ from sidecar.metrics import Telemetry
 from sidecar.runs.jobs import Jobs
 from sidecar.runtime import logs, systemd
 
-START_SECONDS = 10.0  # a start takes one or two; a liveness probe will give up at some time, and nobody would know why
-STOP_SECONDS = 9.5  # Kubernetes and service managers are told that ten are enough
+START_SECONDS = 10.0  # a start takes one or two; after ten the log says why, in case a liveness probe then kills us
+STOP_SECONDS = 9.5  # Docker kills a container ten seconds after SIGTERM
 
 app = commands.app()
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ def serve() -> None:
 
 
 class _Ears:
-    """Passes on what is logged to the jobs, once there are any."""
+    """Passes log events on to the jobs, once the jobs exist."""
 
     def __init__(self) -> None:
         self.jobs: Jobs | None = None

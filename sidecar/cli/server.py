@@ -1,4 +1,4 @@
-"""Asks the running server, by the socket in the backup directory: no address, certificate or token is needed on its host."""
+"""Ask the running server over the socket in the backup directory. On its host no address or token is needed."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ class NoServer(errors.SidecarError):
 
 
 class _Connection(http.client.HTTPConnection):
-    """HTTP over a socket that has a path and no port."""
+    """HTTP over a Unix domain socket."""
 
     def __init__(self, path: Path, seconds: float) -> None:
         super().__init__("localhost", timeout=seconds)
@@ -40,7 +40,10 @@ def ask(
     *,
     seconds: float = SECONDS,
 ) -> Any:
-    """The body of the answer. Raises NoServer, and SidecarError in the server's words or where it does not answer in time."""
+    """Send a request and return the body of the answer, decoded.
+
+    Raises NoServer, and SidecarError with the server's message or if there is no answer in time.
+    """
     root = config.load(os.environ).backup_dir
     given = {name: value for name, value in (query or {}).items() if value is not None}
     connection = _Connection(root / DIRECTORY / SOCKET, seconds)

@@ -1,4 +1,4 @@
-"""`show`: everything that is known of one backup."""
+"""`show`: show everything that is known about one backup."""
 
 from datetime import UTC, datetime
 

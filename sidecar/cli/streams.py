@@ -1,4 +1,4 @@
-"""Standard streams that cannot stop a command: it does its work even if its report cannot be written."""
+"""Keep a command working even if its standard streams are closed or fail."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ CLOSED = os.devnull
 
 
 class Sheltered:
-    """A text stream that remembers its first failure instead of raising it. All the rest is the stream's own."""
+    """Wraps a text stream, and keeps its first write error instead of raising it. Everything else is passed on."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -34,9 +34,10 @@ class Sheltered:
 
 
 def prepare() -> Sheltered:
-    """Make the standard streams safe to write to, and return what stands for stdout from now on.
+    """Make the standard streams safe to write to, and return the new stdout.
 
-    What was closed before we began leads nowhere: a file of ours that got its number would else receive our words.
+    A stream that was closed before we began is opened on /dev/null: otherwise the next file that we open would get its
+    number, and our output.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
@@ -49,7 +50,7 @@ def prepare() -> Sheltered:
 
 
 def _occupy(number: int) -> None:
-    """Open the null device under a number that may be free."""
+    """Open /dev/null as this descriptor if the descriptor is not open."""
     try:
         os.fstat(number)
     except OSError:

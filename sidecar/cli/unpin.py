@@ -1,4 +1,4 @@
-"""`unpin`: a backup is left to the retention rules again."""
+"""`unpin`: remove a backup's pin."""
 
 from sidecar.cli import commands
 from sidecar.cli.options import Id

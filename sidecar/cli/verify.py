@@ -1,4 +1,4 @@
-"""`verify`: a backup read again and compared with its checksum."""
+"""`verify`: read backups again and compare them with their checksums."""
 
 from typing import Annotated, Any
 
@@ -56,7 +56,7 @@ def verify(
 
 
 async def _verify_there(service: Service, backup_id: str, copy: str, *, deep: bool, as_json: bool) -> int:
-    """The stored bytes are read there; the content is looked at here."""
+    """Verify a backup in a copy. For its checksum it is read back there; a deep verification fetches it first."""
     if deep:
         async with fetched(service, backup_id, copy) as path:
             store, found = service.locate(path)
@@ -72,7 +72,7 @@ async def _verify_there(service: Service, backup_id: str, copy: str, *, deep: bo
 
 
 async def _verified(service: Service, one: StoredBackup, *, deep: bool, is_alone: bool) -> dict[str, Any]:
-    """Of several, one that cannot be read here does not keep the others from being verified."""
+    """Verify one backup. Of several backups, one that no key opens does not keep the others from being verified."""
     try:
         with progress() as listener:
             verdict = await service.verify(one, deep=deep, listener=listener)

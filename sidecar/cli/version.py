@@ -1,4 +1,4 @@
-"""`version`: which sidecar this is."""
+"""`version`: print the version."""
 
 from sidecar import __version__
 from sidecar.cli import commands

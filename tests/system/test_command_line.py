@@ -214,7 +214,7 @@ def test_prune_shows_every_verdict_with_its_reason_and_deletes_only_without_dry_
     refused = strict.run("prune", "main", "--keep-daily", "14")
     assert (refused.returncode, refused.stderr.splitlines()[0]) == (
         2,
-        "error: other rules than those of the configuration need --dry-run: expected them in the configuration",
+        "error: options with rules only show what they would delete: expected --dry-run, or the rules in the configuration",
     )
     assert files(command.directory) == before
     assert strict.json("prune", "main") == planned

@@ -1,1 +1,1 @@
-"""What people see: text and tables on stdout, progress and complaints on stderr."""
+"""What commands print: text and tables on stdout, progress and errors on stderr."""

@@ -1,4 +1,4 @@
-"""What is stored, how well each set is protected, and what the retention rules say."""
+"""Print backups, the status of each set, and the verdicts of the retention rules."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ _HEALTH = {"healthy": "green", "caution": "yellow", "warning": "dark_orange", "c
 
 
 def _brief(message: str) -> str:
-    """With the beginning of each digest, which is enough to compare it by eye; `--json` has the whole."""
+    """Shorten each SHA-256 in a message to 12 digits, enough to compare by eye; `--json` has all of them."""
     return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", message)
 
 
@@ -41,7 +41,7 @@ def made(manifest: Manifest) -> None:
 
 
 def backups(stored: Iterable[StoredBackup], now: datetime) -> None:
-    """The newest last, where the terminal ends."""
+    """Print a table of backups, the newest last, where the terminal ends."""
     table = Table(
         "Backups",
         Column("Backup", is_lead=True),
@@ -69,7 +69,7 @@ def backups(stored: Iterable[StoredBackup], now: datetime) -> None:
 
 
 def one(stored: StoredBackup, now: datetime) -> None:
-    """All that is known of a backup."""
+    """Print all that is known about a backup."""
     backups([stored], now)
     if stored.manifest is None:
         return
@@ -92,7 +92,7 @@ def one(stored: StoredBackup, now: datetime) -> None:
 
 
 def read_when(stored: Iterable[StoredBackup]) -> None:
-    """Of a look that read nothing: how old its verdicts are."""
+    """Print how old the verdicts of a listing are that read no data."""
     moments = sorted(one.verified_at for one in stored if one.verified_at)
     if moments:
         first, last = f"{moments[0]:%Y-%m-%d %H:%M}", f"{moments[-1]:%Y-%m-%d %H:%M}"
@@ -102,7 +102,7 @@ def read_when(stored: Iterable[StoredBackup]) -> None:
 
 
 def _stored_as(manifest: Manifest) -> list[tuple[str, str]]:
-    """Nothing for what is stored as it is."""
+    """Return lines on compression and encryption, none for a plain backup."""
     facts = [("Compression", str(manifest.compression))] if manifest.compression else []
     if manifest.encryption:
         facts.append(("Encrypted for", ", ".join(map(key_name, manifest.encryption.recipients))))
@@ -117,7 +117,7 @@ def _state(one: StoredBackup) -> Text:
         text.append(", content not checked here")
     if one.is_suspect:
         text.append(" suspect", "yellow")
-    if one.is_safety:  # perhaps of a part of the set only
+    if one.is_safety:  # it may hold only a part of the set
         text.append(" (before a restore)")
     elif one.is_pinned:
         text.append(" (pinned)")
@@ -125,7 +125,7 @@ def _state(one: StoredBackup) -> Text:
 
 
 def status(body: Mapping[str, reports.SetStatus], free_bytes: int) -> None:
-    """The moment that one can go back to comes first: a newer backup that is damaged does not count."""
+    """Print a table of the sets. The time of the newest restorable backup comes first; a newer damaged one does not count."""
     table = Table(
         "Status", Column("Set", is_lead=True), Column("Health", is_lead=True), "Can go back to (UTC)", "Valid backups"
     )
@@ -138,7 +138,7 @@ def status(body: Mapping[str, reports.SetStatus], free_bytes: int) -> None:
 
 
 def _proofs(one: reports.SetStatus) -> Iterator[str]:
-    """From which backup, how far back, and what was proven when."""
+    """Yield lines on the newest and oldest restorable backup, and on the last verification and drill."""
     if one.newest_restorable and one.oldest_restorable:
         yield f"Newest that can be restored: {one.newest_restorable.backup_id}"
         yield f"Oldest that can be restored: {one.oldest_restorable.backup_id}"

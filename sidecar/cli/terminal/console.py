@@ -1,4 +1,4 @@
-"""Results go to stdout, everything else to stderr. No text is read as markup, and none reaches the terminal's controls."""
+"""Print results on stdout, everything else on stderr. Text is never taken as markup, and control characters are escaped."""
 
 import json
 import sys
@@ -18,17 +18,17 @@ _NEWLINE = "\n"
 
 
 def shown(text: str, style: str = "") -> Text:
-    """Any text as it is."""
+    """Return a text for printing, with its control characters escaped."""
     return Text(printable(text, keep="\n"), style)
 
 
 def say(text: str, style: str = "") -> None:
-    """A result, on stdout."""
+    """Print a result on stdout."""
     out.print(shown(text, style), soft_wrap=True)
 
 
 def remark(text: str, style: str = "") -> None:
-    """What is not the result, on stderr."""
+    """Print what is not the result on stderr."""
     err.print(shown(text, style))
 
 
@@ -39,14 +39,14 @@ def say_json(value: object) -> None:
 
 
 def _as_json(value: object) -> str:
-    """Moments as RFC 3339 in UTC, as the models write them."""
+    """Return a time as RFC 3339 in UTC, as the API does."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return str(value)
 
 
 def complain(error: SidecarError) -> None:
-    """The error in one sentence and its cure, on stderr."""
+    """Print an error and its cure on stderr."""
     for problem in error.problems if isinstance(error, ConfigError) else [str(error)]:
         remark(f"error: {problem}", "red")
     if error.cure:

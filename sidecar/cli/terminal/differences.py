@@ -1,4 +1,4 @@
-"""What differs between two backups."""
+"""Print the differences between two backups."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What one document was, and what a restore of some documents would write."""
+"""Print the versions of one document."""
 
 import json
 import shlex
@@ -15,14 +15,14 @@ _SIGNS = {Way.ADDED: "+", Way.REMOVED: "-", Way.CHANGED: "~"}
 
 
 def history(found: DocumentHistory, collection: str, identity: str) -> None:
-    """The newest last, where the terminal ends, with the command that brings it back."""
+    """Print the versions, the newest last, and the command that restores the document if it differs now."""
     say(f"{collection} {identity}", "bold")
     for version in found.versions:
         say(f"{_where(version)}: {_what(version, found)}")
         for line in _changes(version.changes):
             say(f"    {line}")
     for backup_id, error in found.unread.items():
-        remark(f"not looked into: {backup_id}: {error}", "yellow")
+        remark(f"{backup_id} could not be read: {error}", "yellow")
     newest = found.newest
     if newest is None:
         say("No backup holds it.")

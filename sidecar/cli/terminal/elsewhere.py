@@ -1,4 +1,4 @@
-"""Copies elsewhere, as people and scripts read them."""
+"""Print copies for people, and return them as JSON for scripts."""
 
 import sys
 from collections.abc import Iterable
@@ -107,8 +107,8 @@ def entry(one: Held) -> dict[str, Any]:
 
 
 def require_consent(copy: str, owner: str) -> None:
-    """Ask before a place is taken over from a sidecar that may still run."""
+    """Ask before a copy is taken over, because its owner may still run. Raises UsageError without a terminal."""
     if not sys.stdin.isatty():
         raise UsageError(f"{copy} belongs to the sidecar {owner}: expected --yes where there is no terminal to ask on")
-    say(f"{copy} belongs to the sidecar {owner}. Two that write to one place delete each other's backups.")
-    typer.confirm("Is that one gone for good?", abort=True)
+    say(f"{copy} belongs to the sidecar {owner}. Two sidecars that write to one copy delete each other's backups.")
+    typer.confirm("Is that sidecar gone for good?", abort=True)

@@ -1,4 +1,4 @@
-"""A bar per collection while it is worked on."""
+"""Draw a progress bar for each collection."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ _DOCUMENTS = "{task.fields[documents]:,} documents"
 
 
 class _Speed(ProgressColumn):
-    """In the units of everything else; rich's own counts in steps of 1000."""
+    """The speed in our units; rich's own column uses powers of 1000."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -33,7 +33,7 @@ class _Speed(ProgressColumn):
 
 @contextmanager
 def progress() -> Iterator[Listener]:
-    """A listener that draws a bar per collection; silent where stderr is no terminal."""
+    """Yield a listener that draws a bar for each collection, or nothing if stderr is no terminal."""
     if not err.is_terminal:
         yield nobody
         return

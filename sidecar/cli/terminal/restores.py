@@ -1,4 +1,4 @@
-"""The plan of a restore, what became of it, and drills."""
+"""Print the plan and the result of a restore, and the results of drills."""
 
 from collections.abc import Mapping
 from typing import Any

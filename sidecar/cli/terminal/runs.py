@@ -1,4 +1,4 @@
-"""Runs and what became of them."""
+"""Print runs and their outcomes."""
 
 from collections.abc import Iterable
 

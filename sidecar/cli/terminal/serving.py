@@ -1,4 +1,4 @@
-"""What the running server does: its jobs and its schedules, as it told them."""
+"""Print the jobs and the schedules of the running server."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -57,7 +57,7 @@ def schedule(entries: Iterable[Body], timezone: str) -> None:
 
 
 def next_runs(schedule: Body, names: Iterable[str]) -> None:
-    """What happens by itself, in a line per set."""
+    """Print whether the scheduler runs, and the next backup of each set."""
     say("Scheduler: running." if schedule["is_running"] else "Scheduler: NOT RUNNING.")
     entries = {one["backup_type"]: one for one in schedule["entries"] if one["kind"] == "backup"}
     for name in names:
@@ -67,7 +67,7 @@ def next_runs(schedule: Body, names: Iterable[str]) -> None:
 
 
 def mongodb(seen: Body) -> None:
-    """A line only where MongoDB does not answer: stored backups look as healthy as before."""
+    """Print a line if MongoDB does not answer, because the stored backups do not show that."""
     if seen["asked_at"] and not seen["is_up"]:
         last = f"it last answered {_moment(seen['last_up_at'])} UTC" if seen["last_up_at"] else "it never answered"
         say(f"MongoDB: UNREACHABLE, {last}: {seen['error']}", "red")
@@ -81,5 +81,5 @@ def _pause(pause: Body | None) -> str:
 
 
 def _moment(text: str | None) -> str:
-    """`2026-11-24T02:18:37.123Z` as people read it."""
+    """Return `2026-11-24T02:18:37.123Z` as `2026-11-24 02:18`."""
     return f"{text[:10]} {text[11:16]}" if text else "–"

@@ -1,4 +1,4 @@
-"""The configuration that is in force, and whether what it needs is there."""
+"""Print the configuration in force, and whether everything that it needs is there."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Tables in which nothing is cut: a row that the terminal is too narrow for is written as lines."""
+"""Tables that cut nothing: if the terminal is too narrow, each row becomes a few lines."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ INDENT = 4
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`is_lead`: also the first line of a row that is written as lines. `may_go`: what is told elsewhere in the row too."""
+    """A column. `is_lead`: it is in the first line of a row that becomes lines. `may_go`: it may be left out to save width."""
 
     heading: str
     is_number: bool = False
@@ -27,7 +27,7 @@ def number(heading: str) -> Column:
 
 
 class Table:
-    """Rows of cells, each with remarks below it."""
+    """A table of rows, each with remarks below it."""
 
     def __init__(self, title: str, *columns: Column | str) -> None:
         self._title = title
@@ -49,7 +49,7 @@ class Table:
     # -- side by side --------------------------------------------------------------------------------------------------
 
     def _fitting(self) -> list[int]:
-        """The columns that fit beside each other; none where not even those do that may not go."""
+        """Return the columns that fit side by side, dropping those that may go if needed; none if the rest does not fit."""
         kept = list(range(len(self._columns)))
         for dropped in [None, *[number for number in kept if self._columns[number].may_go]]:
             kept = [number for number in kept if number != dropped]
@@ -92,7 +92,7 @@ class Table:
 
 
 def _below(parts: Iterable[Text], separator: str) -> Iterator[Text]:
-    """Indented, and as many on a line as fit."""
+    """Yield indented lines with as many parts on each as fit."""
     line = Text()
     for part in parts:
         if line.plain and INDENT + line.cell_len + len(separator) + part.cell_len > out.width:
