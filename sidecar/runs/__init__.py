@@ -1,1 +1,1 @@
-"""Work under way and work that is due: jobs, schedules, leadership."""
+"""Running and scheduled work: jobs, schedules, leadership."""

@@ -1,7 +1,7 @@
-"""Copies brought up to date by themselves: soon after a backup, and every now and then. A place that fails is asked again later.
+"""Keep every copy up to date: look soon after each backup and at intervals, and retry later what failed.
 
-A backup never waits for this and is never taken back by it. What is to be done is found by looking at both sides, so nothing has
-to be remembered through a restart; only a look that finds work begins a job.
+A backup never waits for its copies and never fails because of them. The work is found by comparing both sides, so nothing
+has to survive a restart. A job begins only if there is work.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 
 TICK_SECONDS: Final = 1.0
-EVERY_SECONDS: Final = 900.0  # between two looks where all is well
+EVERY_SECONDS: Final = 900.0  # between two looks if all is well
 FIRST_SECONDS: Final = 5.0  # after a start, and after the first failure
 MOST_SECONDS: Final = 900.0
 SILENCE_SECONDS: Final = 600.0  # a listing may take its time
@@ -35,9 +35,9 @@ class _Pair:
     set_name: str
     next_at: float
     failures: int = 0  # in a row
-    is_away: bool = False  # the place did not answer, or not as it should; else only single backups failed
+    is_away: bool = False  # the last contact with the place failed; False if only single backups failed
     job: Job | None = None
-    is_woken: bool = False  # there is a new backup, since the last look
+    is_woken: bool = False  # there is a new backup since the last look
 
 
 class Copying:
@@ -53,7 +53,7 @@ class Copying:
         self._pairs = [_Pair(one.name, name, begin) for one in service.copies.configured.values() for name in one.sets]
 
     async def after(self, run: Run) -> None:
-        """A new backup is copied soon, unless the place itself has just failed: then when its pause ends."""
+        """After a successful backup, look at its copies at once; at a place that just failed, after its pause."""
         if run.kind is Kind.BACKUP and run.outcome is Outcome.SUCCEEDED:
             for pair in self._pairs:
                 if pair.set_name == run.set_name and not pair.is_away:
@@ -68,7 +68,7 @@ class Copying:
             await self._clock.sleep(TICK_SECONDS)
 
     async def attend(self, pair: _Pair) -> None:
-        """Look whether there is something to do, begin it, and see how it ended."""
+        """Look whether there is work and begin a job for it, or note how the job ended."""
         if pair.job is not None:
             if pair.job.over.is_set():
                 outcome = pair.job.runs[pair.set_name].outcome

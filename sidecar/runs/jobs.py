@@ -1,4 +1,4 @@
-"""Work under way: recorded before it starts, one at a time per set, watched while it runs, and always ended in the record."""
+"""Run jobs: record each before it starts, run one at a time for a set, watch its progress, and record how it ended."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.runs.progress import Progress
 from sidecar.runtime.threads import in_thread
 
-KEPT = 200  # ended jobs that are remembered with their progress; the history has all
+KEPT = 200  # ended jobs that are kept in memory with their progress; the history has more
 LOG_LINES = 200  # per run
 
 log = Logger(__name__)
@@ -28,7 +28,7 @@ log = Logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a piece of work came to, and what went wrong after it was done. `counts` are added to lasting counters."""
+    """The result of successful work. `warning` is what went wrong afterwards; `counts` are added to lasting counters."""
 
     message: str
     backup_id: str | None = None
@@ -38,7 +38,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A piece of work on one set. No two with the same `claim` run at once."""
+    """Work on one set. Two works with the same `claim` never run at the same time."""
 
     claim: str
     do: Callable[[Listener], Awaitable[Done]]
@@ -48,16 +48,16 @@ class Work:
 
 @dataclass(slots=True)
 class WatchedRun:
-    """A run of this process: what the record says of it, and what only this process knows."""
+    """A run of this process: its record, its progress and its tasks."""
 
     run: Run
     progress: Progress
     warning: str | None = None
-    work: asyncio.Task[Done] | None = None  # what a cancellation ends
-    owner: asyncio.Task[None] | None = None  # who awaits the work and records how it ended
+    work: asyncio.Task[Done] | None = None  # the task that a cancellation ends
+    owner: asyncio.Task[None] | None = None  # the task that awaits the work and records how it ended
 
     def cancel(self, reason: Cancelled | LeaseLost) -> None:
-        """Tell it to stop. Nothing happens to one that is over or was told before."""
+        """Tell the run to stop. Does nothing if it is over or was told before."""
         if self.progress.cancelled is None and self.run.outcome is None:
             self.progress.cancelled = reason
             if self.work is not None:
@@ -66,7 +66,7 @@ class WatchedRun:
 
 @dataclass(slots=True)
 class Job:
-    """What was asked for together: one run per set."""
+    """Runs that were asked for together: one for each set."""
 
     id: str
     kind: Kind
@@ -76,11 +76,14 @@ class Job:
 
     @property
     def runs(self) -> dict[str, Run]:
-        """Its runs by set, as they are now."""
+        """The job's runs by set, as they are now."""
         return {name: watched.run for name, watched in self.watched.items()}
 
     async def wait(self, seconds: float | None) -> bool:
-        """Until it is over, for so long at most; whether it is. The job goes on whatever becomes of the one who waits."""
+        """Wait until the job is over, at most so long (None: for ever). Return whether it is over.
+
+        Cancelling the wait does not cancel the job.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.over.wait()
@@ -88,7 +91,7 @@ class Job:
 
 
 class Jobs:
-    """All jobs of the process. `ended` is awaited after each run, before anybody who waits for its job hears of it."""
+    """All jobs of the process. `ended` is awaited after each run, before `Job.wait` returns."""
 
     def __init__(self, history: History, ended: Callable[[Run], Awaitable[None]]) -> None:
         self._history = history
@@ -101,7 +104,7 @@ class Jobs:
     # -- starting ------------------------------------------------------------------------------------------------------
 
     def claimed_by(self, claim: str) -> str | None:
-        """The job that is at work under this claim."""
+        """Return the id of the running job that holds this claim, None if there is none."""
         return self._claims.get(claim)
 
     async def start(
@@ -113,9 +116,9 @@ class Jobs:
         accounted: Accounted | None = None,
         retry: Retry | None = None,
     ) -> Job:
-        """Record the runs, and the due time that they answer to, then begin them.
+        """Record the runs, together with the due time or request that they answer, then begin them.
 
-        Raises Busy while one of them is under way already or the process stops.
+        Raises Busy if a claim is held, the due time or request was answered before, or the process is stopping.
         """
         self._require_free(works)
         now = datetime.now(UTC)
@@ -134,7 +137,7 @@ class Jobs:
             job.watched[name] = WatchedRun(run, Progress(work.expected_documents))
         try:
             await in_thread(self._history.begin, *job.runs.values(), accounted=accounted, retry=retry)
-        except BaseException:  # whatever ended it, the sets are free again
+        except BaseException:  # the claims are freed, whatever went wrong
             self._release(works)
             raise
         self._jobs[job.id] = job
@@ -170,7 +173,7 @@ class Jobs:
                     await in_thread(self._history.add, counter, name, amount)
                 watched.run = run
                 await self._ended(run)
-            finally:  # whatever the record says of it, nobody waits for ever
+            finally:  # nobody may wait for ever, even if recording failed
                 watched.run = run
                 self._claims.pop(work.claim, None)
                 if all(one.outcome is not None for one in job.runs.values()):
@@ -196,13 +199,13 @@ class Jobs:
 
     @staticmethod
     async def _done(watched: WatchedRun, work: Work) -> Done:
-        if (reason := watched.progress.cancelled) is not None:  # before it had begun
+        if (reason := watched.progress.cancelled) is not None:  # cancelled before it had begun
             raise reason
         watched.work = asyncio.ensure_future(work.do(watched.progress))
         return await watched.work
 
     def hear(self, event: Mapping[str, Any]) -> None:
-        """Keep what a run logs: a tap of the logging."""
+        """Keep the log events of running jobs; a tap of the logging."""
         lines = self._lines.get((str(event.get("job_id")), str(event.get("set"))))
         if lines is not None and len(lines) < LOG_LINES:
             shown = {key: value for key, value in event.items() if not key.startswith("_")}
@@ -211,34 +214,35 @@ class Jobs:
     # -- watching and ending -------------------------------------------------------------------------------------------
 
     def get(self, job_id: str) -> Job:
-        """A job of this process. Raises JobNotFound; the history knows those of earlier ones."""
+        """Return a job of this process. Raises JobNotFound; older jobs are in the history."""
         try:
             return self._jobs[job_id]
         except KeyError:
             raise JobNotFound(f"there is no job {job_id!r}") from None
 
     def under_way(self) -> list[Job]:
+        """Return the jobs that are running."""
         return [job for job in self._jobs.values() if not job.over.is_set()]
 
     def running(self, kind: Kind, set_name: str) -> Run | None:
-        """The run of this kind that is under way on a set."""
+        """Return the running run of this kind on a set, None if there is none."""
         runs = (job.runs.get(set_name) for job in self.under_way() if job.kind is kind)
         return next((run for run in runs if run is not None and run.outcome is None), None)
 
     def watched(self, run: Run) -> WatchedRun | None:
-        """What this process knows of a run, while it remembers it."""
+        """Return what this process knows about a run, None if it has forgotten it."""
         job = self._jobs.get(run.job_id)
         return job.watched.get(run.set_name) if job else None
 
     def cancel(self, job_id: str, reason: Cancelled | LeaseLost) -> Job:
-        """Tell a job to stop; it does so after cleaning up. Nothing happens to one that is over. Raises JobNotFound."""
+        """Tell a job to clean up and stop. Does nothing if it is over. Raises JobNotFound."""
         job = self.get(job_id)
         for watched in job.watched.values():
             watched.cancel(reason)
         return job
 
     async def stop(self) -> None:
-        """Begin nothing new, call off what is under way and see it ended."""
+        """Begin nothing new, cancel the running jobs and wait until they have ended."""
         self._stopping = True
         jobs = self.under_way()
         for job in jobs:
@@ -268,10 +272,10 @@ def _failed(run: Run, error: SidecarError) -> Run:
 def _outcome_of(error: SidecarError, run: Run) -> Outcome:
     if isinstance(error, Cancelled | LeaseLost):
         return Outcome.ABORTED
-    # Another process, such as the command line, is at work on the set.
+    # A scheduled run is skipped, not failed, if another process such as a command works on the set.
     return Outcome.SKIPPED if isinstance(error, Busy) and run.due_at is not None else Outcome.FAILED
 
 
 def new_job_id(kind: Kind, moment: datetime) -> str:
-    """Readable, in order of time, and like no other."""
+    """Return an id that is readable, unique, and sorts by time within its kind."""
     return f"{kind}_{moment:%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"

@@ -1,6 +1,7 @@
-"""Who of several sidecars begins what the schedules say: this one always, or the one of its group that holds the lease.
+"""Decide which of several sidecars begins scheduled work: without a group always this one, else the holder of the lease.
 
-What reads or writes the database by schedule is the leader's. Verifications read a sidecar's own directory and go on everywhere.
+Only the leader begins backups and drills by schedule. Verifications read a sidecar's own directory, so each sidecar
+begins its own.
 """
 
 import asyncio
@@ -19,13 +20,13 @@ from sidecar.runtime.clock import Clock
 from sidecar.runtime.supervision import Supervised
 
 SHARED = frozenset({Kind.BACKUP, Kind.DRILL})
-SILENCE_SECONDS = 10.0  # beside the answers that are waited for
+SILENCE_SECONDS = 10.0  # on top of the time for MongoDB's answers
 
 log = Logger(__name__)
 
 
 class Standing(StrEnum):
-    """What a sidecar is among those of its group; without a group it is alone."""
+    """The role of a sidecar in its group; ALONE without a group."""
 
     ALONE = "alone"
     LEADER = "leader"
@@ -33,12 +34,12 @@ class Standing(StrEnum):
 
 
 class Alone:
-    """A sidecar without a group: it leads, whoever else there is, and needs nobody's leave."""
+    """A sidecar without a group: it may always begin scheduled work."""
 
     group: str | None = None
-    id: str | None = None  # of this process, for others to tell it by
-    leader: str | None = None  # the id of the one that leads, as far as is known
-    error: str | None = None  # why that could not be found out
+    id: str | None = None  # of this process within the group
+    leader: str | None = None  # the id of the leader, None if it is not known
+    error: str | None = None  # why the leader is not known
     tasks: tuple[Supervised, ...] = ()
 
     @property
@@ -46,34 +47,34 @@ class Alone:
         return Standing.ALONE
 
     def stand(self) -> None:
-        """Be ready to lead from now on."""
+        """Be a candidate from now on."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """May lead inside the `with` block; another one may when it is left."""
+        """Take part in elections inside the `with` block, and give up the lease at its end."""
         yield
 
     def may_begin(self, kind: Kind) -> bool:
-        """Whether this sidecar is the one to begin work of this kind by schedule."""
+        """Return whether this sidecar may begin scheduled work of this kind."""
         return self.role is not Standing.FOLLOWER or kind not in SHARED
 
     def accounted_until(self, schedule: str) -> datetime | None:
-        """The last due time of a schedule that the group dealt with."""
+        """Return the last due time of a schedule that the group has dealt with, None if unknown."""
         del schedule
         return None
 
     async def account(self, schedule: str, until: datetime) -> None:
-        """Tell the group that a due time is dealt with. Raises LeaseLost, SourceError."""
+        """Tell the group that the due times up to `until` are dealt with. Raises LeaseLost, SourceError."""
 
     def fence(self) -> Fence:
-        """For a run that begins now."""
+        """Return the fence for a run that begins now: it stops the run when the lease is lost."""
         return Fence()
 
 
 class Member(Alone):
-    """One of a group. It stands for election from `stand` on, and leads while its lease holds by its own clock.
+    """A sidecar of a group. It is a candidate from `stand` on, and leads while its lease is valid by its own clock.
 
-    The lease carries the due times that the group has dealt with, so that the next leader goes on where the last one ended.
+    The lease carries the due times that the group has dealt with, so that the next leader continues from there.
     """
 
     def __init__(self, group: str, lease: Lease, jobs: Jobs, clock: Clock) -> None:
@@ -125,7 +126,7 @@ class Member(Alone):
             await self._clock.sleep(self._lease.timing.beat_seconds)
 
     async def turn(self) -> None:
-        """One heartbeat, or one attempt to lead."""
+        """Renew the lease if this sidecar leads, else try to win it."""
         error = None
         try:
             await (self._go_on() if self._leads else self._attempt())
@@ -139,7 +140,7 @@ class Member(Alone):
         self.leader = self._known_leader()
 
     async def _go_on(self) -> None:
-        try:  # not a moment longer than the lease lasts: what is under way must have ended before another one begins
+        try:  # no longer than the lease lasts: our runs must have ended before another leader begins its own
             async with asyncio.timeout(self._lease.remaining_seconds):
                 await self._lease.renew()
         except TimeoutError:
@@ -169,7 +170,7 @@ class Member(Alone):
 
 
 class _OfTerm(Fence):
-    """Only while the term lasts in which it was made."""
+    """A fence that holds for the term in which it was made."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease

@@ -1,4 +1,4 @@
-"""What people and schedules ask for, as jobs: the same work whoever asks."""
+"""Start the jobs that people and schedules ask for; the work is the same for both."""
 
 import asyncio
 from collections import Counter
@@ -31,8 +31,8 @@ RETENTION_FAILURES = "retention_failures"
 class Operations:
     """Starts jobs.
 
-    Every method raises Busy where the same work is under way, BackupNotFound for an unknown id, IdentityRequired where no key
-    opens what is to be read.
+    Every method raises Busy if the same work is running, BackupNotFound for an unknown id, IdentityRequired if no key opens
+    the backup that is to be read.
     """
 
     def __init__(self, service: Service, jobs: Jobs, overview: Overview, leadership: Alone) -> None:
@@ -40,9 +40,9 @@ class Operations:
         self._jobs = jobs
         self._overview = overview
         self._leadership = leadership
-        self._one_drills = asyncio.Semaphore(1)  # and rehearsals the server
-        self._one_copies: dict[str, asyncio.Semaphore] = {}  # a line is given to one set at a time
-        self._one_reads = asyncio.Semaphore(1)  # verifications of whole sets take the disk in turn
+        self._one_drills = asyncio.Semaphore(1)  # drills take turns on the MongoDB server
+        self._one_copies: dict[str, asyncio.Semaphore] = {}  # the sets of a copy take turns on the connection
+        self._one_reads = asyncio.Semaphore(1)  # verifications of whole sets take turns on the disk
 
     async def back_up(self, set_names: Iterable[str], retry: Retry | None = None) -> Job:
         works = {name: self._backup(name, Trigger.MANUAL) for name in set_names}
@@ -71,9 +71,9 @@ class Operations:
         trigger: Trigger = Trigger.MANUAL,
         release: Callable[[], Awaitable[None]] | None = None,
     ) -> Job:
-        """The target becomes what the backup holds; what is replaced is backed up first. `chosen` is verified already.
+        """Restore a backup, after a safety backup of what is replaced. `chosen` is the backup if it is verified already.
 
-        `release` is awaited when it is over, or could not begin.
+        `release` is awaited when the restore is over or could not begin.
         """
         name = order.store.set.name
         work = Work(
@@ -87,19 +87,19 @@ class Operations:
         work = replace(work, do=partial(_releasing, release, work.do))
         try:
             return await self._jobs.start(Kind.RESTORE, trigger, {name: work})
-        except BaseException:  # whatever kept it from beginning
+        except BaseException:  # it could not begin
             await release()
             raise
 
     async def drill(self, set_names: Iterable[str]) -> Job:
         names = list(set_names)
         for name in names:
-            with suppress(BackupNotFound):  # which the job's own run says
+            with suppress(BackupNotFound):  # the job's run will report it
                 await in_thread(self._service.newest_to_rehearse, name)
         return await self._jobs.start(Kind.DRILL, Trigger.MANUAL, {name: self._drill(name) for name in names})
 
     async def copy(self, copy: str, set_name: str, trigger: Trigger = Trigger.MANUAL) -> Job:
-        """A copy of a set is brought up to date. Raises CopyNotFound."""
+        """Bring one set of a copy up to date. Raises CopyNotFound."""
         return await self.copy_sets(copy, [set_name], trigger)
 
     async def copy_sets(self, copy: str, set_names: Iterable[str], trigger: Trigger = Trigger.MANUAL) -> Job:
@@ -128,7 +128,7 @@ class Operations:
         return await self._jobs.start(Kind.COPY, Trigger.MANUAL, works)
 
     async def begin_scheduled(self, routine: Routine, accounted: Accounted) -> None:
-        """The scheduler's way in: the run and its due time are recorded together, and before it works the group knows."""
+        """Start a scheduled run. Its due time is recorded with it, and the group is told before the work begins."""
         work = self._by_schedule(routine)
         work = replace(work, do=partial(patiently, work.do, pauses(routine.interval_seconds)))
         if routine.kind in SHARED:
@@ -150,7 +150,7 @@ class Operations:
         return self._backup(routine.set_name, Trigger.SCHEDULED)
 
     def is_free(self, set_name: str) -> bool:
-        """Whether a backup of this set could begin now, as far as this process is concerned."""
+        """Return whether no job of this process writes to the set, so that a backup could begin now."""
         return self._jobs.claimed_by(_writes(set_name)) is None
 
     def _copying(self, copy: str, set_name: str, do: Callable[[Listener], Report]) -> Work:
@@ -249,7 +249,10 @@ _BEFORE = "what was there before is in "
 
 
 def _of_documents(result: Result) -> str:
-    """Other words than of whole collections: undoing it would take back whatever else was written to the collection since."""
+    """Return the message of a restore of single documents.
+
+    It does not offer the safety backup as an undo: that would also take back what was written to the collection since.
+    """
     (name,) = result.restored.collections
     counts = ", ".join(f"{number} {what}" for what, number in (result.restored.documents or {}).items() if number)
     became = f"documents of {name} in {result.restored.target_db}: {counts}; read back and compared"
@@ -257,7 +260,7 @@ def _of_documents(result: Result) -> str:
 
 
 def safety_of(run: Run) -> str | None:
-    """The backup that undoes a restore, as its message names it."""
+    """Return the id of the safety backup that a restore's message names, None if it names none."""
     before, _, after = run.message.partition(_BEFORE)
     return after.partition(";")[0] if before and after and run.kind is Kind.RESTORE else None
 
@@ -267,10 +270,10 @@ def _writes(set_name: str) -> str:
 
 
 def failures_of(copy: str, code: str) -> str:
-    """The name of a lasting counter."""
+    """Return the name of the lasting counter of failures of a copy with this error code."""
     return f"copy_failures {copy} {code}"
 
 
 def healed_of(copy: str, direction: str) -> str:
-    """The same; `there` and `here` are the directions."""
+    """Return the name of the lasting counter of healed backups; `direction` is `there` or `here`."""
     return f"copy_healed {copy} {direction}"

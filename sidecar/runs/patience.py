@@ -1,4 +1,4 @@
-"""Trying again what failed because MongoDB was away for a moment."""
+"""Retry work that failed because MongoDB was away for a moment."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -21,7 +21,7 @@ async def patiently(
     listener: Listener,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
-    """Do it, and after each of the pauses again while it fails for a passing reason. The last failure is the one that counts."""
+    """Do the work; after a passing error do it again after each pause in turn. The last error is raised."""
     for pause in pauses:
         try:
             return await do(listener)

@@ -1,4 +1,4 @@
-"""How far a piece of work has come: documents, bytes, rate, and when it may be done."""
+"""The progress of a run: documents, bytes, rate and estimated time left."""
 
 import time
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from sidecar.events import Progressed
 
 
 class Snapshot(BaseModel):
-    """Where the work stands. Bytes are those of BSON, or of the file while a checksum is computed."""
+    """The progress at one moment. Bytes are those of BSON, or of the file while a checksum is computed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,10 +25,10 @@ class Snapshot(BaseModel):
 
 @dataclass(slots=True)
 class Progress:
-    """Listens to one piece of work, from whichever thread, and can tell it to stop at its next step."""
+    """Listens to one run from any thread, and stops the run at its next step once `cancelled` is set."""
 
-    expected_documents: int = 0  # of the whole work, 0 if nobody knows
-    cancelled: SidecarError | None = None  # why it is to stop
+    expected_documents: int = 0  # of the whole run, 0 if unknown
+    cancelled: SidecarError | None = None  # the reason to stop
     _began: float = field(default_factory=time.monotonic)
     _latest: Progressed | None = None
     _collections: dict[tuple[str, str], Progressed] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What is due is begun, once; what was not begun in time is accounted for. One loop, which never waits for the work itself."""
+"""Begin each due run once, and record due times that had no run. One loop, which does not wait for the runs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -17,10 +17,10 @@ from sidecar.runtime.clock import Clock
 from sidecar.runtime.supervision import Supervised
 from sidecar.runtime.threads import in_thread
 
-TICK_SECONDS = 1.0  # the wall clock may be set, and a suspended machine's monotonic clock stands still: look often
-SILENCE_SECONDS = 10.0  # a loop that has not come round for so long is not running
+TICK_SECONDS = 1.0  # look often: the clock may be changed, or the machine suspended
+SILENCE_SECONDS = 10.0  # after so long without a round the loop counts as not running
 RESOLUTION = timedelta(microseconds=1)
-TOLERANCE = timedelta(minutes=1)  # a clock that is set back by less is waited for
+TOLERANCE = timedelta(minutes=1)  # if the clock is set back by less, wait until it has caught up
 
 log = Logger(__name__)
 
@@ -29,7 +29,7 @@ Begin = Callable[["Routine", Accounted], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Routine:
-    """One thing that is done by schedule on one set."""
+    """One schedule: what kind of work it begins on which set, and when."""
 
     kind: Kind
     set_name: str
@@ -42,19 +42,19 @@ class Routine:
         return schedule_name(self.kind, self.set_name)
 
     def dark_until(self, moment: datetime) -> datetime | None:
-        """When the blackout ends that is then; None if there is none."""
+        """Return the end of the blackout that is in force at this moment, None if there is none."""
         return self.timetable.end_over(moment) if isinstance(self.timetable, Dark) else None
 
     def passed_over(self, after: datetime, until: datetime) -> list[datetime]:
-        """What a blackout let pass in between."""
+        """Return the due times in between that fell into a blackout."""
         return self.timetable.passed_over(after, until) if isinstance(self.timetable, Dark) else []
 
 
 class Scheduler:
-    """Every due time of every routine ends in one recorded outcome; after downtime the latest one is caught up with.
+    """Records exactly one outcome for every due time of every routine. After downtime only the latest due time is run.
 
-    `begin` records and starts a run for the due time up to which all is accounted for, and raises Busy where the routine's last
-    one is still under way. What is another sidecar's to begin is left alone: its outcome is in that one's record.
+    `begin` records and starts a run for a due time, and raises Busy if the routine's last run is still running. Routines
+    that another sidecar begins are left alone: the outcomes are in that sidecar's record.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class Scheduler:
         self._begin = begin
         self._clock = clock
         self._leadership = leadership or Alone()
-        self.is_armed = True  # while it is not, nothing is begun; afterwards it is caught up with as after downtime
+        self.is_armed = True  # while False nothing is begun; what was due meanwhile is treated as after downtime
         self._accounted: dict[str, datetime] = {}  # the last due time of each routine that was dealt with
         self._pauses: dict[str, Pause] = {}
         self._attending = asyncio.Lock()  # no due time is dealt with twice
 
     async def load(self) -> None:
-        """Take up where the record ends. A routine that was never seen before has nothing due until its next due time.
+        """Continue where the record ends. A new routine has nothing due before its next due time.
 
-        What a restart cut off is due again, once; in a group the one that leads now goes on behind it.
+        A run that a restart ended is due again, once; not in a group, where the present leader continues.
         """
         now = self._clock.now()
         for name, routine in self.routines.items():
@@ -104,7 +104,7 @@ class Scheduler:
         return min(max(until_due, 0.0), TICK_SECONDS)
 
     async def attend(self, routine: Routine) -> None:
-        """Deal with the routine's due times up to now."""
+        """Begin or account for the routine's due times up to now."""
         async with self._attending:
             if self._is_ours(routine):
                 await self._attend(routine)
@@ -112,7 +112,7 @@ class Scheduler:
                 await self._follow(routine)
 
     async def _follow(self, routine: Routine) -> None:
-        """Another one's record has the outcomes; ours goes on behind them, should we be on our own again."""
+        """Note which due times the leader has dealt with, so that we continue from there if we ever lead or are alone."""
         until = self._accounted_until(routine)
         if until != self._accounted[routine.name]:
             await in_thread(self._history.account, Accounted(routine.name, until))
@@ -122,14 +122,14 @@ class Scheduler:
         return self.is_armed and self._leadership.may_begin(routine.kind)
 
     def _accounted_until(self, routine: Routine) -> datetime:
-        """What this sidecar dealt with, or those that led before it."""
-        ours = self._accounted.get(routine.name, self._clock.now())  # not there before `load`
+        """Return the last due time that this sidecar or its group has dealt with."""
+        ours = self._accounted.get(routine.name, self._clock.now())  # missing before `load`
         theirs = self._leadership.accounted_until(routine.name) if routine.kind in SHARED else None
         return max(ours, theirs) if theirs else ours
 
     async def _attend(self, routine: Routine) -> None:
         now = self._clock.now()
-        if routine.dark_until(now) is not None:  # also what was due before, while nobody was there
+        if routine.dark_until(now) is not None:  # earlier due times wait for the end of the blackout too
             return
         accounted = self._accounted_until(routine)
         if now < accounted - TOLERANCE:
@@ -170,7 +170,7 @@ class Scheduler:
             return
         try:
             await self._leadership.account(routine.name, until)
-        except SourceError as error:  # whoever leads next will deal with it once more
+        except SourceError as error:  # the next leader will deal with these due times again
             log.warning("schedule.not_accounted", schedule=routine.name, error=str(error))
 
     def _passed(self, routine: Routine, moment: datetime, pause: Pause | None) -> Run:
@@ -206,11 +206,14 @@ class Scheduler:
     # -- what people see and do ----------------------------------------------------------------------------------------
 
     def next_run(self, name: str) -> datetime | None:
-        """When a routine runs next; None while it is paused without an end."""
+        """Return when a routine runs next, None while it is paused without an end."""
         return self._next_after(name, max(self._clock.now(), self._accounted_until(self.routines[name])))
 
     def first_open(self, name: str) -> datetime | None:
-        """The first due time that was not dealt with, in the past where this is not at work; None as for `next_run`."""
+        """Return the first due time that nobody has dealt with; it is in the past if the scheduler does not work.
+
+        None as for `next_run`.
+        """
         return self._next_after(name, self._accounted_until(self.routines[name]))
 
     def _next_after(self, name: str, after: datetime) -> datetime | None:
@@ -221,17 +224,17 @@ class Scheduler:
         return self._first_begun(self.routines[name], after)
 
     def _first_begun(self, routine: Routine, after: datetime) -> datetime:
-        """The first due time; what a blackout holds up now waits for its end."""
+        """Return the first due time after `after`, but not before the end of a blackout that is in force now."""
         due, light = routine.timetable.next_after(after), routine.dark_until(self._clock.now())
         return max(due, light) if light else due
 
     def pause_of(self, name: str) -> Pause | None:
-        """The pause that is in force."""
+        """Return the pause that is in force, None if there is none."""
         pause = self._pauses.get(name)
         return pause if pause is not None and pause.covers(self._clock.now()) else None
 
     async def pause(self, names: Iterable[str], until: datetime | None, by: str) -> None:
-        """Begin nothing by schedule, for good or until then. What is under way goes on."""
+        """Pause schedules until a time, or without an end (None). Running work goes on."""
         pause = Pause(self._clock.now(), until, by)
         for name in names:
             self._pauses[name] = pause
@@ -239,7 +242,7 @@ class Scheduler:
         log.warning("schedule.paused", by=by, until=until and until.isoformat())
 
     async def resume(self, names: Iterable[str], by: str) -> None:
-        """Go on with the next due time; those that the pause covered are not caught up with."""
+        """Resume schedules at their next due time. Due times within the pause are not made up for."""
         for name in names:
             await self.attend(self.routines[name])
             self._pauses.pop(name, None)

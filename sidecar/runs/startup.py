@@ -1,6 +1,6 @@
-"""What comes before the schedules: killed restores are undone, an empty database is restored, or nothing is begun at all.
+"""Hold the schedules at the start until killed restores are undone and, if configured, an empty database is restored.
 
-Else the first scheduled runs would back up the emptiness. While `reason` says something, the schedules are held.
+Otherwise the first scheduled runs would back up an empty database. `reason` says why the schedules are held.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from sidecar.runtime.threads import in_thread
 from sidecar.service import Service
 
 LEASE = "start-up restore"
-PAUSE_SECONDS = 5.0  # between two looks at what is in the way
+PAUSE_SECONDS = 5.0  # between two attempts
 PASSING = {
     error.code for error in (SourceUnavailable, AccessRefused, SourceStalled, Busy, Cancelled, LeaseLost, TargetInUse)
 }
@@ -37,7 +37,7 @@ log = Logger(__name__)
 
 
 class StartUp:
-    """Restores what is empty, then arms the scheduler. Several sidecars on one database do it once."""
+    """Restores empty sets, then arms the scheduler. Of several sidecars on one database only one restores."""
 
     def __init__(self, service: Service, operations: Operations, scheduler: Scheduler, clock: Clock) -> None:
         settings = service.settings
@@ -53,7 +53,7 @@ class StartUp:
         self._tried: set[BackupId] = set()
 
     async def run(self) -> None:
-        """Until the schedules may begin. What fails is said in `reason`; a backup that failed is not tried again."""
+        """Work until the schedules may begin. Errors are shown in `reason`; a backup that failed is not tried again."""
         while (reason := await self._obstacle()) is not None:
             if not self._scheduler.is_armed and reason != self.reason:
                 log.error("startup.held", reason=reason)
@@ -63,7 +63,7 @@ class StartUp:
         self._scheduler.is_armed = True
 
     async def _obstacle(self) -> str | None:
-        """Do what has to be done. What is still in the way of the schedules, if anything."""
+        """Do what has to be done. Return what still keeps the schedules from beginning, None if nothing does."""
         try:
             not_undone = await self._service.recover()
             if self._scheduler.is_armed:
@@ -76,7 +76,7 @@ class StartUp:
                 return await self._fill()
         except SidecarError as error:
             return f"the start-up restore has not ended: {error}"
-        except Exception as error:  # a defect of ours must not look like a restore that is still under way
+        except Exception as error:  # a defect of ours must not look like a running restore
             log.exception("startup.broken")
             return f"the start-up restore is broken: {type(error).__name__}; the log says more"
 
@@ -91,7 +91,7 @@ class StartUp:
         return None
 
     async def _empty_sets(self) -> list[BackupSet]:
-        """The sets of whose collections none holds a document."""
+        """Return the sets whose collections hold no document."""
         there = await self._service.database.collections()
         has_data = {name for name, item in there.items() if await self._service.database.holds_documents(item)}
         return [one for one in self._service.settings.sets.values() if not has_data.intersection(_names(one, there))]
@@ -102,7 +102,7 @@ class StartUp:
     # -- restoring -----------------------------------------------------------------------------------------------------
 
     async def _restore(self, one: BackupSet) -> str | None:
-        """Restore the newest backup that can be. Why none could, if so."""
+        """Restore the newest backup of a set that can be restored. Return an error, None on success."""
         if one not in await self._empty_sets():  # a set restored before it shares its collections
             return None
         usable = await in_thread(self._service.catalog.in_order_of_choice, one.name, self._clock.now())
@@ -123,7 +123,7 @@ class StartUp:
         return f"{one.name} is empty and could not be restored: {'; '.join(failures) or 'every backup was tried'}"
 
     async def _restore_one(self, backup: StoredBackup) -> tuple[str | None, str]:
-        """The code of what went wrong, None if nothing did, and a message."""
+        """Restore one backup. Return the error code, None on success, and a message."""
         checks = (self._require_ours_and_empty,)
         order = await in_thread(
             self._service.restore_order, str(backup.id), target_db=None, collections=None, checks=checks
@@ -142,7 +142,7 @@ class StartUp:
             await self._service.sow(target, path)
 
     async def _require_ours_and_empty(self, item: Collection) -> None:
-        """Just before a collection is replaced: nobody took over, and the application did not begin to fill it."""
+        """Check right before a collection is replaced. Raises LeaseLost, TargetInUse if it holds documents by now."""
         await self._lease.require()
         there = (await self._service.database.collections()).get(item.name)
         if there is not None and await self._service.database.holds_documents(there):
