@@ -1,1 +1,1 @@
-"""The plumbing of a process: clock, threads, supervision, systemd, logs, pace."""
+"""What every process needs: clock, threads, supervision, systemd, logs, pace."""

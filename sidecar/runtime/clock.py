@@ -1,4 +1,4 @@
-"""Time, as something that can be passed in."""
+"""The clock, which tests can replace."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The wall clock, which people set, and one that only ever goes forward, in seconds."""
+    """The wall clock, which may be set, and a monotonic clock in seconds, which only goes forward."""
 
     def now(self) -> datetime: ...
 
@@ -17,7 +17,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The real one; `now` is aware and in UTC."""
+    """The real clock; `now` is in UTC and has a time zone."""
 
     @staticmethod
     def now() -> datetime:

@@ -1,4 +1,4 @@
-"""Work that is finished even if its caller is cancelled meanwhile."""
+"""Finish work even if its caller is cancelled meanwhile."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -14,5 +14,5 @@ async def completed(work: Coroutine[Any, Any, T]) -> T:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if task.cancelled():  # the work itself was called off
+            if task.cancelled():  # the work itself was cancelled
                 raise

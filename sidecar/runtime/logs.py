@@ -1,4 +1,4 @@
-"""Logging: one event name per fact, as JSON or for people, on stderr, with secrets taken out by key and by value."""
+"""Logging on stderr, as JSON or for people: one event name for each fact, with secrets masked by key and by value."""
 
 import json
 import logging
@@ -23,9 +23,10 @@ Tap = Callable[[Event], None]
 
 
 def configure(log_format: str | None, level: str, secrets: Iterable[str] = (), taps: Iterable[Tap] = ()) -> None:
-    """Set up structlog and the standard library's logging. `log_format` is `json`, `console`, or None to look at stderr.
+    """Set up structlog and the standard library's logging.
 
-    Each of `taps` is given every event that is logged, with the secrets already taken out.
+    `log_format` is `json`, `console`, or None: `console` if stderr is a terminal, else `json`. Each of `taps` is called with
+    every event that is logged, with the secrets already masked.
     """
     is_console = log_format == "console" or (log_format is None and sys.stderr.isatty())
     shared: list[Processor] = [
@@ -60,14 +61,14 @@ def configure(log_format: str | None, level: str, secrets: Iterable[str] = (), t
 
 
 def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
-    """A thread that ends with an exception, as one of the driver's does over a reply that it cannot understand."""
+    """Log the exception that ended a thread, such as one of the driver's after a reply that it could not parse."""
     if ended.exc_value is not None and ended.exc_type is not SystemExit:
         name = ended.thread.name if ended.thread else None
         structlog.get_logger(__name__).error("thread.broken", thread=name, exc_info=ended.exc_value)
 
 
 def _printable(_: object, __: str, event: EventDict) -> EventDict:
-    """Names that others chose must not move a terminal's cursor, nor begin a line that looks like another event."""
+    """Escape control characters, so that a foreign name cannot move the cursor or look like another log line."""
     keep = {"exception": "\n\t", "stack": "\n\t"}
     return {key: printable(one, keep.get(key, "")) if isinstance(one, str) else one for key, one in event.items()}
 
@@ -81,11 +82,11 @@ def _tapped(tap: Tap) -> Processor:
 
 
 class _Redaction:
-    """Masks values under keys that name secrets, and secrets wherever in a value they stand."""
+    """Masks values whose key names a secret, and known secrets anywhere in other values."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = [secret for secret in secrets if secret]
-        escaped = [form(secret)[1:-1] for secret in known for form in (repr, json.dumps)]  # as other texts quote them
+        escaped = [form(secret)[1:-1] for secret in known for form in (repr, json.dumps)]  # as they are quoted
         self._secrets = sorted({*known, *escaped}, key=len, reverse=True)
 
     def __call__(self, _: object, __: str, event: EventDict) -> EventDict:

@@ -1,4 +1,4 @@
-"""Gentle reading: an average rate in bytes per second that is kept by pausing after each piece."""
+"""Limit the average rate of reading or sending by a pause after each step."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from sidecar.model import MB
 
 
 class Pace:
-    """How long to pause so that the average stays at or below a limit in MB per second; None is no limit."""
+    """Computes the pauses that keep the average at or below a limit in MB per second; None means no limit."""
 
     def __init__(self, mb_per_second: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds_per_byte = 1 / (mb_per_second * MB) if mb_per_second else 0.0
@@ -17,14 +17,14 @@ class Pace:
         self._bytes = 0
 
     def pause_seconds(self, size_bytes: int) -> float:
-        """The pause that is due after so many further bytes; 0 if there is time to make up for."""
+        """Return the pause that is due after so many further bytes; 0 if the work is behind the limit."""
         self._bytes += size_bytes
         due = self._bytes * self._seconds_per_byte - (self._clock() - self._began)
         return max(due, 0.0) if self._seconds_per_byte else 0.0
 
 
 def paced(listener: Listener, pace: Pace, sleep: Callable[[float], None] = time.sleep) -> Listener:
-    """A listener for work in a thread that makes it wait as long as `pace` says after each step that it announces."""
+    """Return a listener that also makes the work wait after each step, as `pace` says. The work must run in a thread."""
     last: tuple[tuple[str, str], int] = (("", ""), 0)
 
     def listen(progress: Progressed) -> None:

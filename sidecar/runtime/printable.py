@@ -1,15 +1,13 @@
-"""Text that others chose, made fit for a terminal: what would move its cursor or turn its writing around is shown instead."""
+r"""Make foreign text safe for a terminal: control characters and changes of direction are shown as escapes like `\x1b`."""
 
 import re
 
-_WIDE_SPACE = (
-    "\u3000"  # between words of Chinese and Japanese; Python takes every space but the common one for unprintable
-)
+_WIDE_SPACE = "\u3000"  # the space of Chinese and Japanese; Python calls every space but U+0020 unprintable
 _PLAIN = re.compile(r"[ -~]*")
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""`text` with `\x1b` and the like for every character that is not shown by itself, except those to `keep`."""
+    r"""Return `text` with every unprintable character as an escape like `\x1b`, except the characters in `keep`."""
     if _PLAIN.fullmatch(text):
         return text
     return "".join(one if one in keep or _is_shown(one) else _spelled(one) for one in text)

@@ -1,4 +1,4 @@
-"""Tasks that run as long as the process: one that dies is reported and started again."""
+"""Tasks that run as long as the process: a task that dies is logged and started again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager, suppress
 from sidecar.logger import Logger
 from sidecar.runtime.clock import Clock
 
-PAUSE_SECONDS = 5.0  # long enough to be seen by a scrape, short enough to miss nothing
+PAUSE_SECONDS = 5.0  # before a restart; long enough for a scrape to see it
 
 log = Logger(__name__)
 
 
 class Supervised:
-    """Runs `work` again whenever it ends. Work that has not called `beat` for `silence_seconds` counts as not running."""
+    """Runs `work` again whenever it ends. If it has not called `beat` for `silence_seconds`, it counts as not running."""
 
     def __init__(
         self, name: str, work: Callable[["Supervised"], Awaitable[None]], clock: Clock, silence_seconds: float
@@ -28,15 +28,17 @@ class Supervised:
 
     @property
     def is_running(self) -> bool:
+        """Whether the work has called `beat` lately."""
         return self._beaten_at is not None and self._clock.monotonic() - self._beaten_at < self._silence_seconds
 
     def beat(self) -> None:
+        """Tell that the work goes on; the work calls this in each round."""
         self._beaten_at = self._clock.monotonic()
         self.error = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Supervised"]:
-        """Runs inside the `with` block."""
+        """Run the work inside the `with` block."""
         task = asyncio.create_task(self._keep_running(), name=self.name)
         try:
             yield self
@@ -51,7 +53,7 @@ class Supervised:
             try:
                 await self._work(self)
                 self.error = "it ended"
-            except Exception as error:  # whatever it was, this must go on
+            except Exception as error:  # the task must go on, whatever went wrong
                 self.error = f"{type(error).__name__}: {error}"
                 log.exception("task.died", task=self.name)
             self._beaten_at = None

@@ -1,4 +1,4 @@
-"""What a service manager is told: ready, alive, stopping. The protocol of sd_notify(3), which is one datagram per message."""
+"""Tell systemd that the process is ready, alive or stopping, by the protocol of sd_notify(3): a datagram per message."""
 
 import asyncio
 import os
@@ -13,9 +13,9 @@ log = Logger(__name__)
 
 @asynccontextmanager
 async def announced(environ: Mapping[str, str], status: str) -> AsyncIterator[None]:
-    """Say READY on the way in and STOPPING on the way out, and in between, as often as was asked for, that the event loop turns.
+    """Send READY at the start of the `with` block and STOPPING at its end, and in between feed the watchdog if asked to.
 
-    `status` is what `systemctl status` shows. Where no service manager listens, nothing happens.
+    `status` is what `systemctl status` shows. Does nothing if no service manager listens.
     """
     address = environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
@@ -34,7 +34,7 @@ async def announced(environ: Mapping[str, str], status: str) -> AsyncIterator[No
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    """Seconds without a sign of life that systemd allows; None if it does not watch this process."""
+    """Return after how many seconds without a message systemd kills us, None if it does not watch this process."""
     asked, watched = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", str(os.getpid()))
     return int(asked) / 1e6 if asked.isdecimal() and watched == str(os.getpid()) else None
 

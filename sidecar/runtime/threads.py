@@ -1,4 +1,4 @@
-"""Blocking work beside the event loop."""
+"""Run blocking work in threads, beside the event loop."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
@@ -18,8 +18,8 @@ AHEAD_BYTES = 4 << 20
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `work` in a thread.
 
-    A cancellation is passed on only when the thread is done, however often it is asked for: nothing that the thread does
-    comes after the caller's clean-up.
+    A cancellation is raised only when the thread is done, even if it is repeated, so that the thread does nothing after the
+    caller's clean-up.
     """
     task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
     try:
@@ -42,9 +42,9 @@ async def _ended(task: "asyncio.Task[T]") -> None:
 
 @asynccontextmanager
 async def entered(resource: AbstractContextManager[T]) -> AsyncIterator[T]:
-    """`with resource` where entering and leaving it block: a lock, an open file. It is left however the block ends.
+    """Enter and leave a blocking resource, such as a lock or a file, in threads. It is always left.
 
-    An error that ended the block is what the caller hears, also when a cancellation comes while the resource is left.
+    An error of the block reaches the caller, even if a cancellation comes while the resource is being left.
     """
     entering = asyncio.ensure_future(asyncio.to_thread(resource.__enter__))
     try:
@@ -56,7 +56,7 @@ async def entered(resource: AbstractContextManager[T]) -> AsyncIterator[T]:
         raise
     try:
         yield value
-    except BaseException as error:  # the resource is told of it, as `with` tells it
+    except BaseException as error:  # passed to the resource, as `with` does
         if not await completed(in_thread(resource.__exit__, type(error), error, error.__traceback__)):
             raise
     else:
@@ -64,21 +64,21 @@ async def entered(resource: AbstractContextManager[T]) -> AsyncIterator[T]:
 
 
 async def in_turn(items: Iterator[T]) -> AsyncGenerator[T, None]:
-    """The items of an iterator that blocks, each fetched in a thread; it is closed there too."""
+    """Yield the items of a blocking iterator. Each is fetched in a thread, and the iterator is closed in one."""
     try:
         while (item := await in_thread(next, items, None)) is not None:
             yield item
-            del item  # not held while the next one is fetched
+            del item  # frees its memory before the next one is fetched
     finally:
         if isinstance(items, Generator):
             await in_thread(items.close)
 
 
 async def read_ahead(items: AsyncGenerator[T, None], size_of: Callable[[T], int]) -> AsyncGenerator[T, None]:
-    """The same items, with the next one being fetched while the caller works on the last.
+    """Yield the same items, and fetch the next one while the caller works on the present one.
 
-    `size_of` is in bytes. Beside an item of more than `AHEAD_BYTES` nothing is fetched, and none is held while the next
-    one comes: memory is bounded by the largest item and not by how many there are.
+    `size_of` returns bytes. While the caller has an item of more than `AHEAD_BYTES`, nothing is fetched, so memory is
+    bounded by the largest item.
     """
     async with aclosing(items) as source:
         following: asyncio.Future[T | None] | None = None
@@ -95,10 +95,10 @@ async def read_ahead(items: AsyncGenerator[T, None], size_of: Callable[[T], int]
 
 
 class OneBehind:
-    """Calls in a thread of its own, one at a time and in their order, each while the caller prepares the next.
+    """Runs calls in a thread, one at a time and in order, each while the caller prepares the next.
 
-    It is for the code in one other thread. What a call raises, the next `begin` or `end` raises; leaving `with` waits for
-    the last call and drops what it raised.
+    Only one thread may use it. An error of a call is raised by the next `begin` or `end`; leaving the `with` block waits for
+    the last call and drops its error.
     """
 
     def __init__(self) -> None:
@@ -114,12 +114,12 @@ class OneBehind:
         self._thread.shutdown()
 
     def begin(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Returns when the call before has ended."""
+        """Begin a call, after waiting for the end of the one before."""
         self.end()
         self._last = self._thread.submit(work, *args, **kwargs)
 
     def end(self) -> None:
-        """Wait until nothing is at work."""
+        """Wait for the end of the last call."""
         last, self._last = self._last, None
         if last is not None:
             last.result()
