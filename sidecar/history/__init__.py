@@ -1,4 +1,4 @@
-"""The durable record of what ran, what was due, and what was found: SQLite, written before the work starts."""
+"""The durable record of runs, due times and notices, in SQLite; a run is recorded before it starts."""
 
 from sidecar.history.outbox import Letter, Outbox
 from sidecar.history.record import History

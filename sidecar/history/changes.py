@@ -1,4 +1,4 @@
-"""What one transaction does to the record. Each of these runs inside `RecordFile.change`, or fills a new database."""
+"""Changes of the record. Each function runs in one transaction: inside `RecordFile.change`, or to fill a new database."""
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
@@ -13,12 +13,12 @@ from sidecar.history.rows import ENDED, GOOD, PASSED, REAL, RUN, Accounted, inse
 from sidecar.model import Kind, Manifest, Outcome, Run
 from sidecar.rules.schedule import schedule_name
 
-FIRST: Final = "first "  # before a schedule's name: since when it is known
+FIRST: Final = "first "  # prefix of a schedule's name, in a row that says since when the schedule is known
 KEPT: Final = 10_000  # ended runs of each kind and set, and as many due times without a run
 
 
 def rebuild(connection: sqlite3.Connection, manifests: Iterable[Manifest]) -> None:
-    """What the stored backups tell of the runs that made them; due times are dealt with up to the newest of them."""
+    """Fill a new record from the stored backups: a successful run for each; due times up to the newest are dealt with."""
     runs = [
         Run(
             job_id=one.backup_id,
@@ -40,7 +40,7 @@ def rebuild(connection: sqlite3.Connection, manifests: Iterable[Manifest]) -> No
 
 
 def merge(recent: sqlite3.Connection, into: sqlite3.Connection) -> None:
-    """Runs that `recent` only knows from the backups that they made are in the old record already, as they were."""
+    """Add what `recent` recorded to an older record. Runs that `rebuild` made are left out: the older record has them."""
     runs = [run_of(row) for row in recent.execute(f"SELECT {RUN} FROM runs WHERE job_id IS NOT backup_id")]  # noqa: S608 - constants
     for run in runs:
         if into.execute(insert("INSERT OR IGNORE"), run_row(run)).rowcount and run.outcome is not None:
@@ -57,6 +57,7 @@ def merge(recent: sqlite3.Connection, into: sqlite3.Connection) -> None:
 
 
 def end_what_died(connection: sqlite3.Connection, now: datetime, heartbeats: Collection[str] = ()) -> None:
+    """End the runs of a process that died as aborted, and queue heartbeats for the sets in `heartbeats`."""
     message = "the process ended while this was under way"
     rows = connection.execute(f"SELECT {RUN} FROM runs WHERE outcome IS NULL").fetchall()  # noqa: S608 - constants
     died = [replace(run_of(row), ended_at=now, outcome=Outcome.ABORTED, code=DIED, message=message) for row in rows]
@@ -68,6 +69,7 @@ def end_what_died(connection: sqlite3.Connection, now: datetime, heartbeats: Col
 
 
 def account(connection: sqlite3.Connection, accounted: Accounted) -> None:
+    """Record that due times are dealt with, and the outcomes of those that had no run."""
     for run in accounted.runs:
         if connection.execute(insert("INSERT OR IGNORE"), run_row(run)).rowcount:
             count(connection, [run])
@@ -77,7 +79,10 @@ def account(connection: sqlite3.Connection, accounted: Accounted) -> None:
 
 
 def dealt_with(connection: sqlite3.Connection, schedule: str, until: int) -> None:
-    """Up to when, and since when: that stays, although the oldest runs are forgotten and a follower has none."""
+    """Record up to when a schedule's due times are dealt with, and since when the schedule is known.
+
+    The latter is kept apart, because the oldest runs are forgotten and a follower of a group has none.
+    """
     connection.execute("INSERT OR REPLACE INTO schedules VALUES (?, ?)", (schedule, until))
     kind, _, set_name = schedule.partition(":")
     oldest = "SELECT min(started_at) FROM runs WHERE kind = ? AND set_name = ?"
@@ -88,13 +93,17 @@ def dealt_with(connection: sqlite3.Connection, schedule: str, until: int) -> Non
 
 
 def count(connection: sqlite3.Connection, runs: Sequence[Run]) -> None:
+    """Add ended runs to the lasting totals."""
     statement = "INSERT INTO totals VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
     rows = [(run.kind, run.set_name, run.trigger, run.outcome, run.code or "") for run in runs]
     connection.executemany(statement, rows)
 
 
 def prune(connection: sqlite3.Connection, run: Run) -> None:
-    """Forget the oldest; what passed by without a run does not push out runs, and the last success always stays."""
+    """Forget the oldest runs of this run's kind and set, and apart from them the oldest due times without a run.
+
+    The last successful run is always kept.
+    """
     of = "kind = :kind AND set_name = :set"
     for which in (REAL, PASSED):
         oldest = (

@@ -1,4 +1,4 @@
-"""A small SQLite database that never stops anybody: an unreadable file is set aside, an unwritable one goes on in memory."""
+"""A small SQLite database that never fails: an unreadable file is set aside; while none can be written, memory is used."""
 
 import errno
 import os
@@ -21,8 +21,8 @@ from sidecar.store.volume import volume
 NAME: Final = "history.sqlite3"
 KEPT_ASIDE: Final = 3
 RETRY_SECONDS: Final = 2.0  # between two attempts to bring the content back to the disk
-WAIT_SECONDS: Final = 5.0  # for somebody who looks into the file
-_AGAIN_SECONDS: Final = 0.2  # the same, where it is only tried again
+WAIT_SECONDS: Final = 5.0  # for another process that has locked the file
+_AGAIN_SECONDS: Final = 0.2  # the same for attempts that are repeated anyway
 log = Logger(__name__)
 
 T = TypeVar("T")
@@ -33,9 +33,9 @@ Merge = Callable[[sqlite3.Connection, sqlite3.Connection], None]  # from the fir
 class RecordFile:
     """One connection, used by one thread at a time. `fill` gives a new database its first content.
 
-    `merge` adds what was recorded while the file could not be read to what it held, once it can.
-    `recovered` says why the old file could not be used, if so. While the disk cannot be written, `is_durable` is False and the
-    content lives in memory; every change first tries to bring it back.
+    While the disk cannot be written, `is_durable` is False and the content is in memory; each change first tries to return to
+    the disk. If the old file becomes readable again, `merge` adds what was recorded meanwhile to its content.
+    `recovered` says why an old file could not be used, None if it could.
     """
 
     def __init__(self, directory: Path, tables: Tables, fill: Fill, merge: Merge) -> None:
@@ -47,7 +47,7 @@ class RecordFile:
         self._merge = merge
         self._mutex = RLock()
         self._tried_at = 0.0
-        self._is_unread = False  # what lies on the disk is not what we have
+        self._is_unread = False  # the file on the disk may hold content that we could not read
         self._connection = self._opened()
 
     def close(self) -> None:
@@ -55,7 +55,7 @@ class RecordFile:
             self._connection.close()
 
     def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """What the question finds. One that the file cannot answer, or not sensibly, is asked of a rebuilt database."""
+        """Run a query and return its result. If the file cannot answer it, the database is rebuilt and asked again."""
         with self._mutex:
             try:
                 return question(self._connection)
@@ -64,7 +64,7 @@ class RecordFile:
                 return question(self._connection)
 
     def change(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Do the work as one transaction, on the disk if that is possible at all. Raises sqlite3.IntegrityError only."""
+        """Do the work as one transaction, on the disk if possible, else in memory. Raises only sqlite3.IntegrityError."""
         with self._mutex:
             self._return_to_disk()
             try:
@@ -80,7 +80,7 @@ class RecordFile:
         try:
             work(self._connection)
             self._connection.execute("COMMIT")
-        except BaseException:  # whatever ended it, half a change is none
+        except BaseException:  # no half change stays, whatever went wrong
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
@@ -110,7 +110,7 @@ class RecordFile:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             self._check(connection)
-        except BaseException as error:  # whatever it was, nobody else closes it
+        except BaseException as error:  # nobody else would close the connection
             connection.close()
             if is_unreadable(error):
                 raise Unreadable(f"{self.path.name}: {error}") from error
@@ -120,7 +120,7 @@ class RecordFile:
         return connection
 
     def _make_directory(self) -> None:
-        """Not where the volume is away that it belongs to. Raises OSError."""
+        """Create the directory, but not while the volume of BACKUP_DIR is unmounted. Raises OSError."""
         try:
             volume(self.path.parent.parent).require()
         except StorageError as error:
@@ -167,7 +167,7 @@ class RecordFile:
                 source.rename(self.path.with_name(f"{NAME}.unreadable-{stamp}{ending}"))
         try:
             aside = sorted(self.path.parent.glob(f"{NAME}.unreadable-*"), reverse=True)
-        except OSError:  # the disk fails: older ones stay for now
+        except OSError:  # the disk fails: older files stay for now
             return
         stamps = sorted({path.name.removesuffix("-wal").removesuffix("-shm") for path in aside}, reverse=True)
         for path in aside:
@@ -178,7 +178,7 @@ class RecordFile:
     # -- when the disk fails -------------------------------------------------------------------------------------------
 
     def _in_memory(self, error: Exception) -> sqlite3.Connection:
-        """Begin without the disk, with what the file holds where it can at least be read."""
+        """Begin in memory, with the file's content if it can be read, else with a rebuilt one."""
         log.error("history.not_saved", error=str(error))
         self.is_durable = False
         self._tried_at = time.monotonic()
@@ -197,14 +197,14 @@ class RecordFile:
         try:
             disk.execute(
                 "PRAGMA locking_mode = EXCLUSIVE"
-            )  # keeps the index of the log in memory: the disk may be full
+            )  # keeps the index of the write-ahead log in memory, because the disk may be full
             copy(disk, memory)
         finally:
             disk.close()
         self._check(memory)
 
     def _leave_disk(self, error: Exception) -> None:
-        """Go on without the file: in memory with its content, or rebuilt where it cannot be read any more."""
+        """Continue without the file after an error: in memory with its content, or rebuilt if it cannot be read."""
         if not self.is_durable:
             raise error
         if is_unreadable(error):
@@ -245,7 +245,10 @@ class RecordFile:
         log.info("history.saved_again")
 
     def _with_what_is_on_disk(self, recent: sqlite3.Connection) -> sqlite3.Connection:
-        """What the file holds by now, if it can be read, and what was recorded since. Raises where it is only locked."""
+        """Return the file's content merged with what was recorded meanwhile; without it if the file cannot be read.
+
+        Raises the error if the file is only locked.
+        """
         both = connect(":memory:")
         try:
             self._read_into(both)
@@ -267,10 +270,10 @@ class RecordFile:
             return False
 
     def _copied_to_disk(self, memory: sqlite3.Connection) -> sqlite3.Connection:
-        """SQLite's own backup: the file holds the old content or the new one, whatever happens in between."""
+        """Copy the content to the file with SQLite's backup API, so that even a crash leaves the old or the new content."""
         self._make_directory()
         self._touch()
-        if self._is_unread:  # it may still hold what we do not know
+        if self._is_unread:  # keep its content if it can be read by now
             memory = self._with_what_is_on_disk(memory)
             self._is_unread = False
             self._touch()

@@ -1,4 +1,4 @@
-"""A look at the record beside the server that writes it: nothing is changed, and what cannot be read is not there."""
+"""Read the record while a server writes it. Nothing is changed; a record that cannot be read counts as empty."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ log = Logger(__name__)
 
 
 def last_run(directory: Path, kind: Kind, set_name: str, trigger: Trigger | None = None) -> Run | None:
-    """The last run of this kind on record that took place."""
+    """Return the last run of this kind that took place, None if there is none."""
     only, values = ("AND trigger = ?", [trigger]) if trigger else ("", [])
     found = _runs(directory, f"kind = ? AND set_name = ? AND {REAL} {only}", [kind, set_name, *values], 1)
     return found[0] if found else None
 
 
 def latest_runs(directory: Path, set_names: Sequence[str], kind: Kind | None, limit: int) -> list[Run]:
-    """The latest runs of these sets on record, the newest last, also those that did not take place."""
+    """Return the latest runs of these sets, newest last, including due times that had no run."""
     only, values = ("AND kind = ?", [kind]) if kind else ("", [])
     where = f"set_name IN ({', '.join('?' * len(set_names))}) {only}"
     return _runs(directory, where, [*set_names, *values], limit)[::-1]

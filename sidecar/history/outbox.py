@@ -1,6 +1,6 @@
-"""What is wrong by now, and the word of it that is still to be sent: part of the record, so that no restart loses or repeats it.
+"""Known problems and the messages that wait to be sent. They are in the record, so that a restart neither loses nor repeats one.
 
-A run and the heartbeat that tells of it are recorded together.
+A run and its heartbeat are recorded in the same transaction.
 """
 
 import json
@@ -27,14 +27,14 @@ CREATE TABLE IF NOT EXISTS outbox (
 """
 TABLES: Final = ("conditions", "outbox")
 FAILURES: Final = "notification_failures"  # a lasting counter, by channel
-KEPT: Final = 200  # letters of a channel that wait: the oldest go
+KEPT: Final = 200  # waiting letters of a channel; the oldest beyond that are dropped
 START, END, FAIL = "start", "end", "fail"
-_QUIET: Final = frozenset({CALLED_OFF, Stopped.code})  # of runs that somebody ended: nobody is told
+_QUIET: Final = frozenset({CALLED_OFF, Stopped.code})  # runs that were ended on purpose send no heartbeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """One message to one channel. Of a heartbeat there is one about a set's start and one about how it ended, the last each."""
+    """One message for one channel. Of heartbeats only the last start and the last end of each set wait."""
 
     id: str
     channel: Channel
@@ -44,24 +44,24 @@ class Letter:
     attempts: int = 0
 
     def age(self, now: datetime) -> timedelta:
-        """One of a clock that was set back is new."""
+        """Return how old the letter is; 0 if the clock was set back meanwhile."""
         return max(now - self.made_at, timedelta())
 
     @property
     def notice(self) -> Notice:
-        """Of a webhook or a mail. Raises ValueError, KeyError or TypeError where it makes no sense."""
+        """The notice in a letter for a webhook or mail. Raises ValueError, KeyError or TypeError if it is not valid."""
         said = dict(self.content)
         return Notice(state=NoticeState(said.pop("state")), severity=Severity(said.pop("severity")), **said)
 
 
 class Outbox:
-    """Methods block; none of them fails because of the disk."""
+    """The waiting letters. Methods block; none fails because of the disk."""
 
     def __init__(self, record: RecordFile) -> None:
         self._db = record
 
     def note(self, found: Collection[Condition], say: Callable[[News], Iterable[Letter]]) -> list[News]:
-        """Remember what is wrong now; for each change that is news, queue what `say` makes of it."""
+        """Remember the problems of now, queue the letters that `say` returns for each change, and return the changes."""
         news: list[News] = []
 
         def work(connection: sqlite3.Connection) -> None:
@@ -71,32 +71,32 @@ class Outbox:
                 for letter in say(change):
                     put(connection, letter)
 
-        if changes(self._db.ask(_known), found):  # to look is cheaper than to write
+        if changes(self._db.ask(_known), found):  # reading is cheaper than writing
             self._db.change(work)
         return news
 
     def standing(self, set_name: str) -> list[Condition]:
-        """What is wrong with a set, as far as is known."""
+        """Return the known problems of a set."""
         return [one for one in self._db.ask(_known).values() if one.set_name == set_name]
 
     def waiting(self, channel: Channel) -> list[tuple[Letter, datetime]]:
-        """What is to be sent, the oldest first, and when each is tried next."""
+        """Return the waiting letters of a channel, oldest first, and when each is tried next."""
         query = "SELECT * FROM outbox WHERE channel = ? ORDER BY made_at, id"
         return self._db.ask(lambda connection: [_letter(row) for row in connection.execute(query, (channel,))])
 
     def drop(self, letter: Letter) -> None:
-        """It was delivered, or is not worth it any more. One that took its place meanwhile stays."""
+        """Delete a letter that was delivered or given up. A newer letter with the same id stays."""
         which = (letter.id, stored(letter.made_at))
         self._db.change(lambda c: c.execute("DELETE FROM outbox WHERE id = ? AND made_at = ?", which))
 
     def postpone(self, letter: Letter, until: datetime) -> None:
-        """It was tried in vain."""
+        """Note a failed attempt, and when to try again."""
         which = (stored(until), letter.id, stored(letter.made_at))
         statement = "UPDATE outbox SET attempts = attempts + 1, next_at = ? WHERE id = ? AND made_at = ?"
         self._db.change(lambda c: c.execute(statement, which))
 
     def keep_only(self, channels: Sequence[Channel], sets: Iterable[str]) -> None:
-        """Forget what would go where nothing is configured any more."""
+        """Delete the letters of channels and sets that are not configured any more."""
         places, known = ", ".join("?" * len(channels)), ["", *sets]
         of_sets = ", ".join("?" * len(known))
         statement = f"DELETE FROM outbox WHERE channel NOT IN ({places}) OR set_name NOT IN ({of_sets})"  # noqa: S608 - places
@@ -107,7 +107,7 @@ class Outbox:
 
 
 def put(connection: sqlite3.Connection, letter: Letter) -> None:
-    """One with the same id gives way."""
+    """Queue a letter in place of one with the same id, and drop the oldest letters of a full channel."""
     made_at = stored(letter.made_at)
     row = (letter.id, letter.channel, letter.set_name, json.dumps(dict(letter.content)), made_at, 0, made_at)
     connection.execute("INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)", row)
@@ -116,7 +116,7 @@ def put(connection: sqlite3.Connection, letter: Letter) -> None:
 
 
 def heartbeat(run: Run, now: datetime) -> Letter | None:
-    """The heartbeats of a run in its present state; none for what is not a backup or was cancelled."""
+    """Return the heartbeat of a run in its present state, None if it is no backup or was ended on purpose."""
     if run.kind is not Kind.BACKUP or (run.outcome is not None and run.outcome not in TOOK_PLACE) or run.code in _QUIET:
         return None
     signal = START if run.outcome is None else END
@@ -131,6 +131,7 @@ def heartbeat(run: Run, now: datetime) -> Letter | None:
 
 
 def of_heartbeat(set_name: str, signal: str, content: Mapping[str, Any], now: datetime) -> Letter:
+    """Return the letter of a heartbeat; its id is the same for each start of a set, and for each end."""
     place = START if signal == START else END
     return Letter(
         id=f"heartbeat {set_name} {place}", channel=Channel.HEARTBEAT, set_name=set_name, content=content, made_at=now
@@ -138,6 +139,7 @@ def of_heartbeat(set_name: str, signal: str, content: Mapping[str, Any], now: da
 
 
 def of_notice(channel: Channel, notice: Notice, key: str, now: datetime) -> Letter:
+    """Return the letter of a notice."""
     content = {**asdict(notice), "state": notice.state.value, "severity": notice.severity.value}
     set_name = notice.set_name
     name = f"{channel} {stored(now)} {key} {notice.state}"
@@ -145,7 +147,7 @@ def of_notice(channel: Channel, notice: Notice, key: str, now: datetime) -> Lett
 
 
 def note_run(connection: sqlite3.Connection, run: Run, now: datetime) -> None:
-    """Queue the heartbeat of a run. The word that it began is of no use any more once it has ended."""
+    """Queue the heartbeat of a run. Once a backup has ended, a waiting start of its set is dropped."""
     letter = heartbeat(run, now)
     if run.outcome is not None and run.kind is Kind.BACKUP:
         connection.execute("DELETE FROM outbox WHERE id = ?", (f"heartbeat {run.set_name} {START}",))

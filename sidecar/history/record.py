@@ -1,4 +1,4 @@
-"""What ran and how it ended, what was due, and who paused what."""
+"""The record of runs, due times, pauses and counters."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
@@ -43,14 +43,14 @@ from sidecar.rules.schedule import schedule_name
 
 T = TypeVar("T")
 
-# The newest of a set's runs, whatever the clock said: a walk back from the end. By an index all its runs would be sorted.
+# Walks back from the last recorded run, whatever the clock said then. With an index SQLite would sort all runs of the set.
 _BACKWARDS = "FROM runs NOT INDEXED WHERE kind = ? AND set_name = ? AND {} ORDER BY rowid DESC LIMIT 1"
 
 KEY_HOURS: Final = 24  # how long a repeated request is recognised
 
 
 class History:
-    """The record. Methods block; none of them fails because of the disk: see `is_durable`."""
+    """The record. Methods block; none fails because of the disk, see `is_durable`."""
 
     def __init__(
         self,
@@ -59,9 +59,10 @@ class History:
         now: datetime,
         heartbeats: Collection[str] = (),
     ) -> None:
-        """Open or make the record in `directory`; one that is lost is rebuilt from the metadata that `manifests` finds.
+        """Open or create the record in `directory`; a lost one is rebuilt from the backups' metadata (`manifests`).
 
-        Runs that were under way when the last process died are ended as aborted. The runs of sets in `heartbeats` queue one.
+        Runs that were running when the last process died are ended as aborted. Runs of the sets in `heartbeats` queue
+        heartbeats.
         """
         tables = Tables(VERSION, SCHEMA, OUTBOX)
         self._db = RecordFile(directory, tables, lambda connection: rebuild(connection, manifests()), merge)
@@ -77,18 +78,21 @@ class History:
 
     @property
     def recovered(self) -> str | None:
-        """Why the old record could not be used, if so."""
+        """Why the old record could not be used, None if it could."""
         return self._db.recovered
 
     @property
     def is_durable(self) -> bool:
-        """Whether what is recorded now is on the disk."""
+        """Whether the record is on the disk; False while it is only in memory."""
         return self._db.is_durable
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
     def begin(self, *runs: Run, accounted: Accounted | None = None, retry: Retry | None = None) -> None:
-        """Record that runs begin, together with what they answer to. Raises Busy where their due time has an outcome already."""
+        """Record that runs begin, together with the due time or request that they answer.
+
+        Raises Busy if the due time or request was answered already.
+        """
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(insert("INSERT"), [run_row(run) for run in runs])
@@ -121,11 +125,11 @@ class History:
                 note_run(connection, run, run.ended_at or run.started_at)
 
     def account(self, accounted: Accounted) -> None:
-        """Record due times that nothing ran for; those that have an outcome keep it."""
+        """Record due times that had no run. A due time that has an outcome already keeps it."""
         self._db.change(lambda connection: account(connection, accounted))
 
     def reopen(self, kind: Kind, set_name: str) -> None:
-        """Let the last due time be due again, once, if what ran for it ended with its process."""
+        """Make the last due time due again, once, if its run was ended by the end of the process."""
         name = schedule_name(kind, set_name)
 
         def work(connection: sqlite3.Connection) -> None:
@@ -144,7 +148,7 @@ class History:
         self._db.change(work)
 
     def turned_back(self, kind: Kind, set_name: str, now: datetime) -> None:
-        """The clock was set back: what has not been due yet has no outcome; runs that took place lose their due time."""
+        """After the clock was set back, forget outcomes of due times after `now`; their runs stay without a due time."""
         future = (kind, set_name, stored(now))
 
         def work(connection: sqlite3.Connection) -> None:
@@ -163,11 +167,11 @@ class History:
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def run(self, job_id: str) -> tuple[Run, ...]:
-        """The runs of a job, with what they logged; none where there is no such job."""
+        """Return the runs of a job with their log lines; none if there is no such job."""
         return tuple(self._runs("WHERE job_id = ? ORDER BY rowid", job_id))
 
     def jobs(self, wanted: JobFilter, limit: int, offset: int) -> list[tuple[Run, ...]]:
-        """Jobs with such a run, newest first, without what they logged."""
+        """Return jobs that have a matching run, newest first, without log lines."""
         where, values = wanted.clause()
         order = "GROUP BY job_id ORDER BY max(started_at) DESC, max(rowid) DESC LIMIT ? OFFSET ?"
         ids = self._rows(tuple, f"SELECT job_id FROM runs {where} {order}", *values, limit, offset)  # noqa: S608 - constants
@@ -178,22 +182,22 @@ class History:
         return self._number(f"SELECT count(DISTINCT job_id) FROM runs {where}", *values)  # noqa: S608 - constants
 
     def outcomes(self, kind: Kind, set_name: str) -> dict[datetime, Outcome | None]:
-        """How each due time ended."""
+        """Return the outcome of each due time; None while its run is running."""
         where = "WHERE kind = ? AND set_name = ? AND due_at IS NOT NULL"
         return {run.due_at: run.outcome for run in self._runs(where, kind, set_name) if run.due_at}
 
     def latest(self, kind: Kind, set_name: str, trigger: Trigger | None = None) -> Run | None:
-        """The last run that took place and ended: the last to be recorded, whatever the clock said then."""
+        """Return the last recorded run that took place and ended, whatever the clock said then."""
         only = "AND trigger = ?" if trigger else ""
         values = [kind, set_name, *([trigger] if trigger else [])]
         return self._newest(f"{REAL} {only}", *values)
 
     def last_judged(self, kind: Kind, set_name: str) -> Run | None:
-        """The last run that was not cancelled."""
+        """Return the last run that took place and was not cancelled."""
         return self._newest(f"{REAL} AND {MEANT}", kind, set_name)
 
     def last_finished(self, kind: Kind, set_name: str) -> Run | None:
-        """The last run that ended by itself, well or not: one that was cut off proves nothing either way."""
+        """Return the last run that succeeded or failed. An aborted run proves neither."""
         ended = f"{REAL} AND outcome <> '{Outcome.ABORTED}'"
         return self._newest(ended, kind, set_name)
 
@@ -201,13 +205,13 @@ class History:
         return self._newest(GOOD, kind, set_name)
 
     def consecutive_failures(self, kind: Kind, set_name: str) -> int:
-        """Runs that failed or were aborted since the last success; cancelled ones do not count."""
+        """Return how many runs failed or were aborted since the last success; cancelled ones do not count."""
         success = f"SELECT rowid {_BACKWARDS.format(GOOD)}"
         where = f"kind = ? AND set_name = ? AND {BAD} AND rowid > coalesce(({success}), -1)"
         return self._number(f"SELECT count(*) FROM runs NOT INDEXED WHERE {where}", kind, set_name, kind, set_name)  # noqa: S608 - constants
 
     def known_since(self, kind: Kind, set_name: str) -> datetime | None:
-        """The first due time or run that is remembered, else up to when due times were dealt with."""
+        """Return since when a schedule is known: its first run or due time on record, None if there is none."""
         first = self._rows(
             lambda row: row[0],
             "SELECT min(started_at) FROM runs WHERE kind = ? AND set_name = ?",
@@ -222,11 +226,14 @@ class History:
         return self._rows(total_of, "SELECT * FROM totals ORDER BY kind, set_name, trigger, outcome, code")
 
     def counted(self) -> dict[tuple[str, str], int]:
-        """The lasting counters, by name and set."""
+        """Return the lasting counters, by name and set."""
         return dict(self._rows(lambda row: ((row[0], row[1]), int(row[2])), "SELECT * FROM counters"))
 
     def recall(self, retry: Retry, now: datetime) -> str | None:
-        """The job that an earlier request with this key began. Raises UsageError where that asked for something else."""
+        """Return the job that an earlier request with this key began, None if there was none.
+
+        Raises UsageError if that request asked for something else.
+        """
         since = stored(now - timedelta(hours=KEY_HOURS))
         self._db.change(lambda connection: connection.execute("DELETE FROM requests WHERE asked_at < ?", (since,)))
         for request, job_id in self._rows(
@@ -253,14 +260,14 @@ class History:
         self._db.change(lambda c: c.execute("DELETE FROM pauses WHERE name = ?", (schedule,)))
 
     def paused(self, schedule: str) -> Pause | None:
-        """The last pause that was not ended by hand, even if it has run out."""
+        """Return the last pause that nobody has ended by hand, even if its time is over."""
         found = self._rows(pause_of, "SELECT since, until, paused_by FROM pauses WHERE name = ?", schedule)
         return found[0] if found else None
 
     # -- queries -------------------------------------------------------------------------------------------------------
 
     def _rows(self, understood: Callable[[tuple[Any, ...]], T], query: str, *values: object) -> list[T]:
-        """What a query finds. A row that makes no sense raises ValueError inside, and the record is rebuilt."""
+        """Run a query and return what `understood` makes of each row. An invalid row makes the record be rebuilt."""
         return self._db.ask(lambda connection: [understood(row) for row in connection.execute(query, values)])
 
     def _runs(self, where: str, *values: object) -> list[Run]:

@@ -1,4 +1,4 @@
-"""The record's tables, and what their rows mean. A row that makes no sense raises ValueError."""
+"""The record's tables, and how rows become objects. Reading an invalid row raises ValueError or TypeError."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ CREATE TABLE counters (name TEXT NOT NULL, set_name TEXT NOT NULL, value INTEGER
 CREATE TABLE schedules (name TEXT PRIMARY KEY, accounted_until INTEGER NOT NULL);
 CREATE TABLE pauses (name TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER, paused_by TEXT NOT NULL);
 CREATE TABLE requests (key TEXT PRIMARY KEY, request TEXT NOT NULL, job_id TEXT NOT NULL, asked_at INTEGER NOT NULL);
--- Of programs before findings had a file of their own: one of those may come back.
+-- Used by versions from before findings had their own file, in case somebody goes back to one.
 CREATE TABLE findings (
     backup_id TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
     checksum TEXT NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL, found_at INTEGER NOT NULL, is_deep INTEGER NOT NULL
@@ -59,14 +59,14 @@ def _ended(outcomes: Iterable[Outcome]) -> str:
 
 
 GOOD, REAL, PASSED = _ended({Outcome.SUCCEEDED}), _ended(TOOK_PLACE), _ended(PASSED_BY)
-MEANT = f"coalesce(code, '') != '{CALLED_OFF}'"  # nobody ended it on purpose
-CUT_OFF = f"{_ended({Outcome.ABORTED})} AND code IN ('{DIED}', '{Stopped.code}')"  # by the end of its process
+MEANT = f"coalesce(code, '') != '{CALLED_OFF}'"  # not cancelled
+CUT_OFF = f"{_ended({Outcome.ABORTED})} AND code IN ('{DIED}', '{Stopped.code}')"  # ended by the end of its process
 BAD = f"{_ended(WENT_WRONG)} AND {MEANT}"
 
 
 @dataclass(frozen=True, slots=True)
 class Accounted:
-    """Up to where a schedule's due times have been dealt with, and the outcomes of those that nothing ran for."""
+    """Up to when a schedule's due times have been dealt with, and the outcomes of those that had no run."""
 
     schedule: str
     until: datetime
@@ -75,7 +75,7 @@ class Accounted:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A schedule that begins nothing, for good where `until` is None."""
+    """A pause of a schedule, without an end if `until` is None."""
 
     since: datetime
     until: datetime | None
@@ -87,7 +87,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What makes a repeated request recognisable: the client's key, and what was asked for with it."""
+    """How a repeated request is recognised: by the client's Idempotency-Key, and what was asked for with it."""
 
     key: str
     request: str
@@ -95,7 +95,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Jobs with a run of this kind, set and outcome; None is any."""
+    """Selects jobs by kind, set and outcome; None matches any."""
 
     kind: Kind | None = None
     set_name: str | None = None
@@ -108,7 +108,7 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """How many runs ever ended so; it never goes down."""
+    """How many runs have ever ended in this way; the number never decreases."""
 
     kind: Kind
     set_name: str

@@ -1,10 +1,10 @@
-"""SQLite as the record uses it: opening, copying within a bound, and what an error says of the file."""
+"""SQLite for the record: connecting, copying without waiting for locks, and what an error means for the file."""
 
 import sqlite3
 from dataclasses import dataclass
 from typing import Final
 
-_PAGES: Final = 256  # copied between two looks at the time
+_PAGES: Final = 256  # copied between two looks at the status
 _UNREADABLE: Final = frozenset(
     {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_FORMAT}
 )
@@ -13,10 +13,10 @@ _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a database consists of: statements separated by semicolons.
+    """The statements that create a database, separated by semicolons.
 
-    `added` are tables that came after `first`, made where they are missing: a program that does not know them can use the
-    file too.
+    `added` holds tables that came after `first` and are created if they are missing; older versions, which do not know them,
+    can still use the file.
     """
 
     version: int
@@ -33,7 +33,7 @@ class Unreadable(Exception):
 
 
 def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """Copy everything. Python's own method would retry for ever while a database is locked. Raises sqlite3.Error."""
+    """Copy a database. Raises sqlite3.Error, Locked at once, because Python would retry for ever while it is locked."""
 
     def look(status: int, _remaining: int, _total: int) -> None:
         if status in _LOCKED:
@@ -51,6 +51,6 @@ def is_locked(error: BaseException) -> bool:
 
 
 def is_unreadable(error: BaseException) -> bool:
-    """Whether it is the file's content that is at fault: also where it cannot be taken for text or for what is expected."""
+    """Return whether an error means that the file's content is damaged or not ours, and not that the disk fails."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return isinstance(error, Unreadable | ValueError | TypeError) or code in _UNREADABLE
