@@ -1,1 +1,1 @@
-"""Word to those who have no Alertmanager: heartbeats, a webhook, mail. All of it waits in the record until it is delivered."""
+"""Notices for people without Alertmanager: heartbeats, a webhook, mail. They wait in the record until they are delivered."""

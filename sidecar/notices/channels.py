@@ -1,4 +1,4 @@
-"""The channels that are configured: what each makes of a letter."""
+"""The configured channels: how each sends a letter."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -21,7 +21,7 @@ _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 def webhook(session: aiohttp.ClientSession, address: Secret, body: str | None) -> Callable[[Notice], Awaitable[None]]:
-    """Posts JSON."""
+    """Return a sender that posts a notice as JSON, by the template `body` or the default one."""
     chosen = body or template.DEFAULT
 
     async def send(notice: Notice) -> None:
@@ -32,7 +32,7 @@ def webhook(session: aiohttp.ClientSession, address: Secret, body: str | None) -
 
 
 def mailbox(settings: Settings) -> Mailbox | None:
-    """Where mail goes, if anywhere."""
+    """Return the configured mailbox, None if mail is not configured."""
     if settings.smtp_host is None or settings.smtp_from is None or settings.smtp_to is None:
         return None
     return Mailbox(
@@ -48,13 +48,13 @@ def mailbox(settings: Settings) -> Mailbox | None:
 
 @asynccontextmanager
 async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Takes a proxy from the environment, as every program does."""
+    """Open an HTTP session that uses the proxy of the environment, if there is one."""
     async with aiohttp.ClientSession(trust_env=True) as session:
         yield session
 
 
 def senders(settings: Settings, session: aiohttp.ClientSession) -> dict[Channel, Callable[[Notice], Awaitable[None]]]:
-    """What is configured beside heartbeats."""
+    """Return a sender for each configured channel except heartbeats."""
     found: dict[Channel, Callable[[Notice], Awaitable[None]]] = {}
     if settings.webhook_url is not None:
         found[Channel.WEBHOOK] = webhook(session, settings.webhook_url, settings.webhook_template)
@@ -65,7 +65,7 @@ def senders(settings: Settings, session: aiohttp.ClientSession) -> dict[Channel,
 
 @dataclass(frozen=True, slots=True)
 class Heartbeats:
-    """Says of each run that it began, and how it ended. Success is said only of a backup that is good when it is said."""
+    """Sends a heartbeat when a run begins and when it ends. It signals success only if the backup is good at that time."""
 
     session: aiohttp.ClientSession
     addresses: Mapping[str, Secret]
@@ -73,8 +73,8 @@ class Heartbeats:
     outbox: Outbox
 
     async def send(self, letter: Letter) -> None:
-        """Raises NotDelivered."""
-        if letter.set_name not in self.addresses:  # any more
+        """Send a letter. Raises NotDelivered."""
+        if letter.set_name not in self.addresses:  # it is not configured any more
             return
         address = self.addresses[letter.set_name].reveal()
         if letter.content["signal"] == START:
@@ -88,12 +88,12 @@ class Heartbeats:
             await post(self.session, address, data=said, headers=_TEXT)
 
     def _with_head(self, set_name: str, words: str) -> str:
-        """How far the ledger has come is noted where this host cannot change it."""
+        """Return the words with the head of the ledger, which is so noted where this host cannot change it."""
         head = self.catalog.stores[set_name].seal.ledger.account().head
         return f"{words}\nledger: {head.lines} lines, head {head.hash}" if head.lines else words
 
     def _objection(self, letter: Letter) -> str | None:
-        """Why this is no success, None if it is one."""
+        """Return why a run must not count as a success, None if it may."""
         said = letter.content
         if said.get("outcome") != Outcome.SUCCEEDED:
             return f"{said.get('outcome') or 'failed'}: {said['words']}"

@@ -1,4 +1,4 @@
-"""What is wrong now, by what is in memory. The same judgements as the alert rules, for whoever has no Prometheus."""
+"""Find out what is wrong now, from memory only. The judgements are those of the alert rules, for use without Prometheus."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ BACKUP: Final = "newest backup"
 RUNS: Final = "last run"
 REPEATEDLY: Final = 3  # runs that failed one after another
 MONGODB_PATIENCE: Final = timedelta(minutes=10)
-START_PATIENCE: Final = timedelta(minutes=5)  # of what a start takes
-FIRST_BACKUP: Final = timedelta(minutes=4)  # more than any other has
-LISTED: Final = 3  # ids that a message names
+START_PATIENCE: Final = timedelta(minutes=5)  # allowed for a start
+FIRST_BACKUP: Final = timedelta(minutes=4)  # allowed for the first backup, on top of the maximum age
+LISTED: Final = 3  # the most ids that a message lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """Where to look."""
+    """The objects that know the state of the sidecar."""
 
     overview: Overview
     scheduler: Scheduler
@@ -37,7 +37,7 @@ class Observed:
     since: datetime  # when the process began
 
     def conditions(self, now: datetime) -> list[Condition]:
-        """Everything that is wrong. Reads memory only."""
+        """Return everything that is wrong. Reads only memory."""
         of_sets = [one for name, view in self.overview.sets.items() for one in self._of_set(name, view, now)]
         return [*of_sets, *self._of_process(now)]
 
@@ -74,7 +74,7 @@ class Observed:
 
     def _newest(self, name: str, view: SetView, now: datetime) -> tuple[Severity, str] | None:
         newest = self.overview.stock(name, now).newest
-        is_ours = self.leadership.role is not Standing.FOLLOWER  # else another one answers for the schedule
+        is_ours = self.leadership.role is not Standing.FOLLOWER  # else the leader answers for the schedule
         if newest is None:
             is_late = self._is_late(name, view, now)
             return (Severity.CRITICAL, "There is no backup that could be restored") if is_ours and is_late else None
@@ -93,7 +93,7 @@ class Observed:
         return timedelta(seconds=max_age_seconds(routine.timetable, now))
 
     def _is_late(self, name: str, view: SetView, now: datetime) -> bool:
-        """A set that is new has its time; one that had a backup has lost it."""
+        """Return whether a set without a backup should have one: it had one before, or its first one is overdue."""
         if view.last_success is not None:
             return True
         return view.known_since is not None and now - view.known_since > self._max_age(name, now) + FIRST_BACKUP
@@ -122,7 +122,7 @@ class Observed:
 
 
 def _went_wrong(run: Run) -> bool:
-    """One that a stop of the sidecar ended is begun again."""
+    """Return whether a run failed; not if the sidecar was stopped, because then the run is begun again."""
     return run.outcome in WENT_WRONG and run.code != Stopped.code
 
 

@@ -1,4 +1,4 @@
-"""Everything that sends word, put together: one that watches, and one post per channel."""
+"""Put together everything that sends notices: one watch, and one post for each channel."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,7 +19,7 @@ from sidecar.store.catalog import Catalog
 async def sending(
     settings: Settings, observed: Observed, catalog: Catalog, clock: Clock, hide: Callable[[str], str]
 ) -> AsyncIterator[None]:
-    """Inside the `with` block what is news is told, where somebody is configured to hear it."""
+    """Watch for news and send it to the configured channels, inside the `with` block."""
     history = observed.history
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(open_session())

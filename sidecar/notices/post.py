@@ -1,4 +1,4 @@
-"""Carries the letters of one channel out of the record, in their order, until each is delivered or not worth it any more."""
+"""Send the waiting letters of one channel, in order, until each is delivered or too old to be of use."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -20,7 +20,7 @@ log = Logger(__name__)
 
 
 class Post:
-    """One channel. `send` raises NotDelivered."""
+    """Delivers the letters of one channel. `send` raises NotDelivered."""
 
     def __init__(
         self, channel: Channel, history: History, send: Callable[[Letter], Awaitable[None]], clock: Clock
@@ -38,7 +38,7 @@ class Post:
             await self._clock.sleep(LOOK_SECONDS)
 
     async def deliver(self) -> None:
-        """Try what is due. Behind a letter that waits, those for the same receiver wait too."""
+        """Try the letters that are due. A letter waits as long as an earlier one for the same receiver waits."""
         held: set[str] = set()
         for letter, next_at in await in_thread(self._history.outbox.waiting, self.channel):
             receiver = letter.set_name if self.channel is Channel.HEARTBEAT else ""
@@ -51,7 +51,7 @@ class Post:
                 await in_thread(self._history.outbox.drop, letter)
             elif (
                 receiver in held or now < next_at <= now + delivery.LONGEST_PAUSE
-            ):  # further off it is by a clock set back
+            ):  # a later `next_at` was made before the clock was set back: try now
                 held.add(receiver)
             elif not await self._delivered(letter):
                 held.add(receiver)
@@ -62,7 +62,7 @@ class Post:
         except NotDelivered as error:
             await self._postpone(letter, str(error))
             return False
-        except Exception as error:  # a defect of ours must not hold up what comes after for ever
+        except Exception as error:  # a defect of ours must not hold up the letters behind this one for ever
             log.exception("notice.broken", channel=self.channel.value)
             await self._postpone(letter, f"unexpected {type(error).__name__}")
             return False

@@ -1,4 +1,4 @@
-"""A message that somebody asks for, to see whether notices reach a person."""
+"""Send a test message, to see whether notices reach a person."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from sidecar.notices.sending import NotDelivered, post, signalled
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of a test."""
+    """The result of a test of one channel."""
 
     channel: Channel
     set_name: str
-    error: str | None  # None: it arrived
+    error: str | None  # None if the message arrived
 
 
 async def rehearse(settings: Settings) -> list[Delivery]:
-    """Send a message to everywhere that is configured, at once; a heartbeat's `log`, which changes nothing there."""
+    """Send a test message to each configured channel. Heartbeat URLs get the signal `log`, which changes no state there."""
     notice = Notice(
         state=NoticeState.TEST,
         severity=Severity.INFO,

@@ -1,6 +1,6 @@
-"""How word is sent: HTTP by aiohttp, mail by smtplib in a thread that nobody has to wait for.
+"""Send notices: HTTP by aiohttp, mail by smtplib in a thread that does not delay the end of the process.
 
-What goes wrong is said without the address: it is a secret.
+Errors never name the address, because it is a secret.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from sidecar.config import Secret
 from sidecar.model import Notice
 
 SECONDS: Final = 10.0  # for one delivery
-_HEARD_BYTES: Final = 1000  # of an answer
+_HEARD_BYTES: Final = 1000  # the most that is read of an answer
 _GOOD: Final = range(200, 300)
 
 
 class NotDelivered(Exception):
-    """Why a message did not arrive, in words that name no address."""
+    """A message did not arrive. The text says why and names no address."""
 
 
 async def post(session: aiohttp.ClientSession, address: str, **body: Any) -> None:
@@ -46,12 +46,12 @@ async def post(session: aiohttp.ClientSession, address: str, **body: Any) -> Non
     if answer.status not in _GOOD:
         hint = ": expected the final address" if 300 <= answer.status < 400 else ""  # noqa: PLR2004 - redirections
         raise NotDelivered(f"the server answered {answer.status}{hint}")
-    if "(not found)" in said:  # healthchecks.io answers 200 to what it does not know
+    if "(not found)" in said:  # healthchecks.io answers 200 for an unknown address
         raise NotDelivered("the server does not know this address")
 
 
 def _why(error: Exception) -> str:
-    """In the system's words: an error's own may name the host."""
+    """Return the reason in the operating system's words, because the error's own text may name the host."""
     if isinstance(error, socket.gaierror):
         return "the host's name cannot be resolved"
     number = getattr(error, "errno", None)
@@ -59,7 +59,7 @@ def _why(error: Exception) -> str:
 
 
 def signalled(address: str, signal: str) -> str:
-    """The address for `start`, `fail` or `log`: below that of the heartbeat, before its query."""
+    """Return a heartbeat's address for `start`, `fail` or `log`: the signal is added to the path, before the query."""
     path, mark, query = address.partition("?")
     return f"{path.rstrip('/')}/{signal}{mark}{query}"
 
@@ -69,7 +69,7 @@ def signalled(address: str, signal: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailbox:
-    """A mail server, and who writes to whom."""
+    """A mail server, the sender and the recipients."""
 
     host: str
     port: int
@@ -80,7 +80,7 @@ class Mailbox:
     recipients: tuple[str, ...]
 
     async def send(self, notice: Notice) -> None:
-        """Raises NotDelivered."""
+        """Send a notice as a mail. Raises NotDelivered."""
         message = EmailMessage()
         message["Subject"] = " ".join(notice.title.split())
         message["From"], message["To"] = self.sender, ", ".join(self.recipients)
@@ -114,7 +114,7 @@ class Mailbox:
 
 
 async def _in_own_thread(work: Callable[[], None]) -> None:
-    """The end of the process does not wait for it: what was not delivered is still in the record."""
+    """Run work in a thread. The process may end before it: the record still holds what was not delivered."""
     loop, done = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
 
     def tell(error: BaseException | None) -> None:
@@ -129,11 +129,11 @@ async def _in_own_thread(work: Callable[[], None]) -> None:
         error: BaseException | None = None
         try:
             work()
-        except BaseException as raised:  # noqa: BLE001 - whatever it was, somebody waits for it
+        except BaseException as raised:  # noqa: BLE001 - the caller waits for every error
             error = raised
         try:
             loop.call_soon_threadsafe(tell, error)
-        except RuntimeError:  # nobody is there any more
+        except RuntimeError:  # the event loop is closed
             return
 
     threading.Thread(target=run, name="mail", daemon=True).start()

@@ -1,4 +1,4 @@
-"""Looks at what is wrong every few seconds, and queues the word of what is news."""
+"""Look every few seconds at what is wrong, and queue a letter for each change."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -18,10 +18,10 @@ SILENCE_SECONDS: Final = 60.0
 
 
 class Watch:
-    """For the webhook and the mail: begins and ends of what is wrong. For heartbeats: begins."""
+    """Tells webhook and mail when a problem begins and when it ends, and heartbeats when it begins."""
 
     def __init__(self, observed: Observed, settings: Settings, clock: Clock, hide: Callable[[str], str]) -> None:
-        """`hide` masks what messages must not show."""
+        """`hide` masks secrets in messages."""
         self.task = Supervised("notices", self._run, clock, SILENCE_SECONDS)
         self._observed = observed
         self._settings = settings
@@ -37,7 +37,7 @@ class Watch:
             await self._clock.sleep(WATCH_SECONDS)
 
     async def look(self) -> list[News]:
-        """What is news."""
+        """Look once, and return the changes."""
         found = self._observed.conditions(self._clock.now())
         return await in_thread(self._observed.history.outbox.note, found, self._letters)
 
