@@ -11,6 +11,7 @@ from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.jobs import awaited, location_of, results
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.errors import (
+    AlreadyOver,
     BackupInvalid,
     BackupNotFound,
     BackupProtected,
@@ -207,11 +208,12 @@ async def delete_backup(request: web.Request, path: parameters.BackupPath, query
     path=parameters.BackupPath,
     body=parameters.Until,
     response=schemas.Detail,
-    errors=(BackupNotFound, Busy),
+    errors=(BackupNotFound, AlreadyOver, Busy),
 )
 async def pin_backup(request: web.Request, path: parameters.BackupPath, body: parameters.Until) -> Reply:
     """Protect a backup from the retention rules, for ever or until a time."""
     sidecar = sidecar_of(request)
+    body.require_ahead(sidecar.clock.now())
     return Reply(_detail(sidecar, await in_thread(sidecar.service.keeping.pin, path.backup_id, body.until)))
 
 

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from sidecar.config.parsing import LARGEST
 from sidecar.config.table import MOST_KEPT
+from sidecar.errors import AlreadyOver
 from sidecar.model import BackupState, Kind, Outcome, Trigger
 from sidecar.rules.names import DATABASE_PATTERN
 
@@ -210,6 +211,11 @@ class Until(Parameters):
     """An end; without one it holds until it is taken back."""
 
     until: Annotated[Moment, AfterValidator(_in_utc)] | None = None
+
+    def require_ahead(self, now: datetime) -> None:
+        """Raises AlreadyOver where the end is not in the future."""
+        if self.until is not None and self.until <= now:
+            raise AlreadyOver(f"until: expected a time in the future, not {self.until:%Y-%m-%d %H:%M:%S} UTC")
 
 
 class RestoreBody(Parameters):

@@ -34,8 +34,7 @@ async def schedule(request: web.Request) -> Reply:
 async def pause(request: web.Request, query: parameters.WhichOrAll, body: parameters.Until) -> Reply:
     """Make no backups by schedule, until then or until it is resumed. Verifications go on; so does what is under way."""
     sidecar = sidecar_of(request)
-    if body.until is not None and body.until <= sidecar.clock.now():
-        raise AlreadyOver("until: expected a time in the future")
+    body.require_ahead(sidecar.clock.now())
     await sidecar.scheduler.pause(_routines(sidecar, query.backup_type), body.until, principal_of(request).name)
     return Reply(_body(sidecar))
 

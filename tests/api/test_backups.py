@@ -260,12 +260,14 @@ def test_the_last_valid_backup_and_a_pinned_one_are_only_deleted_by_force(served
     assert served.get(f"{BACKUPS}/list").json == {"main": [], "attendance": []}
 
 
-def test_a_pin_can_have_an_end(served: Served) -> None:
+def test_a_pin_can_have_an_end_but_not_in_the_past(served: Served) -> None:
     backup_id = served.back_up()["backup_id"]
     pinned = served.call("PUT", f"{BACKUPS}/{backup_id}/pin", {"until": "2099-01-01T00:00:00Z"}).json
     assert (pinned["is_pinned"], pinned["pinned_until"]) == (True, "2099-01-01T00:00:00Z")
-    over = served.call("PUT", f"{BACKUPS}/{backup_id}/pin", {"until": "2020-01-01T00:00:00Z"}).json
-    assert (over["is_pinned"], over["pinned_until"]) == (False, None)
+    refused = served.call("PUT", f"{BACKUPS}/{backup_id}/pin", {"until": "2020-01-01T00:00:00Z"})
+    assert (refused.status, refused.json["code"]) == (409, "already_over")
+    assert "expected a time in the future, not 2020-01-01 00:00:00 UTC" in refused.json["detail"]
+    assert served.get(f"{BACKUPS}/{backup_id}").json["pinned_until"] == "2099-01-01T00:00:00Z"
     for no_moment in ("0.5", "2026", "2099-01-01T00:00:00", 5):
         refused = served.call("PUT", f"{BACKUPS}/{backup_id}/pin", {"until": no_moment})
         assert (refused.status, refused.json["errors"][0]["loc"]) == (422, ["body", "until"])
