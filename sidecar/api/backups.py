@@ -76,7 +76,7 @@ def _wanted(backups: Sequence[StoredBackup], query: parameters.ListQuery) -> Seq
 
 
 def _is_wanted(one: StoredBackup, query: parameters.ListQuery) -> bool:
-    trigger = one.manifest.trigger if one.manifest else None
+    trigger = one.metadata.brief.trigger if one.metadata else None
     is_in_time = query.until is None or one.taken_at <= query.until
     return is_in_time and query.state in (None, one.verdict.state) and query.trigger in (None, trigger)
 

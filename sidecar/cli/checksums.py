@@ -16,7 +16,7 @@ def checksums(set_name: SetName = "all") -> None:
     def use(held: Holdings) -> None:
         for one in held.sets(set_name):
             for stored in held.catalog.backups(one.name):
-                if stored.manifest is not None:
-                    console.say(f"{stored.manifest.checksum}  {one.directory / stored.filename}")
+                if stored.metadata is not None:
+                    console.say(f"{stored.metadata.brief.checksum}  {one.directory / stored.filename}")
 
     look(use)

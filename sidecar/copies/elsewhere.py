@@ -13,7 +13,7 @@ from sidecar.copies.remote import Item, Remote
 from sidecar.errors import BackupInvalid, BackupNotFound, CopyDamaged, CopyError, CopyUnreachable, SidecarError
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.logger import Logger
-from sidecar.model import NOT_READ, BackupId, BackupState, Form, Manifest, StoredBackup, Verdict
+from sidecar.model import NOT_READ, BackupId, BackupState, Form, Manifest, Metadata, StoredBackup, Verdict
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock
 from sidecar.store.volume import volume
@@ -129,7 +129,7 @@ class Elsewhere:
         backup = StoredBackup(
             id=files.id,
             set_name=self.set.name,
-            manifest=manifest if isinstance(manifest, Manifest) else None,
+            metadata=Metadata.of(manifest) if isinstance(manifest, Manifest) else None,
             size_bytes=files.data[form].size if form in files.data else 0,
             verdict=verdict,
             verified_at=at,
@@ -139,7 +139,7 @@ class Elsewhere:
 
     def _unread(self, files: Listed) -> Held:
         """Return an entry whose identity matches no listing, so that the next look reads the backup again."""
-        backup = StoredBackup(id=files.id, set_name=self.set.name, manifest=None, size_bytes=0, verdict=NOT_READ)
+        backup = StoredBackup(id=files.id, set_name=self.set.name, metadata=None, size_bytes=0, verdict=NOT_READ)
         return Held(backup=backup, identity="unread")
 
     def _first_look(self, files: Listed, manifest: Manifest | BackupInvalid | None) -> tuple[Verdict, datetime | None]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sidecar.archive.manifest import from_bytes
 from sidecar.errors import BackupInvalid, StorageError
 from sidecar.logger import Logger
-from sidecar.model import BackupId, BackupState, Form, Manifest, StoredBackup, Verdict
+from sidecar.model import BackupId, BackupState, Form, Manifest, Metadata, StoredBackup, Verdict
 from sidecar.store.durable import make_private, open_private
 from sidecar.store.findings import DIRECTORY
 from sidecar.store.volume import volume
@@ -220,7 +220,7 @@ def _held_of(row: tuple[Any, ...]) -> Held | None:
         backup = StoredBackup(
             id=backup_id,
             set_name=set_name,
-            manifest=manifest if isinstance(manifest, Manifest) else None,
+            metadata=Metadata.of(manifest) if isinstance(manifest, Manifest) else None,
             size_bytes=size,
             verdict=Verdict(BackupState(state), message),
             verified_at=_moment(proven_at),

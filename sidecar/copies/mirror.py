@@ -120,13 +120,13 @@ class Mirror:
         read = [(one.backup.verified_at, one) for one in self._there.remembered() if one.backup.verified_at]
         longest_ago_first = sorted(read, key=lambda pair: (pair[0], pair[1].backup.id))
         due = longest_ago_first[: math.ceil(len(read) * share.number / share.parts)]
-        return [one for at, one in due if one.backup.manifest and now - at > SCRUB_EVERY]
+        return [one for at, one in due if one.backup.metadata and now - at > SCRUB_EVERY]
 
     def scrub(self, listener: Listener) -> list[Held]:
         """Read back every backup of the copy now. Return their entries with the new verdicts."""
         with self._there.noted(writes=False):
             listener = paced(listener, Pace(self._there.copy.max_mb_s))
-            return [self._there.prove(held, listener) for held in self._there.look() if held.backup.manifest]
+            return [self._there.prove(held, listener) for held in self._there.look() if held.backup.metadata]
 
     # -- sending and mending -------------------------------------------------------------------------------------------
 
@@ -224,7 +224,7 @@ class Mirror:
 
     def in_order_of_choice(self, now: datetime) -> list[StoredBackup]:
         """List the copy and return its backups in the order of choice for a restore; those last that were never read back."""
-        whole = [one for one in self._there.look() if one.backup.manifest and not one.is_damaged]
+        whole = [one for one in self._there.look() if one.backup.metadata and not one.is_damaged]
         unread = [replace(one.backup, verdict=READ_BACK) for one in whole]
         proven = {one.backup.id for one in whole if one.is_proven}
         return sorted(counting.in_order_of_choice(unread, now), key=lambda one: one.id not in proven)

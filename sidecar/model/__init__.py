@@ -16,6 +16,7 @@ from sidecar.model.manifest import (
     Manifest,
     Trigger,
 )
+from sidecar.model.metadata import Brief, Metadata
 from sidecar.model.notice import Channel, Notice, NoticeState
 from sidecar.model.run import CALLED_OFF, PASSED_BY, TOOK_PLACE, WENT_WRONG, Kind, Outcome, Run
 from sidecar.model.severity import Severity
@@ -36,6 +37,7 @@ __all__ = [
     "BackupId",
     "BackupSet",
     "BackupState",
+    "Brief",
     "Channel",
     "Collection",
     "CollectionDetails",
@@ -46,6 +48,7 @@ __all__ = [
     "Form",
     "Kind",
     "Manifest",
+    "Metadata",
     "Notice",
     "NoticeState",
     "Outcome",

@@ -7,8 +7,9 @@ from typing import Self
 
 from sidecar.model.form import Form
 
-METADATA = ".meta.json"  # what the name of a metadata file ends with
-_ENDS = frozenset((METADATA, *Form))
+METADATA, SIGNATURE = ".meta.json", ".meta.sig"  # what the names of the files beside the data end with
+PIN, CONFIRMATION = ".pin.json", ".confirmed.json"
+MADE_OF = frozenset((METADATA, *Form))  # with any of these there is something of a backup
 _ID = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)_(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})(\d{2})", re.ASCII)
 
 
@@ -40,14 +41,8 @@ class BackupId:
     @classmethod
     def of_file(cls, name: str) -> Self | None:
         """The backup whose data or metadata file would have this name."""
-        stem = cls.stem_of(name)
-        return cls.parse(stem) if stem is not None else None
-
-    @staticmethod
-    def stem_of(name: str) -> str | None:
-        """What a name begins with that ends as those of data and metadata do: an id, if anything."""
         stem, dot, end = name.partition(".")
-        return stem if dot + end in _ENDS else None
+        return cls.parse(stem) if dot + end in MADE_OF else None
 
     @classmethod
     def at(cls, prefix: str, moment: datetime) -> Self:
@@ -70,15 +65,15 @@ class BackupId:
 
     @property
     def pin_name(self) -> str:
-        return f"{self}.pin.json"
+        return f"{self}{PIN}"
 
     @property
     def confirmation_name(self) -> str:
-        return f"{self}.confirmed.json"
+        return f"{self}{CONFIRMATION}"
 
     @property
     def signature_name(self) -> str:
-        return f"{self}.meta.sig"
+        return f"{self}{SIGNATURE}"
 
     @property
     def file_names(self) -> tuple[str, ...]:

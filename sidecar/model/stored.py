@@ -1,7 +1,7 @@
 """A backup as it lies in the directory: its verdict, and what people said of it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from sidecar.model.backup_id import BackupId
 from sidecar.model.form import Form
 from sidecar.model.manifest import Manifest, Trigger
+from sidecar.model.metadata import Metadata
 
 
 class BackupState(StrEnum):
@@ -53,7 +54,7 @@ class StoredBackup:
 
     id: BackupId
     set_name: str
-    manifest: Manifest | None
+    metadata: Metadata | None  # None where there is none that can be read
     size_bytes: int
     verdict: Verdict
     verified_at: datetime | None = None  # when that was found by reading it; None if nothing had to be read
@@ -67,29 +68,39 @@ class StoredBackup:
         return self.id.data_name_in(self.form)
 
     @property
+    def manifest(self) -> Manifest | None:
+        """All of its metadata: asked of a few backups, and not of each at every look."""
+        return self.metadata.manifest if self.metadata else None
+
+    @property
     def taken_at(self) -> datetime:
         """When it was begun, in UTC; from its name where the metadata cannot be read."""
-        return self.manifest.timestamp.astimezone(UTC) if self.manifest else self.id.taken_at
+        return self.metadata.brief.taken_at if self.metadata else self.id.taken_at
 
     @property
     def documents(self) -> int:
         """How many its metadata speaks of."""
-        return sum(self.manifest.collections.values()) if self.manifest else 0
+        return self.metadata.brief.documents if self.metadata else 0
+
+    @property
+    def recipients(self) -> tuple[str, ...] | None:
+        """Public keys that it is encrypted for; None where it is not, or where the metadata cannot be read."""
+        return self.metadata.brief.recipients if self.metadata else None
 
     @property
     def is_sealed(self) -> bool:
         """Its stored bytes can be verified here, its content cannot be read."""
-        return self.manifest is not None and self.manifest.is_sealed
+        return self.metadata is not None and self.metadata.brief.is_sealed
 
     @property
     def is_safety(self) -> bool:
         """Made before a restore, of what it was about to replace: perhaps only a part of the set, so it never counts as one."""
-        return self.manifest is not None and self.manifest.trigger is Trigger.PRE_RESTORE
+        return self.metadata is not None and self.metadata.brief.trigger is Trigger.PRE_RESTORE
 
     @property
     def is_suspect(self) -> bool:
         """It lost most of a collection compared with earlier backups, and has not been confirmed."""
-        return self.manifest is not None and bool(self.manifest.suspicions) and not self.is_confirmed
+        return self.metadata is not None and self.metadata.brief.has_suspicions and not self.is_confirmed
 
 
 class Confirmation(BaseModel):

@@ -104,6 +104,6 @@ def _hopeless(mine: StoredBackup | None, theirs: StoredBackup | None) -> str | N
         return None
     if _is_bad(mine) and _is_bad(theirs):
         return BOTH_BAD
-    if mine.manifest and theirs.manifest and mine.manifest.checksum != theirs.manifest.checksum:
+    if mine.metadata and theirs.metadata and mine.metadata.brief.checksum != theirs.metadata.brief.checksum:
         return NOT_THE_SAME
     return None

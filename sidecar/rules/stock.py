@@ -37,7 +37,6 @@ def stock_of(backups: tuple[StoredBackup, ...], now: datetime) -> Stock:
     counted = counting.counted(backups, now)
     restorable = counting.restorable(counted, now)
     ahead = [one for one in backups if counting.is_ahead(one, now)]
-    encryptions = [one.manifest.encryption if one.manifest else None for one in backups]
     return Stock(
         backups=backups,
         since=now,
@@ -48,8 +47,8 @@ def stock_of(backups: tuple[StoredBackup, ...], now: datetime) -> Stock:
         ahead=ahead,
         pinned=[one for one in backups if one.is_pinned],
         states=dict.fromkeys(BackupState, 0) | Counter(one.verdict.state for one in backups),
-        recipients=Counter(key for one in encryptions if one for key in one.recipients),
-        unencrypted=sum(one is None for one in encryptions),
+        recipients=Counter(key for one in backups for key in one.recipients or ()),
+        unencrypted=sum(one.recipients is None for one in backups),
         sealed=sum(one.is_sealed for one in backups),
         suspect=sum(one.is_suspect for one in counted),
         size_bytes=sum(one.size_bytes for one in backups),

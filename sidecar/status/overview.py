@@ -198,7 +198,7 @@ class Overview:
     async def _predicted(self, name: str) -> int:
         """By the size of the data; where MongoDB does not tell, by that of the newest backup."""
         backups, database, one_set = self.sets[name].backups, self._service.database, self._service.settings.sets[name]
-        manifests = [one.manifest for one in backups if one.manifest]
+        manifests = (one.manifest for one in backups if one.manifest)
         ratio = room.stored_per_bson(manifests, compressed=one_set.is_compressed)
         if self.mongodb.is_up:
             with suppress(SidecarError, TimeoutError):

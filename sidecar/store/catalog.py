@@ -58,15 +58,15 @@ class Catalog:
         is_same = before is not None and before == shelf.identity(
             stored.id, stored.form
         )  # else it was replaced or deleted meanwhile
-        if before is not None and is_same and stored.manifest is not None:
-            shelf.note(finding_of(stored.id, before, stored.manifest, verdict, is_deep=is_deep))
+        if before is not None and is_same and stored.metadata is not None:
+            shelf.note(finding_of(stored.id, before, stored.metadata.brief.checksum, verdict, is_deep=is_deep))
         return verdict
 
     def committed(self, manifest: Manifest, identity: Identity) -> None:
         """Believe what the commit of a backup has proven: what was read back from the disk is what was written."""
         backup_id = BackupId.parse(manifest.backup_id)
         if backup_id is not None:
-            self._shelves[manifest.backup_type].note(finding_of(backup_id, identity, manifest, VERIFIED))
+            self._shelves[manifest.backup_type].note(finding_of(backup_id, identity, manifest.checksum, VERIFIED))
 
     def verified_deep_at(self, stored: StoredBackup) -> datetime | None:
         finding = self._shelves[stored.set_name].findings.get(stored.id)

@@ -60,13 +60,11 @@ def write_whole(descriptor: int, content: bytes, at: int = 0) -> None:
         done += os.pwrite(descriptor, content[done:], at + done)
 
 
-def as_identity(status: os.stat_result | None) -> Identity | None:
-    return (status.st_size, status.st_mtime_ns, status.st_ino) if status else None
+def as_identity(status: os.stat_result) -> Identity:
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def as_exact(status: os.stat_result | None) -> Exact | None:
-    if status is None:
-        return None
+def as_exact(status: os.stat_result) -> Exact:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 

@@ -8,13 +8,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Self, TypeVar
 
 from sidecar.errors import BackupNotFound, StorageError
 from sidecar.model import BackupId, Form
-from sidecar.store.durable import Exact, Identity
+from sidecar.model.backup_id import CONFIRMATION, METADATA, PIN, SIGNATURE
+from sidecar.store.durable import Exact, Identity, as_exact, as_identity
 
 T = TypeVar("T")
+_FORMS = tuple(Form)  # a tuple is faster to go through than the enumeration, and each look does it for each backup
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,20 @@ class Files:
     metadata_identity: Exact | None = None  # the parsed metadata is cached under it
     pin_identity: Identity | None = None
     signature_identity: Identity | None = None
+
+    @classmethod
+    def of(cls, backup_id: BackupId, ends: Mapping[str, os.stat_result]) -> Self:
+        """From what those of its files that exist are, by what their names end with."""
+        return cls(
+            backup_id,
+            has_metadata=METADATA in ends,
+            has_pin=PIN in ends,
+            is_confirmed=CONFIRMATION in ends,
+            data={form: as_identity(ends[form]) for form in _FORMS if form in ends},
+            metadata_identity=as_exact(ends[METADATA]) if METADATA in ends else None,
+            pin_identity=as_identity(ends[PIN]) if PIN in ends else None,
+            signature_identity=as_identity(ends[SIGNATURE]) if SIGNATURE in ends else None,
+        )
 
     @property
     def size_bytes(self) -> int:
@@ -70,7 +86,7 @@ def identity_of(file: IO[bytes]) -> Identity:
         found = os.fstat(file.fileno())
     except OSError as error:
         raise StorageError.of(error, "looking at an open file") from error
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return as_identity(found)
 
 
 class _NoFile(Exception):

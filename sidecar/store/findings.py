@@ -4,10 +4,9 @@ Nobody reads twice what has not changed. Only a memory: a finding is believed wh
 ones that it was found for, metadata while its file is, and whatever becomes of this file, the backups can be read again.
 """
 
-import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +15,10 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
-from pydantic import ValidationError
-
 from sidecar.errors import StorageError
 from sidecar.logger import Logger
-from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Verdict
+from sidecar.model import VERIFIED, BackupId, BackupState, Form, Manifest, Metadata, Verdict
+from sidecar.store import metadata_rows
 from sidecar.store.durable import Exact, Identity, as_identity, make_private, open_private
 from sidecar.store.files import Files
 from sidecar.store.volume import volume
@@ -38,13 +36,8 @@ CREATE TABLE IF NOT EXISTS findings (
     checksum TEXT NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL, found_at INTEGER NOT NULL, is_deep INTEGER NOT NULL
 )
 """,
-    """
-CREATE TABLE IF NOT EXISTS metadata (
-    backup_id TEXT PRIMARY KEY, identity TEXT NOT NULL, content TEXT NOT NULL, checksum TEXT NOT NULL
+    metadata_rows.TABLE,
 )
-""",
-)
-_AT_ONCE: Final = 500  # ids in one question: SQLite takes a thousand at least
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -62,8 +55,9 @@ class Finding:
     found_at: datetime
     is_deep: bool = False
 
-    def is_about(self, files: Files, manifest: Manifest) -> bool:
-        return (self.identity, self.checksum) == (files.data.get(manifest.form), manifest.checksum)
+    def is_about(self, files: Files, form: Form, checksum: str) -> bool:
+        """Whether the backup's data is in this form the very file, and its metadata names the checksum."""
+        return (self.identity, self.checksum) == (files.data.get(form), checksum)
 
 
 class Findings:
@@ -95,18 +89,18 @@ class Findings:
             log.warning("findings.not_read", file=NAME, error=str(error))
             return {}, []
 
-    def metadata(self, wanted: Mapping[BackupId, Exact]) -> dict[BackupId, Manifest]:
+    def metadata(self, wanted: Mapping[BackupId, Exact]) -> dict[BackupId, Metadata]:
         """What the metadata of these backups says, of those whose file is still the one that it was read from."""
-        ids, found = {str(one): one for one in wanted}, dict[BackupId, Manifest]()
+        ids, found = {str(one): one for one in wanted}, dict[BackupId, Metadata]()
         try:
             if not wanted or not self._path.is_file():
                 return {}
             with closing(_connect(self._path, "ro")) as connection:
-                for row in _metadata_rows(connection, list(ids)):
+                for row in metadata_rows.rows(connection, list(ids)):
                     backup_id = ids[row[0]]
-                    manifest = _manifest_of(row, wanted[backup_id])
-                    if manifest is not None:
-                        found[backup_id] = manifest
+                    metadata = metadata_rows.metadata_of(row, wanted[backup_id])
+                    if metadata is not None:
+                        found[backup_id] = metadata
         except (sqlite3.Error, OSError) as error:  # one of before there was metadata in it among others
             log.debug("findings.metadata_not_read", error=str(error))
         return found
@@ -119,8 +113,10 @@ class Findings:
     ) -> None:
         """Remember these and what metadata said, and forget those."""
         rows, forgotten = [_row(one) for one in found], [(str(one),) for one in gone]
-        said = [row for one, (identity, manifest) in read.items() if (row := _metadata_row(one, identity, manifest))]
-        if not (rows or forgotten or said):
+        manifests = [
+            row for one, (identity, manifest) in read.items() if (row := metadata_rows.row_of(one, identity, manifest))
+        ]
+        if not (rows or forgotten or manifests):
             return
         try:
             volume(self._root).require()
@@ -130,9 +126,9 @@ class Findings:
                 for table in _TABLES:
                     connection.execute(table)
                 connection.executemany("DELETE FROM findings WHERE backup_id = ?", forgotten)
-                connection.executemany("DELETE FROM metadata WHERE backup_id = ?", forgotten)
+                connection.executemany("DELETE FROM manifests WHERE backup_id = ?", forgotten)
                 connection.executemany(f"INSERT OR REPLACE INTO findings ({_COLUMNS}) VALUES ({_PLACES})", rows)  # noqa: S608 - constants
-                connection.executemany("INSERT OR REPLACE INTO metadata VALUES (?, ?, ?, ?)", said)
+                connection.executemany(metadata_rows.INSERT, manifests)
         except (sqlite3.Error, OSError, StorageError) as error:
             log.info("findings.not_saved", error=str(error))
             if type(error) is sqlite3.DatabaseError:  # it is not a database, or a broken one
@@ -176,38 +172,3 @@ def _finding_of(backup_id: BackupId, row: tuple[Any, ...]) -> Finding:
         found_at=_EPOCH + found_at * _MICROSECOND,
         is_deep=bool(is_deep),
     )
-
-
-# -- metadata ----------------------------------------------------------------------------------------------------------
-
-
-def _metadata_rows(connection: sqlite3.Connection, ids: list[str]) -> Iterator[tuple[Any, ...]]:
-    for first in range(0, len(ids), _AT_ONCE):
-        asked = ids[first : first + _AT_ONCE]
-        places = ", ".join("?" * len(asked))
-        yield from connection.execute(f"SELECT * FROM metadata WHERE backup_id IN ({places})", asked)  # noqa: S608 - question marks
-
-
-def _metadata_row(backup_id: BackupId, identity: Exact, manifest: Manifest) -> tuple[str, str, str, str] | None:
-    """None for what would come back as anything else, and for what only the holder of a private key may know."""
-    content = manifest.model_dump_json()
-    if manifest.encryption is not None or Manifest.model_validate_json(content) != manifest:
-        return None
-    return str(backup_id), str(identity), content, _checksum(str(backup_id), str(identity), content)
-
-
-def _manifest_of(row: tuple[Any, ...], identity: Exact) -> Manifest | None:
-    """None where it was read from another file, and where a row is not what was written."""
-    backup_id, found_for, content, checksum = row
-    if found_for != str(identity) or checksum != _checksum(backup_id, found_for, content):
-        return None
-    try:
-        manifest = Manifest.model_validate_json(content)
-    except ValidationError:
-        return None
-    return manifest if manifest.encryption is None else None
-
-
-def _checksum(*parts: object) -> str:
-    """A flipped bit in here would else be believed."""
-    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()

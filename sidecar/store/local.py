@@ -22,8 +22,9 @@ from sidecar.archive.signing import SIGNATURE_BYTES, UNSIGNED, Signing
 from sidecar.archive.stages import Storing
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError, StorageFull
 from sidecar.model import BackupId, BackupSet, Confirmation, Form, Pin
+from sidecar.model.backup_id import MADE_OF, METADATA, SIGNATURE
 from sidecar.store.draft import Draft
-from sidecar.store.durable import TEMPORARY, as_exact, as_identity, publish, remove, sync_directory, temporary_of
+from sidecar.store.durable import TEMPORARY, publish, remove, sync_directory, temporary_of
 from sidecar.store.files import Files, Space, opened
 from sidecar.store.ledger import Event
 from sidecar.store.lock import Lock, claim, share
@@ -32,7 +33,6 @@ from sidecar.store.volume import volume
 
 BURST = timedelta(minutes=1)  # how far names may run ahead when backups are made faster than one a second
 _PIN_BYTES = 4096
-_FORMS = tuple(Form)  # a tuple is faster to go through than the enumeration, and each look does it for each backup
 _METADATA_BYTES = 1 << 24  # a metadata file larger than this is not one: some 50,000 collections
 
 State = tuple[int, int, int]  # device, inode and mtime in ns of a directory
@@ -57,12 +57,14 @@ class LocalStore:
     def scan(self) -> list[Files]:
         """Return the files of each backup, newest first. Symbolic links, directories and foreign names are left out."""
         self.volume.require()
-        names = self._regular_files()
-        stems = {stem for name in names if (stem := BackupId.stem_of(name)) is not None}
-        ids = [
-            found for stem in stems if (found := BackupId.parse(stem)) is not None and found.prefix == self.set.prefix
-        ]
-        return [self._files(backup_id, names) for backup_id in sorted(ids, reverse=True)]
+        by_stem: dict[str, dict[str, os.stat_result]] = {}
+        for name, status in self._regular_files().items():
+            stem, dot, end = name.partition(".")
+            by_stem.setdefault(stem, {})[dot + end] = status
+        ids = {stem: BackupId.parse(stem) for stem, ends in by_stem.items() if not MADE_OF.isdisjoint(ends)}
+        ours = {stem: found for stem, found in ids.items() if found is not None and found.prefix == self.set.prefix}
+        newest_first = sorted(ours, reverse=True)  # of one prefix and with four digits for every year, as the dates are
+        return [Files.of(ours[stem], by_stem[stem]) for stem in newest_first]
 
     def state(self) -> State | None:
         """A token that changes whenever a file is added or removed, None without a directory. Raises StorageError."""
@@ -77,9 +79,8 @@ class LocalStore:
 
     def look_again(self, known: Files) -> Files:
         """Return the same files with their identities of now; pin and confirmation stay as known. Raises StorageError."""
-        names = [known.id.metadata_name, known.id.signature_name, *map(known.id.data_name_in, known.data)]
-        found = {name: status for name in names if (status := self._status(name)) is not None}
-        now = self._files(known.id, found)
+        ends = [METADATA, SIGNATURE, *known.data]
+        now = Files.of(known.id, {end: status for end in ends if (status := self._status(f"{known.id}{end}"))})
         return replace(now, has_pin=known.has_pin, is_confirmed=known.is_confirmed, pin_identity=known.pin_identity)
 
     def is_gone(self, backup_id: BackupId) -> bool:
@@ -111,21 +112,6 @@ class LocalStore:
     def _id_of(self, name: str) -> BackupId | None:
         found = BackupId.of_file(name)
         return found if found is not None and found.prefix == self.set.prefix else None
-
-    @staticmethod
-    def _files(backup_id: BackupId, names: Mapping[str, os.stat_result]) -> Files:
-        metadata = names.get(backup_id.metadata_name)
-        data = {form: as_identity(names.get(backup_id.data_name_in(form))) for form in _FORMS}
-        return Files(
-            backup_id,
-            has_metadata=metadata is not None,
-            has_pin=backup_id.pin_name in names,
-            is_confirmed=backup_id.confirmation_name in names,
-            data={form: identity for form, identity in data.items() if identity is not None},
-            metadata_identity=as_exact(metadata),
-            pin_identity=as_identity(names.get(backup_id.pin_name)),
-            signature_identity=as_identity(names.get(backup_id.signature_name)),
-        )
 
     def free_bytes(self) -> int:
         """Return how many bytes a user without privileges may still write. Raises StorageError."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from sidecar.errors import BackupInvalid, BackupNotFound, Busy, StorageError
 from sidecar.events import Listener, nobody
-from sidecar.model import NOT_READ, BackupId, BackupState, Form, Manifest, Pin, StoredBackup, Verdict
+from sidecar.model import NOT_READ, BackupId, BackupState, Brief, Form, Manifest, Metadata, Pin, StoredBackup, Verdict
 from sidecar.store.durable import Exact, Identity
 from sidecar.store.files import Files
 from sidecar.store.findings import Finding, Findings
@@ -54,7 +54,7 @@ class Shelf:
         self._recalled: object = _NEVER  # the version of what was last recalled
         self._unsaved: set[BackupId] = set()
         self._left_over: list[BackupId] = []  # remembered, and deleted by another process
-        self._said: dict[BackupId, Manifest] = {}  # by metadata whose file is the same, for the look under way
+        self._said: dict[BackupId, Metadata] = {}  # by metadata whose file is the same, for the look under way
         self._read: dict[BackupId, tuple[Exact, Manifest]] = {}  # from the file, and to be remembered
         self._mutex = Lock()
         self._files: dict[BackupId, Files] = {}  # newest first
@@ -155,11 +155,11 @@ class Shelf:
         return known.backup
 
     def _found(self, files: Files, listener: Listener) -> _Known:
-        manifest, verdict, try_again_at = None, ORPHAN, None
+        metadata, verdict, try_again_at = None, ORPHAN, None
         if files.has_metadata:
             try:
-                manifest = self._manifest(files)
-                verdict = self._verdict(files, manifest, listener)
+                metadata = self._metadata(files)
+                verdict = self._verdict(files, metadata.brief, listener)
             except BackupNotFound:  # deleted since the directory was listed
                 verdict = MISSING
             except BackupInvalid as error:
@@ -172,39 +172,39 @@ class Shelf:
         backup = StoredBackup(
             id=files.id,
             set_name=self.store.set.name,
-            manifest=manifest,
-            size_bytes=_size(files, manifest),
+            metadata=metadata,
+            size_bytes=_size(files, metadata),
             verdict=verdict,
             verified_at=finding.found_at if finding and finding.verdict == verdict else None,
             is_pinned=is_pinned,
             pinned_until=pin.until if pin and is_pinned else None,
             is_confirmed=files.is_confirmed,
-            form=manifest.form if manifest else next(iter(files.data), Form.PLAIN),
+            form=metadata.brief.form if metadata else next(iter(files.data), Form.PLAIN),
         )
         return _Known(files, backup, pin, try_again_at)
 
-    def _manifest(self, files: Files) -> Manifest:
+    def _metadata(self, files: Files) -> Metadata:
         known = self._known.get(files.id)
-        if known and known.backup.manifest and _metadata(known.files) == _metadata(files):
-            return known.backup.manifest
+        if known and known.backup.metadata and _metadata_files(known.files) == _metadata_files(files):
+            return known.backup.metadata
         if files.id in self._said:
             return self._said[files.id]
         manifest = read_manifest(self.store, files.id)
         is_signed = self.store.seal.signing.is_on
         if files.metadata_identity is not None and _is_settled(files.metadata_identity) and not is_signed:
             self._read[files.id] = files.metadata_identity, manifest
-        return manifest
+        return Metadata.of(manifest)
 
-    def _verdict(self, files: Files, manifest: Manifest, listener: Listener) -> Verdict:
-        identity = files.data.get(manifest.form)
+    def _verdict(self, files: Files, said: Brief, listener: Listener) -> Verdict:
+        identity = files.data.get(said.form)
         if identity is None:
             return MISSING
         finding = self.findings.get(files.id)
-        if finding is None or not finding.is_about(files, manifest):
+        if finding is None or not finding.is_about(files, said.form, said.checksum):
             if not self._reads:
                 return NOT_READ
             verdict = verify(self.store, files.id, listener)
-            finding = finding_of(files.id, identity, manifest, verdict)
+            finding = finding_of(files.id, identity, said.checksum, verdict)
             self._find(finding)
         return finding.verdict
 
@@ -214,7 +214,7 @@ class Shelf:
         self.findings[finding.backup_id] = finding
         self._unsaved.add(finding.backup_id)
 
-    def _remembered_metadata(self, chosen: Iterable[Files]) -> dict[BackupId, Manifest]:
+    def _remembered_metadata(self, chosen: Iterable[Files]) -> dict[BackupId, Metadata]:
         """What is asked of memory: once of each backup, while it is valid. Signatures are checked on the files themselves."""
         if self._remembered is None or self.store.seal.signing.is_on:
             return {}
@@ -268,25 +268,25 @@ def _is_settled(identity: Exact) -> bool:
     return time.time_ns() - max(modified, changed) > COARSE_NS
 
 
-def _metadata(files: Files) -> tuple[Exact | None, Identity | None]:
+def _metadata_files(files: Files) -> tuple[Exact | None, Identity | None]:
     return files.metadata_identity, files.signature_identity
 
 
-def _size(files: Files, manifest: Manifest | None) -> int:
+def _size(files: Files, metadata: Metadata | None) -> int:
     """Of its data file; where nothing tells which that is, of all there are."""
-    if manifest is None:
+    if metadata is None:
         return files.size_bytes
-    identity = files.data.get(manifest.form)
+    identity = files.data.get(metadata.brief.form)
     return identity[0] if identity else 0
 
 
 def finding_of(
-    backup_id: BackupId, identity: Identity, manifest: Manifest, verdict: Verdict, *, is_deep: bool = False
+    backup_id: BackupId, identity: Identity, checksum: str, verdict: Verdict, *, is_deep: bool = False
 ) -> Finding:
     return Finding(
         backup_id=backup_id,
         identity=identity,
-        checksum=manifest.checksum,
+        checksum=checksum,
         verdict=verdict,
         found_at=datetime.now(UTC),
         is_deep=is_deep,

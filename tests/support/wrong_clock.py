@@ -86,7 +86,7 @@ class World:
 
     def stored(self) -> Sequence[StoredBackup]:
         return [
-            StoredBackup(id=backup_id, set_name="main", manifest=None, size_bytes=1, verdict=VERIFIED)
+            StoredBackup(id=backup_id, set_name="main", metadata=None, size_bytes=1, verdict=VERIFIED)
             for backup_id in self.made
         ]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, StoredBackup, Trigger, Verdict
+from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Metadata, StoredBackup, Trigger, Verdict
 from sidecar.rules import counting
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -46,7 +46,13 @@ def a_backup(
     backup_id = BackupId.at("seed_backup", NOW - age)
     taken_at = NOW - (age if written is None else written)
     manifest = a_manifest(backup_id, taken_at, trigger, lost) if verdict.is_valid else None
-    return StoredBackup(id=backup_id, set_name="main", manifest=manifest, size_bytes=1, verdict=verdict)
+    return StoredBackup(
+        id=backup_id,
+        set_name="main",
+        metadata=Metadata.of(manifest) if manifest else None,
+        size_bytes=1,
+        verdict=verdict,
+    )
 
 
 FRESH, OLD, OLDER = a_backup(HOUR), a_backup(DAY), a_backup(2 * DAY)
@@ -101,7 +107,7 @@ def test_the_last_valid_one_is_that_without_which_nothing_as_good_is_left(
 
 
 def test_it_holds_the_documents_that_its_metadata_speaks_of() -> None:
-    assert (FRESH.documents, replace(FRESH, manifest=None).documents) == (7, 0)
+    assert (FRESH.documents, replace(FRESH, metadata=None).documents) == (7, 0)
 
 
 @given(st.randoms(use_true_random=False))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.model import NOT_READ, VERIFIED, BackupId, BackupState, StoredBackup, Verdict
+from sidecar.model import NOT_READ, VERIFIED, BackupId, BackupState, Metadata, StoredBackup, Verdict
 from sidecar.rules.mirroring import plan, to_delete
 from sidecar.rules.policy import Policy
 from support.stores import manifest_of
@@ -21,7 +21,7 @@ def stored(hours: int, verdict: Verdict, content: bytes = b"data") -> StoredBack
     read = None if verdict == NOT_READ else NOW
     manifest = manifest_of(backup_id, content)
     return StoredBackup(
-        id=backup_id, set_name="main", manifest=manifest, size_bytes=4, verdict=verdict, verified_at=read
+        id=backup_id, set_name="main", metadata=Metadata.of(manifest), size_bytes=4, verdict=verdict, verified_at=read
     )
 
 
@@ -70,5 +70,6 @@ def test_another_backup_of_the_same_name_is_neither_overwritten_nor_fetched() ->
 def test_a_suspect_backup_mends_nothing() -> None:
     suspect = stored(1, VERIFIED)
     assert suspect.manifest is not None
-    suspect = replace(suspect, manifest=suspect.manifest.model_copy(update={"suspicions": ("users: 1 of 1000",)}))
+    said = suspect.manifest.model_copy(update={"suspicions": ("users: 1 of 1000",)})
+    suspect = replace(suspect, metadata=Metadata.of(said))
     assert plan([stored(1, BAD)], [suspect], POLICY, NOW).fetch == ()

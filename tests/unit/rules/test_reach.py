@@ -70,7 +70,7 @@ def test_what_went_before_a_tier_was_set_is_not_expected() -> None:
 def backups(*ages: int, size_bytes: int = MB) -> list[StoredBackup]:
     ids = [BackupId.at("seed_backup", NOW - HOUR * age) for age in ages]
     return [
-        StoredBackup(id=one, set_name="main", manifest=None, size_bytes=size_bytes, verdict=VERIFIED) for one in ids
+        StoredBackup(id=one, set_name="main", metadata=None, size_bytes=size_bytes, verdict=VERIFIED) for one in ids
     ]
 
 

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.model import VERIFIED, BackupId, BackupState, Encryption, Manifest, StoredBackup, Trigger, Verdict
+from sidecar.model import (
+    VERIFIED,
+    BackupId,
+    BackupState,
+    Encryption,
+    Manifest,
+    Metadata,
+    StoredBackup,
+    Trigger,
+    Verdict,
+)
 from sidecar.rules import counting
 from sidecar.rules.stock import Stock, stock_of
 from sidecar.status.stocks import Stocks
@@ -32,7 +42,7 @@ def a_backup(age: timedelta, verdict: Verdict = VERIFIED, **said: object) -> Sto
         db_name="bus_tracker",
         version="3.0",
     ).model_copy(update=said)
-    return StoredBackup(id=backup_id, set_name="main", manifest=manifest, size_bytes=10, verdict=verdict)
+    return StoredBackup(id=backup_id, set_name="main", metadata=Metadata.of(manifest), size_bytes=10, verdict=verdict)
 
 
 LATER, AHEAD = a_backup(-3 * HOUR), a_backup(-2 * HOUR)
@@ -41,7 +51,7 @@ FRESH = replace(a_backup(HOUR), is_pinned=True)
 SUSPECT = a_backup(2 * HOUR, suspicions=("users",))
 SAFETY = a_backup(3 * HOUR, trigger=Trigger.PRE_RESTORE)
 SEALED = a_backup(4 * HOUR, encryption=Encryption(recipients=("age1x", "age1y")), sealed="x")
-ORPHAN = replace(a_backup(5 * HOUR, Verdict(BackupState.ORPHAN, "no metadata")), manifest=None)
+ORPHAN = replace(a_backup(5 * HOUR, Verdict(BackupState.ORPHAN, "no metadata")), metadata=None)
 ALL = (LATER, AHEAD, INVALID, FRESH, SUSPECT, SAFETY, SEALED, ORPHAN)
 
 

@@ -4,20 +4,24 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sidecar.archive.manifest import to_bytes
-from sidecar.model import BackupId, BackupState, Encryption, Manifest, StoredBackup, Verdict
+from sidecar.model import BackupId, BackupState, Encryption, Manifest, Metadata, StoredBackup, Verdict
+from sidecar.rules.policy import Policy
+from sidecar.rules.stock import stock_of
+from sidecar.status.reports import set_status
 from sidecar.store import shelf as module
 from sidecar.store.catalog import Catalog
 from sidecar.store.durable import Exact, as_exact
 from sidecar.store.findings import Findings
 from sidecar.store.local import LocalStore
 from support import keys
-from support.stores import make_whole, manifest_of, store_in
+from support.stores import NOW, make_whole, manifest_of, store_in
 
 
 @pytest.fixture
@@ -74,6 +78,25 @@ def test_metadata_is_read_once_by_all_processes(store: LocalStore, read: list[Ba
     assert read == []
 
 
+def test_what_nobody_asks_for_is_not_parsed(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for hour in range(3):
+        make_whole(store, moment=NOW + timedelta(hours=hour))
+    first = of_another_process(store).backups("main")
+    parsed, parse = list[str](), Manifest.model_validate_json
+
+    def recorded(text: str) -> Manifest:
+        parsed.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(Manifest, "model_validate_json", recorded)
+    again = of_another_process(store).backups("main")
+    now = NOW + timedelta(days=1)
+    set_status(store.set, Policy.of(store.set), stock_of(again, now), now)
+    assert len(parsed) == 1  # of the newest one
+    assert [one.manifest for one in again] == [one.manifest for one in first]
+    assert len(parsed) == len(again)
+
+
 def in_place(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
@@ -120,7 +143,6 @@ def test_each_part_of_what_a_file_is_known_by_counts(part: int, store: LocalStor
     backup_id = make_whole(store)
     seen(store)
     exact = as_exact((store.directory / backup_id.metadata_name).stat())
-    assert exact is not None
     other: Exact = tuple(number + (place == part) for place, number in enumerate(exact))  # type: ignore[assignment] # five
     assert Findings(store.root).metadata({backup_id: exact}).keys() == {backup_id}
     assert Findings(store.root).metadata({backup_id: other}) == {}
@@ -144,7 +166,6 @@ def test_a_file_that_has_just_been_written_is_not_remembered(
     backup_id = make_whole(store)
     seen(store)
     exact = as_exact((store.directory / backup_id.metadata_name).stat())
-    assert exact is not None
     assert Findings(store.root).metadata({backup_id: exact}) == {}
 
 
@@ -153,7 +174,6 @@ def test_what_another_process_wrote_later_counts(store: LocalStore) -> None:
     slow, findings = of_another_process(store), Findings(store.root)
     (before,) = slow.backups("main")
     exact = as_exact((store.directory / backup_id.metadata_name).stat())
-    assert exact is not None
     assert before.manifest is not None
     in_place(store.directory / backup_id.metadata_name, other_metadata(backup_id))
     assert seen(store).documents == 2
@@ -163,10 +183,16 @@ def test_what_another_process_wrote_later_counts(store: LocalStore) -> None:
 
 
 FLIPS = {
-    "identity": "UPDATE metadata SET identity = replace(identity, ')', '9)')",
-    "content": """UPDATE metadata SET content = replace(content, '"users":1', '"users":3')""",
-    "checksum": "UPDATE metadata SET checksum = substr(checksum, 2) || '0'",
-    "what it is of": "UPDATE metadata SET backup_id = 'seed_backup_20200101_000000'",
+    "identity": "UPDATE manifests SET identity = replace(identity, ')', '9)')",
+    "content": """UPDATE manifests SET content = replace(content, '"users":1', '"users":3')""",
+    "checksum": "UPDATE manifests SET checksum = substr(checksum, 2) || '0'",
+    "date": "UPDATE manifests SET taken_at = taken_at + 1",
+    "checksum of the data": "UPDATE manifests SET data_checksum = '0' || substr(data_checksum, 2)",
+    "form": "UPDATE manifests SET form = '.json.zst'",
+    "documents": "UPDATE manifests SET documents = 2",
+    "trigger": "UPDATE manifests SET trigger = 'pre_restore'",
+    "suspicions": "UPDATE manifests SET has_suspicions = 1",
+    "what it is of": "UPDATE manifests SET backup_id = 'seed_backup_20200101_000000'",
 }
 
 
@@ -175,9 +201,9 @@ def test_a_flipped_bit_in_memory_is_seen_and_mended(flip: str, store: LocalStore
     make_whole(store)
     first = seen(store)
     with opened(store) as connection:
-        before = connection.execute("SELECT * FROM metadata").fetchall()
+        before = connection.execute("SELECT * FROM manifests").fetchall()
         connection.execute(FLIPS[flip])
-        assert connection.execute("SELECT * FROM metadata").fetchall() != before
+        assert connection.execute("SELECT * FROM manifests").fetchall() != before
     read.clear()
     assert [seen(store), seen(store)] == [first, first]
     assert len(read) == 1
@@ -187,7 +213,7 @@ def test_a_memory_of_before_there_was_metadata_in_it_is_added_to(store: LocalSto
     backup_id = make_whole(store)
     first = seen(store)
     with opened(store) as connection:
-        connection.execute("DROP TABLE metadata")
+        connection.execute("DROP TABLE manifests")
     read.clear()
     assert [seen(store), seen(store)] == [first, first]  # the verdict of before too
     assert read == [backup_id]
@@ -219,7 +245,7 @@ def test_where_signatures_count_they_are_checked_on_the_files(tmp_path: Path, re
     assert seen(store).verdict.is_valid
     assert read == [backup_id]
     with opened(store) as connection:
-        assert connection.execute("SELECT count(*) FROM metadata").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM manifests").fetchone() == (0,)
     unsigned = store_in(tmp_path / "backups")
     seen(unsigned)
     read.clear()
@@ -230,7 +256,6 @@ def test_where_signatures_count_they_are_checked_on_the_files(tmp_path: Path, re
 def test_what_is_sealed_in_metadata_is_never_written_down(store: LocalStore) -> None:
     backup_id = make_whole(store)
     exact = as_exact((store.directory / backup_id.metadata_name).stat())
-    assert exact is not None
     secret = manifest_of(backup_id, b"data").model_copy(update={"encryption": Encryption(recipients=("age1x",))})
     findings = Findings(store.root)
     findings.save((), read={backup_id: (exact, secret)})
@@ -259,7 +284,7 @@ def test_metadata_comes_back_from_memory_as_it_was(store: LocalStore) -> None:
     )
     findings = Findings(store.root)
     findings.save((), read={backup_id: (exact, said)})
-    assert findings.metadata({backup_id: exact}) == {backup_id: said}
+    assert findings.metadata({backup_id: exact}) == {backup_id: Metadata.of(said)}
 
 
 def test_of_backups_that_are_gone_nothing_is_remembered(store: LocalStore) -> None:
@@ -271,7 +296,7 @@ def test_of_backups_that_are_gone_nothing_is_remembered(store: LocalStore) -> No
     assert catalog.backups("main") == ()
     with opened(store) as connection:
         assert connection.execute(
-            "SELECT (SELECT count(*) FROM metadata), (SELECT count(*) FROM findings)"
+            "SELECT (SELECT count(*) FROM manifests), (SELECT count(*) FROM findings)"
         ).fetchall() == [(0, 0)]
 
 
@@ -287,7 +312,7 @@ def test_what_another_process_deleted_is_forgotten_by_the_next_and_nothing_else(
         store.delete(lock, deleted)
     assert [one.id for one in of_another_process(store).backups("main")] == [kept]
     with opened(store) as connection:
-        left = [one for (one,) in connection.execute("SELECT backup_id FROM metadata ORDER BY backup_id")]
+        left = [one for (one,) in connection.execute("SELECT backup_id FROM manifests ORDER BY backup_id")]
     assert left == ["events_backup_20261124_021837", str(kept)]
 
 

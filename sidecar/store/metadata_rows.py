@@ -1,0 +1,81 @@
+"""What metadata says, as rows of memory: in brief in columns, so that what nobody asks for is not parsed, and whole as JSON.
+
+A row is believed while the metadata file is the very one that it was read from. A flipped bit in it, and what another version of
+the program wrote, are seen by its checksum.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sidecar import __version__
+from sidecar.model import BackupId, Brief, Form, Manifest, Metadata, Trigger
+from sidecar.store.durable import Exact
+
+TABLE: Final = """
+CREATE TABLE IF NOT EXISTS manifests (
+    backup_id TEXT PRIMARY KEY, identity TEXT NOT NULL, taken_at INTEGER NOT NULL, data_checksum TEXT NOT NULL,
+    form TEXT NOT NULL, documents TEXT NOT NULL, trigger TEXT NOT NULL, has_suspicions INTEGER NOT NULL,
+    content TEXT NOT NULL, checksum TEXT NOT NULL
+)
+"""
+INSERT: Final = "INSERT OR REPLACE INTO manifests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_AT_ONCE: Final = 500  # ids in one question: SQLite takes a thousand at least
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Row = tuple[Any, ...]
+
+
+def rows(connection: sqlite3.Connection, ids: Sequence[str]) -> Iterator[Row]:
+    """Those of these backups."""
+    for first in range(0, len(ids), _AT_ONCE):
+        asked = ids[first : first + _AT_ONCE]
+        places = ", ".join("?" * len(asked))
+        yield from connection.execute(f"SELECT * FROM manifests WHERE backup_id IN ({places})", asked)  # noqa: S608 - question marks
+
+
+def row_of(backup_id: BackupId, identity: Exact, manifest: Manifest) -> Row | None:
+    """None for what would come back as anything else, and for what only the holder of a private key may know."""
+    content, brief = manifest.model_dump_json(), Brief.of(manifest)
+    if manifest.encryption is not None or Manifest.model_validate_json(content) != manifest:
+        return None
+    row = (
+        str(backup_id),
+        str(identity),
+        (brief.taken_at - _EPOCH) // _MICROSECOND,
+        brief.checksum,
+        brief.form.value,
+        str(brief.documents),  # a sum of what may be larger than SQLite's numbers
+        brief.trigger.value,
+        int(brief.has_suspicions),
+        content,
+    )
+    return *row, checksum(row)
+
+
+def metadata_of(row: Row, identity: Exact) -> Metadata | None:
+    """None where it was read from another file, and where a row is not what was written."""
+    *said, found = row
+    if said[1] != str(identity) or found != checksum(said):
+        return None
+    _, _, taken_at, data_checksum, form, documents, trigger, has_suspicions, content = said
+    try:
+        brief = Brief(
+            taken_at=_EPOCH + taken_at * _MICROSECOND,
+            checksum=data_checksum,
+            form=Form(form),
+            documents=int(documents),
+            trigger=Trigger(trigger),
+            has_suspicions=bool(has_suspicions),
+        )
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return Metadata(brief, content)
+
+
+def checksum(said: Sequence[object]) -> str:
+    """A flipped bit in here would else be believed."""
+    return hashlib.sha256("\n".join(map(str, (__version__, *said))).encode()).hexdigest()
