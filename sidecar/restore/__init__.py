@@ -1,1 +1,1 @@
-"""The way back: plan, restore, undo, drill."""
+"""Restores: plan, safety backup, restore, undo, drill."""

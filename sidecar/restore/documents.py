@@ -1,8 +1,8 @@
-"""Chosen documents of a backup put back into a collection, where everything else stays as it is.
+"""Restore chosen documents of a backup into a collection and leave its other documents as they are.
 
-The backup is read to its end and the documents are held in memory before anything is written. Each is inserted, or replaces
-what has its `_id`, in one command; then it is read back and compared byte for byte. A restore that is killed in between has
-put back some and not others, each of them whole: the same command again does the rest.
+The backup is read to its end and the documents are held in memory before anything is written. One command inserts each
+document, or replaces the document that has its `_id`; then the document is read back and compared byte for byte. A restore that
+is killed has written some of the documents, each of them whole: running the same command again writes the rest.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ log = Logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A document of the backup, and what the target holds under its `_id`."""
+    """A document of the backup, and the target's document with the same `_id` (None if there is none)."""
 
     identity: bytes
     stored: bytes
@@ -50,7 +50,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """What an order for documents comes to."""
+    """The documents of an order, each beside the target's document, and the target's collection."""
 
     item: Collection
     pairs: tuple[Pair, ...]
@@ -65,9 +65,9 @@ class Paired:
 
 
 async def pair(order: engine.Order) -> Paired:
-    """Find the documents in the backup, which is verified, and what the target holds of them.
+    """Verify the backup, find the documents in it, and read the target's documents with the same `_id`s.
 
-    Raises DocumentNotFound, UsageError and TargetUnsuitable, and what reading a backup and a server raises.
+    Raises DocumentNotFound, UsageError, and the errors of reading a backup and a server.
     """
     name, values = _asked(order)
     found = await in_thread(_stored, order, name, values)
@@ -83,6 +83,7 @@ async def pair(order: engine.Order) -> Paired:
 
 
 def planned(paired: Paired) -> Plan:
+    """Return how many of the documents would be inserted, replaced and left unchanged."""
     counts = [one.now for one in paired.pairs]
     there = len(counts) - counts.count(Now.GONE)
     line = Planned(
@@ -99,10 +100,10 @@ def planned(paired: Paired) -> Plan:
 
 
 async def put_back(order: engine.Order, paired: Paired) -> engine.Restored:
-    """Write what differs and prove it. What it replaces is lost: see `safety`.
+    """Write the documents that differ, then read all of them back and compare. `safety` backs up what is replaced.
 
-    Raises DocumentChanged where somebody wrote to one since it was paired, WriteRejected and RestoreMismatch; the message says
-    what became of those that had been written.
+    Raises DocumentChanged if somebody wrote to a document since it was paired, WriteRejected and RestoreMismatch; the message
+    says what became of the documents written before the failure.
     """
     writing = _Writing(order, paired.item)
     try:
@@ -112,7 +113,7 @@ async def put_back(order: engine.Order, paired: Paired) -> engine.Restored:
         for one in paired.pairs:
             await writing.require_there(one)
     except (Exception, asyncio.CancelledError) as error:
-        raise as_ours(error).with_more(await completed(writing.take_back())) from error
+        raise as_ours(error).with_more(await completed(writing.undo())) from error
     plan = planned(paired).collections[0]
     log.info("restore.documents", backup_id=str(order.backup_id), collection=paired.item.name, documents=plan.documents)
     counts = {"inserted": plan.inserted or 0, "replaced": plan.replaced or 0, "unchanged": plan.unchanged or 0}
@@ -123,7 +124,7 @@ async def put_back(order: engine.Order, paired: Paired) -> engine.Restored:
 def _asked(order: engine.Order) -> tuple[str, Sequence[TypedValue]]:
     values = order.ids or ()
     if len(order.collections or ()) != 1:
-        raise UsageError("the _ids of documents need the one collection that they are of: expected exactly one")
+        raise UsageError("a restore of single documents needs the name of their collection: expected exactly one")
     (name,) = order.collections or ()
     if len(values) > MOST_DOCUMENTS:
         raise UsageError(f"{len(values)} documents: expected at most {MOST_DOCUMENTS} at a time")
@@ -131,7 +132,10 @@ def _asked(order: engine.Order) -> tuple[str, Sequence[TypedValue]]:
 
 
 def _stored(order: engine.Order, name: str, values: Sequence[TypedValue]) -> list[bytes]:
-    """The documents as the backup holds them, each of which was asked for by one value."""
+    """Return the documents as the backup holds them.
+
+    Raises DocumentNotFound if a value matches no document, UsageError if a value matches several or they are too large together.
+    """
     found = find(
         order.store, order.backup_id, order.codec, name, [by_ids(values)], most=MOST_DOCUMENTS, most_bytes=MOST_BYTES
     )
@@ -143,14 +147,14 @@ def _stored(order: engine.Order, name: str, values: Sequence[TypedValue]) -> lis
     for value in values:
         if len(value.keys & keys) > 1:
             raise UsageError(
-                f"the _id {value.text} is that of several documents of {name}: expected Extended JSON, for a text "
+                f"the _id {value.text} matches several documents of {name}: expected Extended JSON, for a string "
                 f'"{value.text}" in double quotes, for an ObjectId {{"$oid": "{value.text}"}}'
             )
     return found.documents
 
 
 def _suitable(item: Collection | None, name: str, target_db: str) -> Collection:
-    """Raises UsageError for what documents cannot be put back into one by one."""
+    """Return the target's collection. Raises UsageError if single documents cannot be restored into it."""
     if item is None:
         wrong = f"{target_db} has no collection {name}"
     elif item.kind is CollectionKind.VIEW:
@@ -158,9 +162,7 @@ def _suitable(item: Collection | None, name: str, target_db: str) -> Collection:
     elif item.kind is CollectionKind.TIMESERIES:
         wrong = f"{name} is a time series in {target_db}, whose documents cannot be replaced one by one"
     elif keeps_order(item):
-        wrong = (
-            f"{name} is a capped collection in {target_db}, which keeps its documents in the order of their insertion"
-        )
+        wrong = f"{name} is a capped collection in {target_db}, which keeps its documents in insertion order"
     else:
         return item
     raise UsageError(f"{wrong}: expected a collection that holds documents by _id; restore {name} as a whole instead")
@@ -174,7 +176,7 @@ def _tally(order: engine.Order, paired: Paired) -> Tally:
 
 
 class _Writing:
-    """Documents on their way into one collection of the target, and the way back of those that arrived."""
+    """Writes documents into one collection of the target, and can undo what it wrote."""
 
     def __init__(self, order: engine.Order, item: Collection) -> None:
         self._order = order
@@ -183,7 +185,7 @@ class _Writing:
         self._options: dict[str, Any] | None = None
 
     async def write(self, one: Pair) -> None:
-        """Raises DocumentChanged where the target holds something else than it did."""
+        """Write a document. Raises DocumentChanged if the target's document is no longer the one that was paired."""
         if await self._live(one) != one.live:
             raise DocumentChanged(
                 f"the document {readable(one.identity)} of {self._item.name} was written to meanwhile"
@@ -192,25 +194,29 @@ class _Writing:
         await self._put(one.identity, one.stored, is_new=one.live is None)
 
     async def require_there(self, one: Pair) -> None:
+        """Raises RestoreMismatch if the target does not hold the document exactly as the backup does."""
         if await self._live(one) != one.stored:
             raise RestoreMismatch(
                 f"{self._item.name}: after the restore the server does not hold the document {readable(one.identity)} as it is "
                 "in the backup"
             )
 
-    async def take_back(self) -> str:
-        """What was written becomes what it was, unless somebody wrote to it since. Returns in words what became of it."""
+    async def undo(self) -> str:
+        """Make each written document what it was, unless somebody wrote to it since. Return the outcome in words."""
         if not self._written:
             return "nothing had been written"
         try:
             for one in reversed(self._written):
                 if await self._live(one) == one.stored != one.live:
-                    await self._undo(one)
-        except Exception as error:  # noqa: BLE001 - whatever it is, what matters is that it is said
-            return f"what had been written could not be taken back ({as_ours(error)}): a comparison with the backup shows it"
-        return "what had been written was taken back"
+                    await self._undo_one(one)
+        except Exception as error:  # noqa: BLE001 - any failure of the undo must appear in the message
+            return (
+                f"the documents written before could not be put back as they were ({as_ours(error)}): "
+                "compare the collection with the backup to find them"
+            )
+        return "the documents written before were put back as they were"
 
-    async def _undo(self, one: Pair) -> None:
+    async def _undo_one(self, one: Pair) -> None:
         if one.live is None:
             await self._run("delete", deletes=[{"q": by_id(one.identity), "limit": 1}])
         else:
@@ -228,7 +234,7 @@ class _Writing:
             await self._run("update", updates=[{"q": by_id(identity), "u": raw}], **options)
 
     async def _run(self, name: str, **parts: Any) -> None:
-        """Raises WriteRejected unless exactly one document was written."""
+        """Run a command that writes one document. Raises WriteRejected unless exactly one was written."""
         reply = await write(self._order, {name: self._item.name, **parts})
         if "writeErrors" in reply and (errors := reply.documents("writeErrors")):
             raise WriteRejected(
@@ -239,7 +245,8 @@ class _Writing:
             raise WriteRejected(f"{self._item.name}: {name} wrote {reply.count('n')} documents: expected one")
 
     async def _how(self) -> dict[str, Any]:
-        """Stored as it is: what was valid when it was written may not be by today's validator."""
+        """Return the options of insert and update that make the server store a document unchanged."""
+        # a document that was valid when it was backed up may violate the validator of today
         if self._options is None:
             version = (await self._order.database.command({"buildInfo": 1})).part("versionArray", list)
             self._options = {"bypassDocumentValidation": True, **replacing_empty_timestamps(version)}

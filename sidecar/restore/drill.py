@@ -1,7 +1,7 @@
-"""The rehearsal of a restore: into a scratch database of its own, compared there, and dropped again whatever happened.
+"""The drill: restore a backup into a scratch database, compare it there, and always drop that database.
 
-A scratch database is known by its name and by a marker that is made in it before anything else. One that holds something else,
-or that lacks the marker of its owner, could be anyone's and is never touched.
+A drill first creates a marker collection in its scratch database. A database is written to only if it was empty before, and
+dropped only if it has the marker of this owner: any other database could be somebody's data.
 """
 
 import asyncio
@@ -20,16 +20,16 @@ from sidecar.runtime.completion import completed
 
 PREFIX = "sidecar_drill_"
 MARKER = "made_by_a_restore_drill"
-NAMESPACE_BYTES = 255  # that a database, a dot and a collection have together
+NAMESPACE_BYTES = 255  # the longest `database.collection` that a server takes
 
 log = Logger(__name__)
 
 
 async def drill(order: restore.Order, owner: str, name: str | None = None) -> restore.Restored:
-    """Restore `order`'s backup into a scratch database, with every comparison that a restore makes and one at the end.
+    """Restore `order`'s backup into a scratch database, with all comparisons of a restore and one more of the finished whole.
 
-    `owner` is eight hexadecimal digits, the same for all that may sweep it; `name` is that of the database, new each time if
-    there is none. Raises what a restore raises, and WriteRejected where the scratch database cannot be made.
+    `owner` is eight hexadecimal digits, the same for all processes that may sweep the database. `name` is the database's name;
+    None makes a new name for each drill. Raises the errors of a restore, and WriteRejected if the database cannot be created.
     """
     order = replace(order, target_db=name or f"{PREFIX}{owner}_{uuid.uuid4().hex[:8]}")
     chosen = await restore.choose(order)
@@ -37,7 +37,7 @@ async def drill(order: restore.Order, owner: str, name: str | None = None) -> re
         order = replace(order, target_db=_short(owner))
     scratch = order.target_db
     _require_room(scratch, chosen.items)
-    await sweep(order.database, owner, scratch)  # what an earlier one could not drop
+    await sweep(order.database, owner, scratch)  # left behind by an earlier drill that could not drop it
     await _made(order.database, scratch, owner)
     try:
         restored = await restore.restore(order, chosen)
@@ -48,7 +48,7 @@ async def drill(order: restore.Order, owner: str, name: str | None = None) -> re
 
 
 def _has_room(scratch: str, names: Iterable[str]) -> bool:
-    """Whether the server takes these names in such a database."""
+    """Whether a server takes collections with these names in a database called `scratch`."""
     return all(len(f"{scratch}.{name}".encode()) <= NAMESPACE_BYTES for name in names)
 
 
@@ -57,33 +57,35 @@ def _require_room(scratch: str, names: Iterable[str]) -> None:
         longest = max(names, key=lambda name: len(name.encode()))
         limit = NAMESPACE_BYTES - 1 - len(longest.encode())
         raise WriteRejected(
-            f"the name of the scratch database {scratch} and that of {longest} together have more than {NAMESPACE_BYTES} bytes: "
-            f"set SIDECAR_DRILL_DB to a name of at most {limit} bytes"
+            f"the names of the scratch database {scratch} and of the collection {longest} have more than {NAMESPACE_BYTES} bytes "
+            f"together: set SIDECAR_DRILL_DB to a name of at most {limit} bytes"
         )
 
 
 def is_scratch(database: str) -> bool:
-    """Whether a database has a name of those that drills make, here or of another sidecar."""
+    """Whether the name is one that a drill makes, of this sidecar or of another."""
     return re.fullmatch(rf"{PREFIX}[0-9a-f]+_[0-9a-f]{{8}}|sd_[0-9a-f]+", database) is not None
 
 
 def _short(owner: str) -> str:
-    """For collections whose names leave no room for more. One at a time."""
+    """The shorter database name, for long names of collections. It is the same each time, so one drill can use it at a time."""
     return f"sd_{owner}"
 
 
 async def _require_still_there(order: restore.Order, scratch: str, restored: restore.Restored) -> None:
-    """Every collection once more, now that all of them are in their places."""
+    """Read back every collection once more, after the last rename. Raises RestoreMismatch."""
     database = order.database
     there = await database.collections(scratch)
     for name, expected in restored.collections.items():
         held = (await read_back(database, scratch, there[name], order.codec)).details() if name in there else None
         if held != expected:
-            raise RestoreMismatch(f"{name}: in its place the server holds {held}, {expected} was restored")
+            raise RestoreMismatch(
+                f"{name}: at the end of the drill the server holds {held}: expected {expected}, as restored"
+            )
 
 
 async def _made(database: Database, scratch: str, owner: str) -> None:
-    """Make the scratch database, or nothing: a cancellation waits for the server's answer and takes back what was made."""
+    """Create the scratch database. A cancellation waits for the server's answer and drops what was created."""
     making = asyncio.ensure_future(_make(database, scratch, _marker(owner)))
     try:
         await asyncio.shield(making)
@@ -120,7 +122,7 @@ async def _drop(database: Database, scratch: str) -> None:
 
 @contextmanager
 def _left_over(scratch: str) -> Iterator[None]:
-    """A server that is gone keeps the database; the next start sweeps it."""
+    """Log a failure to drop the scratch database instead of raising it: the next start sweeps the database."""
     try:
         yield
     except SourceError as error:
@@ -128,9 +130,9 @@ def _left_over(scratch: str) -> Iterator[None]:
 
 
 async def sweep(database: Database, owner: str, name: str | None = None) -> list[str]:
-    """Drop the scratch databases of the owner's drills that were killed, and return their names. Raises SourceError.
+    """Drop the scratch databases that this owner's killed drills left behind, and return their names. Raises SourceError.
 
-    None of the owner's drills may be under way. `name` is that of the database they take place in, if it is always the same.
+    No drill of this owner may be running. `name` is the one database to look at; None looks at all that are named for the owner.
     """
     candidates = [name] if name else await _named_for(database, owner)
     swept = [one for one in candidates if _marker(owner) in await database.collections(one)]

@@ -1,4 +1,4 @@
-"""How long a restore will take: by the time that the last drill took for each byte of its backup."""
+"""The estimated duration of a restore: the size of its backup times the seconds that the last drill took for each byte."""
 
 import json
 from contextlib import suppress
@@ -15,7 +15,7 @@ MEASURE = ".measure"  # a name in the directory of locks
 
 
 def estimated_seconds(root: Path, order: Order) -> float | None:
-    """None before there was a drill."""
+    """The estimate for this restore; None if no drill was measured yet, or the measure or the backup is unreadable."""
     try:
         measured = json.loads(note(root / DIRECTORY / MEASURE))
         manifest = read_manifest(order.store, order.backup_id)
@@ -25,7 +25,7 @@ def estimated_seconds(root: Path, order: Order) -> float | None:
 
 
 def note_measure(root: Path, manifest: Manifest, seconds: float) -> None:
-    """Remember how long the drill of this backup took."""
+    """Store how long the drill of this backup took."""
     measured = {"backup_id": manifest.backup_id, "seconds_per_byte": seconds / max(manifest.text_bytes, 1)}
     with suppress(StorageError):  # only an estimate
         publish(root / DIRECTORY / MEASURE, json.dumps(measured).encode())

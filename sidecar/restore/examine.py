@@ -1,7 +1,7 @@
-"""Which documents of a backup are equal on a unique key, and which would expire at once. In constant memory.
+"""Find documents of a backup that would break a unique index, and documents that would expire at once. In constant memory.
 
-It looks for what a restore would stumble over. Whatever it cannot look at is counted and left to the server: nothing here says
-that a backup is bad.
+These are warnings before a restore. Documents and indexes that cannot be examined are counted and left to the server: nothing
+here declares a backup bad.
 """
 
 import itertools
@@ -28,13 +28,13 @@ from sidecar.store.spill import Spill
 _PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_MS, unicode_decode_error_handler="replace"
 )
-_NOT_EXAMINED = ("collation", "partialFilterExpression")  # only the server knows what these make equal
+_NOT_EXAMINED = ("collation", "partialFilterExpression")  # only the server knows which keys are equal under these
 
 
 class Examination:
-    """Feed it every document of one collection, then ask for `findings`.
+    """Takes every document of one collection by `add`, then tells its `findings`.
 
-    What it remembers is below `directory`, in memory where there is none.
+    Index keys are kept in a file below `directory`, or in memory if that is None.
     """
 
     def __init__(self, item: Collection, now: datetime, directory: Path | None) -> None:
@@ -64,7 +64,7 @@ class Examination:
             try:
                 document: dict[str, Any] = bson.decode(raw, _PLAIN)
                 is_expired, rows = self._looked_at(document)
-            except Exception:  # noqa: BLE001 - a value that this version of Python or PyMongo cannot take is no fault of the backup
+            except Exception:  # noqa: BLE001 - a value that Python or PyMongo cannot take is no fault of the backup
                 self._unreadable += 1
                 continue
             self._expired += is_expired
@@ -78,7 +78,7 @@ class Examination:
         ]
 
     def findings(self) -> list[str]:
-        """In words; nothing where all is well."""
+        """The warnings in words; an empty list if there are none."""
         repeated = self._keys.rows("SELECT name, count(*) AS n FROM keys GROUP BY name, key HAVING n > 1")
         repeats: Counter[str] = Counter()
         for name, count in repeated:
@@ -105,14 +105,14 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class _Expiry:
-    """An index that deletes documents some time after a date that they hold."""
+    """A TTL index: it deletes a document some time after a date that the document holds."""
 
     path: tuple[str, ...]
-    before_ms: float  # an earlier date has passed
+    before_ms: float  # documents with an earlier date have expired; milliseconds since 1970
 
     @classmethod
     def of(cls, index: Mapping[str, Any], now: datetime) -> Self | None:
-        """None for an index that expires nothing, or in a way that only the server understands."""
+        """The expiry of an index; None if the index expires nothing, or in a way that only the server understands."""
         seconds, fields = _number(index.get("expireAfterSeconds")), list(index["key"])
         if seconds is None or len(fields) != 1:
             return None
@@ -124,7 +124,7 @@ class _Expiry:
 
 
 def _number(value: Any) -> float | None:
-    """A finite number of whatever type, or nothing."""
+    """The value as a float; None if it is no number or not finite."""
     if isinstance(value, Decimal128):
         value = value.to_decimal()
     is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
@@ -132,7 +132,7 @@ def _number(value: Any) -> float | None:
 
 
 def _decoded(raw: bytes) -> dict[str, Any] | None:
-    """An index that has a name and a key; others are for the server to judge."""
+    """The definition of an index; None if it has no name or no key, which the server will judge."""
     try:
         index = bson.decode(raw, _PLAIN)
     except (BSONError, ValueError):
@@ -141,7 +141,7 @@ def _decoded(raw: bytes) -> dict[str, Any] | None:
 
 
 def _keys(index: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[bytes]:
-    """What the index would hold for a document: several keys where a field is an array."""
+    """The keys that the index would hold for a document: several if a field is an array."""
     fields = [list(_values(document, path.split("."))) for path in index["key"]]
     if index.get("sparse") and not any(fields):
         return
@@ -150,7 +150,7 @@ def _keys(index: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[byt
 
 
 def _values(value: Any, path: list[str]) -> Iterator[Any]:
-    """What a dotted path leads to, through arrays as MongoDB goes through them."""
+    """The values at a dotted path; like MongoDB, it looks into the elements of arrays."""
     if isinstance(value, list):
         for element in value:
             if path or not isinstance(element, list):
@@ -162,7 +162,7 @@ def _values(value: Any, path: list[str]) -> Iterator[Any]:
 
 
 def _canonical(value: Any) -> bytes:
-    """Equal for what the server takes for equal: numbers of any type are, and so is everything that is no number."""
+    """Bytes that are equal where a unique index takes two values for equal, also for numbers of different types."""
     if isinstance(value, Decimal128):
         value = value.to_decimal()
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):

@@ -1,4 +1,4 @@
-"""Documents on their way into one collection: several inserts at once, and every document accounted for."""
+"""Insert documents into a collection: several commands at once, and the count of every command checked."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -17,14 +17,14 @@ from sidecar.model import Collection, CollectionKind, documents_in_words
 from sidecar.mongodb.replies import ServerReply, understood
 from sidecar.runtime.completion import completed
 
-INSERT_BYTES = 12 << 20  # a command is one BSON document of at most 16 MB; one document alone may fill it
+INSERT_BYTES = 12 << 20  # a command has at most 16 MiB plus a little; a larger document is sent alone
 INSERT_DOCUMENTS = 50_000  # of 100,000 that a server takes
 
 Run = Callable[[Mapping[str, Any]], Awaitable[ServerReply]]
 
 
 class _Several:
-    """Documents one after the other. The driver copies them into its message as they are, as it does with a single one."""
+    """Concatenated BSON documents that the driver copies into its message unchanged, as if they were one raw document."""
 
     _type_marker: Final = getattr(RawBSONDocument, "_type_marker", None)
 
@@ -34,13 +34,13 @@ class _Several:
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """What fits into one command."""
+    """The documents of one insert command."""
 
     bson: bytes
     documents: int
 
     def as_documents(self) -> list[Any]:
-        """As the driver takes them. An object of each would cost more than all the rest of an insert."""
+        """The `documents` of the command. One object per document would cost more than all the rest of an insert."""
         if _takes_several():
             return [_Several(self.bson)]
         return [RawBSONDocument(document) for document in split(self.bson)]
@@ -48,17 +48,17 @@ class _Message:
 
 @cache
 def _takes_several() -> bool:
-    """Whether this driver copies what it is given: tried, never assumed."""
+    """Whether the installed driver copies several documents unchanged, found by trying."""
     two = 2 * bson.encode({"a": 1})
     try:
-        return bson.encode(_Several(two)) == two  # type: ignore[arg-type] # not what the driver declares: that is the question
-    except Exception:  # noqa: BLE001 - another driver
+        return bson.encode(_Several(two)) == two  # type: ignore[arg-type] # the driver does not declare this type: it is tried
+    except Exception:  # noqa: BLE001 - a driver that does not take it may raise anything
         return False
 
 
 async def insert(run: Run, item: Collection, name: str, batch: Batch, options: Mapping[str, Any]) -> None:
     """Insert the documents of `item` in `batch` into the collection called `name`. Raises WriteRejected."""
-    # Documents that were valid when they were written may not be by today's validator; a time series has none.
+    # Documents that were valid when they were backed up may violate the validator of today. A time series has no validator.
     options = {**options, "ordered": False}
     if item.kind is CollectionKind.COLLECTION:
         options["bypassDocumentValidation"] = True
@@ -72,7 +72,7 @@ async def insert(run: Run, item: Collection, name: str, batch: Batch, options: M
 
 
 def replacing_empty_timestamps(server_version: Sequence[object]) -> Mapping[str, Any]:
-    """That Timestamp(0, 0) be stored as it is, where the server can be asked for it."""
+    """Return the insert option that makes a server store Timestamp(0, 0) unchanged; nothing for versions that lack it."""
     version = tuple(part for part in server_version[:3] if isinstance(part, int))
     branches = ((5, 0, 29), (6, 0, 17), (7, 0, 13))
     is_known = version >= (8, 0, 0) or any(first <= version < (first[0], 99) for first in branches)
@@ -80,7 +80,7 @@ def replacing_empty_timestamps(server_version: Sequence[object]) -> Mapping[str,
 
 
 def _messages(batch: Batch) -> Iterator[_Message]:
-    """None for a batch without documents."""
+    """Divide a batch into messages that fit into one command each; no message for an empty batch."""
     if batch.documents and len(batch.bson) <= INSERT_BYTES and batch.documents <= INSERT_DOCUMENTS:
         yield _Message(batch.bson, batch.documents)
         return
@@ -110,7 +110,7 @@ def _rejection(name: str, documents: bytes, errors: Sequence[Mapping[str, Any]])
 
 
 class AtOnce:
-    """Some pieces of work at once, and no more; the first that fails ends it. None goes on after the `with` block."""
+    """Runs at most `limit` tasks at once. The first failure is raised, and no task runs on after the `async with` block."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -130,13 +130,13 @@ class AtOnce:
                 await completed(_ended(self._tasks))
 
     async def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Returns when there is room for it. Raises what an earlier one raised."""
+        """Start a task, and return once fewer than `limit` are running. Raises the error of an earlier task."""
         self._tasks.add(asyncio.create_task(work))
         if len(self._tasks) >= self._limit:
             await self._some(asyncio.FIRST_COMPLETED)
 
     async def end(self) -> None:
-        """Until all have ended."""
+        """Wait until all tasks have ended. Raises the error of a task that failed."""
         while self._tasks:
             await self._some(asyncio.FIRST_EXCEPTION)
 

@@ -1,4 +1,4 @@
-"""What a restore would do, found out without writing anything: documents compared one by one, and what stands in its way."""
+"""The plan of a restore, made without writing anything: what it would insert, replace and remove, and what prevents it."""
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, aclosing
@@ -21,13 +21,16 @@ from sidecar.store.spill import place_for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """One collection. Numbers of documents; None where they were not compared, or there is no such collection."""
+    """The plan for one collection: numbers of documents, None where documents were not compared.
+
+    `replaces_documents` is what the target holds, None if it has no such collection.
+    """
 
     collection: str
     kind: CollectionKind
     documents: int
     replaces_documents: int | None
-    indexes: int = 0  # besides that on `_id`; whether the server builds them is known only when it does
+    indexes: int = 0  # without the one on `_id`; a plan cannot tell whether the server will build them
     inserted: int | None = None  # only in the backup
     replaced: int | None = None  # in both, with other content
     unchanged: int | None = None
@@ -37,17 +40,18 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would become of each collection, and why it will not be done without force, if so."""
+    """What a restore would do to each collection, and the obstacles for which it refuses unless it is forced."""
 
     collections: tuple[Planned, ...]
     obstacles: tuple[str, ...]
 
 
 async def plan(order: restore.Order, chosen: restore.Chosen | None = None, *, directory: Path | None = None) -> Plan:
-    """Look at the target and at the whole backup, and compare them. Raises what a restore raises first.
+    """Verify the backup, and compare all of its documents with the target's. Raises the errors of `choose`, and SourceError.
 
-    With `chosen`, what the order comes to, documents are only counted: the restore itself will read them. What a comparison
-    has to remember is kept below `directory`, which is the backups' own unless another is named; of encrypted backups in memory.
+    If the backup is verified already (`chosen`), documents are only counted, because the restore itself will read them.
+    The comparison keeps its hashes in a file below `directory` (default: the backup directory), or in memory for an encrypted
+    backup.
     """
     is_compared = chosen is None
     chosen = chosen or await restore.choose(order, is_read_anyway=True)
@@ -63,7 +67,7 @@ async def plan(order: restore.Order, chosen: restore.Chosen | None = None, *, di
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was seen of a collection."""
+    """The comparison of one collection, and the warnings about its documents."""
 
     difference: Difference
     warnings: tuple[str, ...]
@@ -77,7 +81,7 @@ def _line(item: Collection, documents: int, held: int | None, look: _Look | None
         replaces_documents=held,
         indexes=definitions.count_indexes(item),
     )
-    if look is None:  # a view, or nothing was compared
+    if look is None:  # a view, or documents were not compared
         return line
     found = look.difference
     return replace(

@@ -1,8 +1,8 @@
-"""The way back: read `restore` and `put_in_place` as lists of their steps.
+"""The restore itself: read `restore` and `put_in_place` as lists of their steps.
 
-Every collection is loaded beside its target under a name of its own, gets its indexes, is read back and compared, and only
-then takes its target's place in one `renameCollection`. Until the first rename the target is untouched. What MongoDB cannot
-rename, views and time series, is made in place at the end.
+Every collection is loaded into a staging collection, gets its indexes, is read back and compared, and only then replaces the
+target's collection by one `renameCollection`. Until the first rename the target is untouched. Views and time series, which
+MongoDB cannot rename, are made in place at the end.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,18 +34,18 @@ log = Logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order(Target):
-    """Which backup goes where."""
+    """What to restore: a backup or a part of it, into which target."""
 
     store: LocalStore
     backup_id: BackupId
-    collections: tuple[str, ...] | None = None  # None: all that the backup holds
-    ids: tuple[TypedValue, ...] | None = None  # only these documents of the one collection that is chosen
+    collections: tuple[str, ...] | None = None  # None: all collections of the backup
+    ids: tuple[TypedValue, ...] | None = None  # only the documents with these `_id`s, of one collection
     with_indexes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What an order comes to: a verified backup, and those of its collections that are asked for."""
+    """A verified backup, the definitions of the collections to restore, and the source of their documents."""
 
     manifest: Manifest
     items: Mapping[str, Collection]
@@ -60,14 +60,13 @@ class Restored:
     target_db: str
     collections: Mapping[str, CollectionDetails]
     views: tuple[str, ...]
-    remarks: tuple[str, ...] = ()  # what definitions had to be made without, in words
-    documents: Mapping[str, int] | None = (
-        None  # of chosen documents: how many were inserted, replaced, and are as they were
-    )
+    remarks: tuple[str, ...] = ()  # what had to be left out of definitions, in words
+    # for a restore of single documents, how many were `inserted`, `replaced` and `unchanged`; None for whole collections
+    documents: Mapping[str, int] | None = None
 
 
 def require_names(target_db: str | None, collections: Sequence[str] | None) -> None:
-    """That a database and collections can be called what somebody typed. Raises UsageError."""
+    """Raises UsageError if a database or collections cannot have these names."""
     if target_db is not None and (expected := names.database_expected(target_db)):
         raise UsageError(f"the target database {target_db[:80]!r}: expected {expected}")
     if collections is not None and (not collections or any(names.collection_expected(one) for one in collections)):
@@ -77,7 +76,7 @@ def require_names(target_db: str | None, collections: Sequence[str] | None) -> N
 async def choose(order: Order, *, is_read_anyway: bool = False) -> Chosen:
     """Verify the backup and read its definitions. Raises BackupNotFound, BackupInvalid, UsageError.
 
-    The file is hashed here and then not again, or with `is_read_anyway` while its documents are read.
+    The checksum is computed here; with `is_read_anyway` it is computed later, while the documents are read.
     """
     manifest = await in_thread(read_manifest, order.store, order.backup_id)
     identity = None if is_read_anyway else await in_thread(_verified, order, manifest)
@@ -87,7 +86,7 @@ async def choose(order: Order, *, is_read_anyway: bool = False) -> Chosen:
 
 
 async def obstacles(order: Order, chosen: Chosen) -> list[str]:
-    """What the target's server lacks of what the backup needs, and what it would lose, in words. Raises SourceError."""
+    """What the target's server lacks for this backup, and what a restore would lose, in words. Raises SourceError."""
     version = await order.database.server_version()
     found = []
     if compatibility.is_older(version, chosen.manifest.server_version):
@@ -100,16 +99,16 @@ async def obstacles(order: Order, chosen: Chosen) -> list[str]:
 
 
 async def require_suitable(order: Order, chosen: Chosen) -> None:
-    """Raises TargetUnsuitable for what stands in the way of a restore that is not forced."""
+    """Raises TargetUnsuitable if there are obstacles and the restore is not forced."""
     if not order.force and (found := await obstacles(order, chosen)):
         raise TargetUnsuitable("; ".join(found))
 
 
 async def restore(order: Order, chosen: Chosen | None = None) -> Restored:
-    """Make the target's collections what the backup holds, and prove it. What it replaces is lost: see `safety`.
+    """Replace the target's collections by the backup's, and compare the result. Makes no safety backup: see `safety`.
 
-    Raises BackupInvalid and TargetUnsuitable before anything is written, WriteRejected for any document, index or collection that
-    the server did not take, RestoreMismatch where it holds something else afterwards.
+    Raises BackupInvalid and TargetUnsuitable before anything is written, WriteRejected if the server refused a document, an index
+    or a collection, and RestoreMismatch if the server's content differs afterwards.
     """
     chosen = chosen or await choose(order)
     await require_suitable(order, chosen)
@@ -117,7 +116,7 @@ async def restore(order: Order, chosen: Chosen | None = None) -> Restored:
 
 
 def described(order: Order, chosen: Chosen, loaded: Loading) -> Restored:
-    """What came of it when all is in its place."""
+    """Return the result of a finished restore, and log it."""
     backup_id = chosen.manifest.backup_id
     log.info("restore.completed", backup_id=backup_id, target_db=order.target_db, collections=len(chosen.items))
     views = tuple(view.name for view in definitions.sources_first(_views(chosen.items)))
@@ -132,9 +131,9 @@ def _views(items: Mapping[str, Collection]) -> dict[str, Collection]:
 async def put_in_place(
     target: Target, items: Mapping[str, Collection], source: Source, there: Mapping[str, Collection] | None = None
 ) -> Loading:
-    """Make these collections of the target what `source` holds; return what was read back of them, with remarks.
+    """Replace these collections of the target by those of `source`, and return what was read back of them.
 
-    `there` is what the target has, where somebody has looked already.
+    `there` are the target's collections; None lists them.
     """
     if there is None:
         there = await target.database.collections(target.target_db)
@@ -164,7 +163,7 @@ async def put_in_place(
 
 
 async def _renamable(loading: Loading, items: Mapping[str, Collection]) -> dict[str, Collection]:
-    """Those that can be loaded under another name and renamed: not a time series, nor where a rename loses options."""
+    """The collections that can be staged and renamed: no time series, and none whose options the server's rename loses."""
     found = {item.name: item for item in items.values() if item.kind is CollectionKind.COLLECTION}
     if await loading.rename_keeps_options(list(found.values())):
         return found
@@ -172,7 +171,7 @@ async def _renamable(loading: Loading, items: Mapping[str, Collection]) -> dict[
 
 
 async def _announce(target: Target, item: Collection, fingerprint: str | None = None) -> None:
-    """From here on the target does not hold this any more as it was."""
+    """Run the checks, then note in the journal that the collection is about to be replaced."""
     for check in target.checks:
         await check(item)
     await in_thread(target.journal.replace, item.name, fingerprint)
@@ -180,7 +179,7 @@ async def _announce(target: Target, item: Collection, fingerprint: str | None = 
 
 @contextmanager
 def _contents(order: Order, manifest: Manifest, verified: Identity | None = None) -> Iterator[Content]:
-    """`verified` is what the file was when it was hashed; another one is refused. None: it is hashed now."""
+    """Open the backup's content. A file other than the `verified` one is refused; None computes the checksum while reading."""
     try:
         with contents(order.store, order.backup_id, manifest, order.codec, verified) as content:
             yield content
@@ -193,7 +192,7 @@ def _contents(order: Order, manifest: Manifest, verified: Identity | None = None
 
 
 def _verified(order: Order, manifest: Manifest) -> Identity:
-    """What the data file was before it was hashed. Raises BackupInvalid."""
+    """Verify the backup, and return the identity that its data file had just before. Raises BackupInvalid."""
     with order.store.open_data(order.backup_id, manifest.form) as file:
         identity = identity_of(file)
     verdict = verify(order.store, order.backup_id)
@@ -204,7 +203,7 @@ def _verified(order: Order, manifest: Manifest) -> Identity:
 
 
 async def _definitions(order: Order, manifest: Manifest) -> dict[str, Collection]:
-    """What the collections are to be like: from the backup, or for version 2.x, which stored none, as the target has them."""
+    """The definitions stored in the backup; for a backup of version 2.x, which stored none, those of the target."""
     if not manifest.is_legacy:
         return await in_thread(_stored_definitions, order, manifest)
     return await as_there(order.database, order.target_db, manifest.collections)
@@ -216,7 +215,7 @@ def _stored_definitions(order: Order, manifest: Manifest) -> dict[str, Collectio
 
 
 async def as_there(database: Database, target_db: str, names: Iterable[str]) -> dict[str, Collection]:
-    """These collections as the target has them; a plain one where it has none."""
+    """The target's definitions of these collections; a plain collection for each that the target lacks."""
     there = await database.collections(target_db)
     found = [there.get(name, Collection(name, CollectionKind.COLLECTION, None, definitions.EMPTY)) for name in names]
     return {item.name: await database.with_indexes(item, target_db) if item.name in there else item for item in found}
@@ -232,6 +231,6 @@ def _wanted(order: Order, items: Mapping[str, Collection]) -> dict[str, Collecti
 
 
 def _as_asked(order: Order, items: Mapping[str, Collection]) -> dict[str, Collection]:
-    """The collections that are wanted, with or without their indexes."""
+    """The collections that the order names, with or without their indexes."""
     wanted = _wanted(order, items)
     return wanted if order.with_indexes else {n: definitions.without_indexes(item) for n, item in wanted.items()}

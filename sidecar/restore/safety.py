@@ -1,4 +1,4 @@
-"""A restore that can be taken back: what it replaces is backed up first, and put back if it ends in any other way than well."""
+"""A restore with a safety backup: what it replaces is backed up first, and put back if the restore fails."""
 
 import asyncio
 from collections.abc import Mapping
@@ -30,9 +30,9 @@ log = Logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the server holds now, and the backup of what it held before; None where there was nothing.
+    """The restored content, and the safety backup of the old content (None if there was nothing to back up, or none was wanted).
 
-    `late` are further backups, by collection, of what was written to a collection between its backup and its replacement.
+    `late` holds, by collection, a second backup of a collection that was written to between its backup and its replacement.
     """
 
     restored: engine.Restored
@@ -42,7 +42,7 @@ class Result:
 
 @dataclass(slots=True)
 class Kept:
-    """The backups of what a target held."""
+    """The safety backups made so far; filled while the restore runs."""
 
     safety: Manifest | None = None
     late: dict[str, Manifest] = field(default_factory=dict)
@@ -50,9 +50,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Safeguard:
-    """How the safety backup of a restore is made: into the set's own directory, pinned.
+    """Restores with a pinned safety backup in the set's own directory.
 
-    Where there is nothing to back up, nothing is written there: a restore works from a directory that cannot be written.
+    If there is nothing to back up, nothing is written there, so that a restore works from a read-only directory.
     """
 
     root: Path
@@ -60,13 +60,13 @@ class Safeguard:
     codec: Codec
     mongo_host: str
     min_free_bytes: int
-    is_wanted: bool = True  # where it is not, what is replaced cannot be put back
+    is_wanted: bool = True  # False: no safety backup, so that replaced collections cannot be put back
 
     async def restore(self, order: engine.Order, chosen: engine.Chosen | None = None) -> Result:
         """Back up what `order` replaces, then restore. After a failure the target holds what it held before.
 
-        `chosen` is what the order comes to, where somebody has verified that already. Raises Busy while the set is in use,
-        and what a backup and a restore raise; the message says what became of the target.
+        `chosen` saves a second verification. Raises Busy while the set is in use, and the errors of a backup and of a restore;
+        the message says what became of the target.
         """
         chosen = chosen or await engine.choose(order)
         await engine.require_suitable(order, chosen)
@@ -75,11 +75,11 @@ class Safeguard:
         return Result(engine.described(order, chosen, loaded), kept.safety, kept.late)
 
     async def put_back_documents(self, order: engine.Order) -> Result:
-        """The same for the chosen documents of `order`: a backup of their collection first, where any of them is replaced."""
+        """Restore the single documents of `order`. If it replaces any, their collection is backed up first."""
         paired = await documents.pair(order)
         if not (paired.replaces and self.is_wanted):
             return Result(await documents.put_back(order, paired), None)
-        self._require_way_back()
+        self._require_private_key()
         async with entered(self.store.locked(f"restore into {order.target_db}")) as lock:
             safety = await self._back_up(order, (paired.item.name,), lock)
             try:
@@ -90,7 +90,7 @@ class Safeguard:
     async def put_in_place(
         self, target: Target, items: Mapping[str, Collection], source: Source, kept: Kept
     ) -> Loading:
-        """As the engine's, but all or nothing. `kept` is told which backups hold what was there before."""
+        """Replace these collections of the target by those of `source`: all of them or none. Fills `kept`."""
         there = await target.database.collections(target.target_db)
         existing = tuple(name for name in items if name in there)
         async with AsyncExitStack() as stack:
@@ -100,7 +100,7 @@ class Safeguard:
             target = replace(target, journal=journal)
             try:
                 if existing and self.is_wanted:
-                    self._require_way_back()
+                    self._require_private_key()
                     lock = await stack.enter_async_context(
                         entered(self.store.locked(f"restore into {target.target_db}"))
                     )
@@ -109,13 +109,16 @@ class Safeguard:
                     await in_thread(journal.protect, existing, None)
                 loaded = await engine.put_in_place(target, items, source, there)
                 await in_thread(journal.end)
-            except (Exception, asyncio.CancelledError) as error:  # also a defect of ours leaves the old or the new
+            except (
+                Exception,
+                asyncio.CancelledError,
+            ) as error:  # a bug of ours must not leave a half-replaced target either
                 raise await completed(self._undone(target, error)) from error
         await self._forget_replaced(journal.note)
         return loaded
 
-    def _require_way_back(self) -> None:
-        """That the safety backup could be read here. Raises IdentityRequired."""
+    def _require_private_key(self) -> None:
+        """Raises IdentityRequired if no private key here could decrypt the safety backup for an undo."""
         if not self.store.keyring.opens(self.store.set.recipients):
             raise IdentityRequired(
                 f"what is replaced is backed up first, for the recipients of the set {self.store.set.name}: no private key that "
@@ -123,7 +126,7 @@ class Safeguard:
             )
 
     async def _protected(self, target: Target, there: Mapping[str, Collection], kept: Kept, lock: Lock) -> Target:
-        """The same target once what it holds is backed up, and with a look at each collection before it is replaced."""
+        """Back up what the target holds. Return the target with a check that backs up late writes before each replacement."""
         kept.safety = await self._back_up(target, tuple(there), lock)
         await in_thread(target.journal.protect, there, kept.safety.backup_id)
 
@@ -134,7 +137,7 @@ class Safeguard:
         return replace(target, checks=(*target.checks, keep_late_writes))
 
     async def _keep_late_writes(self, target: Target, held: Collection, kept: Kept, lock: Lock) -> None:
-        """Just before a collection is replaced: what was written to it since its backup is backed up as well."""
+        """Back up a collection again, just before it is replaced, if it was written to since its backup."""
         backed_up = kept.safety.collection_details.get(held.name) if kept.safety else None
         if backed_up is None:  # a view
             return
@@ -143,7 +146,7 @@ class Safeguard:
             return
         try:
             late = kept.late[held.name] = await self._back_up(target, (held.name,), lock)
-        except NothingToBackUp:  # somebody dropped it
+        except NothingToBackUp:  # somebody dropped the collection
             return
         await in_thread(target.journal.keep, held.name, late.backup_id)
         log.warning("restore.target_in_use", collection=held.name, backup_id=late.backup_id)
@@ -167,12 +170,12 @@ class Safeguard:
         return opened(made, self.store.keyring)
 
     async def _undone(self, target: Target, error: BaseException) -> SidecarError:
-        """Put back what was replaced; the error that says so. Where that fails too the note stays, and the next start tries."""
+        """Undo the restore, and return its error with the outcome added. If the undo fails, the note stays for the next start."""
         journal = target.journal
         try:
             put_back, remarks = await undo(journal, target.database, self.store, self.codec)
             await in_thread(journal.end)
-        except Exception as again:  # noqa: BLE001 - whatever it is, what matters is where the old data is
+        except Exception as again:  # noqa: BLE001 - whatever failed, the message must say where the old data is
             outcome = _not_undone(journal.note, as_ours(again))
         else:
             outcome = "; ".join([_outcome(journal.note, put_back), *remarks])

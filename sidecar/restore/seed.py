@@ -1,4 +1,4 @@
-"""The very first content of a database: plain Extended JSON, one array of documents per collection."""
+"""The first content of a new database, from a file of plain Extended JSON with one array of documents per collection."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,14 +22,14 @@ log = Logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A file `{"users": […], …}` or `{"collections": {"users": […], …}}`."""
+    """A seed file: `{"users": […], …}` or `{"collections": {"users": […], …}}`."""
 
     path: Path
     codec: Codec
 
     @contextmanager
     def open(self) -> Iterator[Content]:
-        """Raises StorageError, BackupInvalid."""
+        """Open the file's documents. Raises StorageError, BackupInvalid."""
         try:
             with self.path.open("rb") as file:
                 if FORMAT in file.readline(1000).decode(errors="replace"):
@@ -44,7 +44,7 @@ class Seed:
             raise BackupInvalid(f"{self.path.name} cannot be decoded: {error}") from error
 
     def measure(self) -> dict[str, CollectionDetails]:
-        """What it holds by collection."""
+        """Count and fingerprint the documents of each collection. Raises StorageError, BackupInvalid."""
         tallies: dict[str, Tally] = {}
         with self.open() as content:
             for batch in content.batches:
@@ -54,7 +54,7 @@ class Seed:
 
 
 async def sow(target: Target, seed: Seed, safeguard: Safeguard) -> Mapping[str, CollectionDetails]:
-    """Load the file into the target, as a restore would. Raises what a restore raises, and for an unusable file."""
+    """Load the file into the target by a restore. Raises its errors, and StorageError or BackupInvalid for an unusable file."""
     details = await in_thread(seed.measure)
     items = await restore.as_there(target.database, target.target_db, details)
     documents = {name: detail.documents for name, detail in details.items()}

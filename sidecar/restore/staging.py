@@ -1,4 +1,4 @@
-"""Collections on their way into a target database: loaded beside their targets, compared, and only then renamed into place."""
+"""Load collections into staging collections of the target database, compare them, and only then rename them into place."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
@@ -28,7 +28,7 @@ log = Logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Documents that can be read from their start as often as needed, and what is known of them by collection."""
+    """Documents that can be opened and read several times, with their expected numbers and details by collection."""
 
     documents: Mapping[str, int]
     details: Mapping[str, CollectionDetails]
@@ -36,15 +36,15 @@ class Source:
 
 
 class Loading:
-    """Collections on their way into the target database. `restored` is what was read back from there."""
+    """Loads collections into the target database. `restored` is what was read back, by collection."""
 
     def __init__(self, target: Target, source: Source, there: Mapping[str, Collection]) -> None:
         self.restored: dict[str, CollectionDetails] = {}
         self.remarks: list[str] = []  # what had to be left out of definitions, in words
         self._target = target
         self._source = source
-        self._there = there  # what the target had when it began
-        self._stages: dict[str, str] = {}  # what is on the server under a name of its own, by collection
+        self._there = there  # the target's collections before the restore
+        self._stages: dict[str, str] = {}  # collection → its staging collection that is on the server
         self._options: Mapping[str, Any] | None = None
         self._converted: dict[str, set[str | None]] = {}
         self._left_out: dict[str, set[str | None]] = {}
@@ -55,7 +55,7 @@ class Loading:
         return await write(self._target, command, database=database, is_slow=is_slow)
 
     async def make(self, item: Collection, making: definitions.Making, *, is_slow: bool = False) -> None:
-        """Run it; an old definition that the server refuses is made in today's form, and `remarks` says so."""
+        """Run a command that makes a definition. If the server refuses an old one, run its modern form and add a remark."""
         try:
             await self.run(making.command, is_slow=is_slow)
         except WriteRejected as error:
@@ -68,7 +68,7 @@ class Loading:
             self.remarks += [remark for remark in said if remark not in self.remarks]
 
     async def rename_keeps_options(self, items: Sequence[Collection]) -> bool:
-        """MongoDB's does; some compatible servers' makes a plain collection of whatever is renamed. Tried, never assumed."""
+        """Whether `renameCollection` keeps a collection's options, found by trying: some compatible servers lose them."""
         model = next((item for item in items if item.options != definitions.EMPTY), None)
         if model is None:
             return True
@@ -84,7 +84,7 @@ class Loading:
         return there is not None and not definitions.differences(replace(model, indexes=()), there, converted)
 
     async def compare_definitions(self, items: Mapping[str, Collection]) -> None:
-        """What the server says its collections are like, against what the backup says."""
+        """Compare the server's definitions with the backup's. Raises RestoreMismatch."""
         there = await self._target.database.collections(self._target.target_db)
         for name, item in items.items():
             if name not in there:
@@ -97,7 +97,7 @@ class Loading:
                 )
 
     async def load(self, items: Mapping[str, Collection], *, is_staged: bool = True) -> None:
-        """Create, fill, index and compare these collections, each under its staging name or in place."""
+        """Create, fill, index and compare these collections, as staging collections or under their own names."""
         if not items:  # filling nothing would still decode the whole backup
             return
         names = await self._stage(items) if is_staged else {name: name for name in items}
@@ -113,14 +113,14 @@ class Loading:
                 await self._index(item, making)
 
     async def _index(self, item: Collection, making: definitions.Making) -> None:
-        """Build an index or set when documents expire, or where the restore is forced go on without it and say so.
+        """Build an index, or set the expiry. If the server refuses and the restore is forced, leave it out with a remark.
 
-        Raises IndexRejected.
+        Raises IndexRejected if the restore is not forced.
         """
         try:
             await self.make(item, making, is_slow=True)
         except WriteRejected as error:
-            if error.details.get("server_code") is None:  # no word of the server
+            if error.details.get("server_code") is None:  # not refused by the server
                 raise
             what = making.index or definitions.EXPIRY
             said = f"{item.name}: the server does not {f'build the index {what}' if making.index else f'take {what}'}: {error}"
@@ -151,7 +151,7 @@ class Loading:
                 if is_alone:
                     await inserts.end()
                 await inserts.begin(self._insert(item, names[item.name], batch))
-                del batch  # not held while the next one is read: it may be of 16 MB
+                del batch  # it may have 16 MB, and must not stay in memory while the next one is read
                 if is_alone:
                     await inserts.end()
                 expected = self._source.documents[item.name]
@@ -184,7 +184,7 @@ class Loading:
         self.restored[item.name] = held.details()
 
     async def publish(self, item: Collection) -> None:
-        """Let the finished collection take its target's place."""
+        """Rename the finished staging collection to its target's name, which drops the target's collection."""
         stage, target = self._stages[item.name], self._target.target_db
         there = self._there.get(item.name)
         if there is not None and there.kind is not CollectionKind.COLLECTION:
@@ -196,12 +196,12 @@ class Loading:
         del self._stages[item.name]
 
     async def make_room(self, name: str) -> None:
-        """Drop what cannot be replaced by a rename."""
+        """Drop the target's collection or view of this name, if there was one before the restore."""
         if name in self._there:
             await self.run({"drop": name})
 
     async def sweep(self) -> None:
-        """Remove what was loaded but not published. A server that is gone keeps it: the names say what they are."""
+        """Drop the staging collections that were not published. Those of an unreachable server stay, and are logged."""
         try:
             there = await self._target.database.collections(self._target.target_db) if self._stages else {}
             for stage in there.keys() & set(self._stages.values()):
@@ -212,7 +212,7 @@ class Loading:
 
 
 async def read_back(database: Database, database_name: str, item: Collection, codec: Codec) -> Tally:
-    """What the server holds of a collection, from its first document to its last. Raises SourceError."""
+    """Read all documents of a collection, and return their number, size and fingerprint. Raises SourceError."""
     held = _Held(codec)
     async with database.reader(snapshot=False, database=database_name) as reader:
         await read_collection(reader, item, held, hashes=codec.id_hashes)
@@ -220,7 +220,7 @@ async def read_back(database: Database, database_name: str, item: Collection, co
 
 
 class _Held:
-    """Documents that are counted and not kept."""
+    """A receiver that counts documents and does not keep them."""
 
     def __init__(self, codec: Codec) -> None:
         self.tally = Tally()

@@ -1,4 +1,4 @@
-"""Where a restore puts what."""
+"""The target of a restore."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ Check = Callable[[Collection], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where collections are put in place, and who is asked and told."""
+    """The database that is written to, and the checks, the listener and the journal of the restore."""
 
     database: Database
     target_db: str
     codec: Codec
     listener: Listener = nobody
-    checks: tuple[Check, ...] = ()  # awaited just before a collection is replaced, which does not happen if one raises
+    checks: tuple[Check, ...] = ()  # awaited just before a collection is replaced; an error stops the replacement
     journal: Journal = field(default_factory=Journal)
-    force: bool = False  # go on in spite of obstacles, and without what the server refuses of the indexes
+    force: bool = False  # restore in spite of obstacles, and leave out the indexes that the server refuses

@@ -1,4 +1,4 @@
-"""Taking back what a restore replaced, by what its journal says: at once, or at the next start where it was killed."""
+"""Undo a restore by its journal: at once after a failure, or at the next start if the restore was killed."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import aclosing
@@ -21,10 +21,10 @@ log = Logger(__name__)
 
 
 async def undo(journal: Journal, database: Database, store: LocalStore, codec: Codec) -> tuple[list[str], list[str]]:
-    """Make the target what it was, but for what has no backup, and leave nothing staged.
+    """Put back the collections that the restore replaced, except those without a backup, and drop its staging collections.
 
-    Returns the names of what was put back, and in words what the server refused of its indexes.
-    It may be begun again after a failure. Raises what a restore raises.
+    Return the names of what was put back, and in words the indexes that the server refused. It can be repeated after a failure.
+    Raises the errors of a restore.
     """
     await journals.drop_staged(database.of(journal.note.target_db), journal.run_id)
     names = [name for name in journal.note.replaced if name not in journal.note.unprotected]
@@ -61,10 +61,10 @@ async def _put_back(
 
 
 async def recover(root: Path, database: Database, stores: Mapping[str, LocalStore], codec: Codec) -> list[str]:
-    """Undo what restores did that did not end. Return in words what could not be undone, for a person to look at.
+    """Undo the restores that did not end, and return in words what could not be undone, for a person to look at.
 
-    A collection is put back only while it holds exactly what the restore put there: what anybody wrote to it since is never
-    overwritten. Raises SourceError and StorageError where it can be tried again.
+    A collection is put back only if it still holds exactly what the restore put there: later writes are never overwritten.
+    Raises SourceError and StorageError; the call can then be repeated.
     """
     problems = []
     async with aclosing(in_turn(journals.dead(root))) as dead:
@@ -109,7 +109,7 @@ async def _undo_dead(
 async def _still_as_restored(
     journal: Journal, database: Database, store: LocalStore, codec: Codec
 ) -> tuple[list[str], list[str]]:
-    """The names of those collections that are still as the restore made them, and of those that are not as they were either."""
+    """Return the collections that are still as the restore made them, and those that hold neither the old nor the new content."""
     note = journal.note
     to_undo: list[str] = []
     touched: list[str] = []

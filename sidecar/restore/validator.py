@@ -1,4 +1,4 @@
-"""Which documents of a backup the server's own validator would refuse, asked without writing any."""
+"""Ask the server how many documents of a backup violate the validator of their collection, without writing any."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from sidecar.model import Collection, documents_in_words
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.replies import understood
 
-TRIED_BYTES = 8 << 20  # of documents in one command
+TRIED_BYTES = 8 << 20  # the size of the documents of one command
 
-_CODE = frozenset({"$where", "$function", "$accumulator", "$expr"})  # what a hostile file could make the server run
+_CODE = frozenset({"$where", "$function", "$accumulator", "$expr"})  # a hostile file could make the server run its code
 
 
 class Validator:
-    """The validator of a collection as a question: a look at a backup writes nothing and runs none of its code."""
+    """Tries the documents of a collection against its validator by `$match`. A validator that contains code is not tried."""
 
     def __init__(self, database: Database, target_db: str, item: Collection) -> None:
         self._database = database
@@ -32,6 +32,7 @@ class Validator:
         self._validator = None if code or stored == EMPTY else RawBSONDocument(stored)
 
     async def attempt(self, documents: bytes) -> None:
+        """Try these concatenated BSON documents. If the server cannot, `findings` says so."""
         if self._validator is None or self._untried or not documents:
             return
         message: list[RawBSONDocument] = []
@@ -61,8 +62,9 @@ class Validator:
             self._refused += sum(int(row["refused"]) for row in reply.documents("cursor.firstBatch"))
 
     def findings(self) -> list[str]:
+        """The warnings in words; an empty list if there are none."""
         if self._untried:
             return [self._untried]
         if self._refused:
-            return [f"{documents_in_words(self._refused)} against the validator; restored all the same"]
+            return [f"the validator rejects {documents_in_words(self._refused)}: a restore inserts them all the same"]
         return []

@@ -1,4 +1,4 @@
-"""Commands that write to a restore's target: durable, and never left behind by a caller that is called off."""
+"""Run commands that write to a restore's target: with write concern majority, and waited for when the caller is cancelled."""
 
 import asyncio
 import traceback
@@ -11,7 +11,7 @@ from sidecar.mongodb.replies import ServerReply
 from sidecar.restore.target import Target
 from sidecar.runtime.completion import completed
 
-SETTLE_SECONDS = 3.0  # a process that is told to stop has ten
+SETTLE_SECONDS = 3.0  # how long a cancelled caller waits; a process that is told to stop has ten seconds
 
 log = Logger(__name__)
 
@@ -19,7 +19,7 @@ log = Logger(__name__)
 async def write(
     target: Target, command: Mapping[str, Any], *, database: str | None = None, is_slow: bool = False
 ) -> ServerReply:
-    """Run a command that writes. Raises WriteRejected for what the server refused or could not make durable."""
+    """Run a command that writes. Raises WriteRejected if the server refused it or could not make it durable."""
     durable = dict(command) | {"writeConcern": {"w": "majority"}}
     reply = await _settled(
         target.database.command(
@@ -32,7 +32,7 @@ async def write(
 
 
 async def _settled(command: Coroutine[Any, Any, ServerReply]) -> ServerReply:
-    """The reply. When called off, what is on its way to the server is waited for a little: undoing it must come after it."""
+    """The reply. A cancellation first waits a little for the command to end, because an undo must come after it."""
     task = asyncio.ensure_future(command)
     try:
         return await asyncio.shield(task)
@@ -47,11 +47,11 @@ async def _ended_or_given_up(task: "asyncio.Task[ServerReply]") -> None:
 
 
 def as_ours(error: BaseException) -> SidecarError:
-    """What nobody foresaw names the place where it happened: there is no other trace of it."""
+    """Return the error as a SidecarError. For an unexpected error, its message names the function and line that raised it."""
     if isinstance(error, SidecarError):
         return error
     if isinstance(error, asyncio.CancelledError):
-        return Cancelled(str(error) or "called off")
+        return Cancelled(str(error) or "cancelled")
     at = traceback.extract_tb(error.__traceback__)[-1]
     log.debug("restore.broken", exc_info=error)
     return SidecarError(f"unexpected {type(error).__name__} at {at.name}, line {at.lineno}: {error}")

@@ -196,7 +196,10 @@ async def test_a_restore_that_fails_takes_back_what_it_had_written(failure: str,
     update(service, 42, {"name": "somebody"})
     before = held(service)
     run(service, **FAILING[failure])
-    with pytest.raises(SourceError, match=r"taken back; seed_backup_[0-9_]+ holds users as it was before"):
+    with pytest.raises(
+        SourceError,
+        match=r"written before were put back as they were; seed_backup_[0-9_]+ holds users as it was before",
+    ):
         await bring_back(service, "ada,alan,42")
     assert held(service) == before
     await bring_back(service, "ada,alan,42")
@@ -239,7 +242,7 @@ async def test_an_id_that_may_be_two_documents_is_refused(service: Service) -> N
     run(service, insert="users", documents=[{"_id": "42"}])
     made = await service.back_up("main", Trigger.MANUAL)
     order = order_for(service, "42", backup_id=made.manifest.backup_id)
-    with pytest.raises(UsageError, match='for a text "42" in double quotes'):
+    with pytest.raises(UsageError, match='for a string "42" in double quotes'):
         await service.restore(order)
     await service.restore(replace(order, ids=(typed('"42"'),)))
 
