@@ -1,10 +1,11 @@
-"""Writes what the documents take from the code: the tables of settings, metrics and problem codes, docs/cli.md and the man page.
+"""Write what the documents take from the code: the tables of settings, metrics and problem codes, docs/cli.md, the man page.
 
 python docs/build.py          writes README.md and docs/ in place
 python docs/build.py OUT      writes the same files into the directory OUT
 """
 
 import argparse
+import html
 import re
 import subprocess
 import sys
@@ -31,7 +32,7 @@ EXAMPLES = re.compile(r"^Examples:\n((?:\$ .*\n)+)", re.MULTILINE)
 
 
 def with_table(page: str, mark: str, table: str) -> str:
-    """The page with `table` in place of the lines of a table that stand below the mark."""
+    """Return the page with `table` in place of the table below the line that begins with `mark`."""
     lines = page.splitlines(keepends=True)
     (below,) = (number for number, line in enumerate(lines, 1) if line.startswith(mark))
     end = next((number for number in range(below, len(lines)) if not lines[number].startswith("|")), len(lines))
@@ -39,25 +40,29 @@ def with_table(page: str, mark: str, table: str) -> str:
 
 
 def command_line() -> str:
+    """Return docs/cli.md. Typer writes HTML entities, which Markdown would show as they are in commands."""
     names = ["--name", "sidecar", "--title", "Command line"]
     command = [sys.executable, "-m", "typer", "sidecar.cli.program", "utils", "docs", *names]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - arguments of our own
-    return EXAMPLES.sub(r"Examples:\n\n```console\n\1```\n", ended.stdout).strip() + "\n"
+    return html.unescape(EXAMPLES.sub(r"Examples:\n\n```console\n\1```\n", ended.stdout)).strip() + "\n"
 
 
 # -- the man page ------------------------------------------------------------------------------------------------------
 
 FILES = (
     ("BACKUP_DIR/PREFIX_YYYYMMDD_HHMMSS.json", "The documents of a backup, one to a line."),
-    ("BACKUP_DIR/PREFIX_YYYYMMDD_HHMMSS.meta.json", "What it must hold; a backup exists when this does."),
-    ("BACKUP_DIR/.history", "The record of what the server ran."),
-    ("BACKUP_DIR/.ledger", "What became of each backup, signed, where there is a key."),
-    ("BACKUP_DIR/.locks/server.sock", "Where the running server answers jobs, schedule and status on its host."),
+    (
+        "BACKUP_DIR/PREFIX_YYYYMMDD_HHMMSS.meta.json",
+        "The metadata of a backup. A backup exists while this file exists.",
+    ),
+    ("BACKUP_DIR/.history", "The record of the server's runs."),
+    ("BACKUP_DIR/.ledger", "The signed record of what happened to each backup, if there is a key."),
+    ("BACKUP_DIR/.locks/server.sock", "The socket on which the running server answers jobs, schedule and status."),
 )
 
 
 def man_page() -> str:
-    """What the command line's own help says, for `man sidecar`."""
+    """Return the man page, made from the help of the commands."""
     command: Any = get_command(app)
     lines = [f'.TH SIDECAR 1 "" "sidecar {__version__}" "User commands"']
     lines += [".SH NAME", f"sidecar \\- {_roff(ABOUT)}", ".SH SYNOPSIS", ".B sidecar", "COMMAND [OPTIONS] [ARGUMENTS]"]
@@ -70,7 +75,7 @@ def man_page() -> str:
 
 
 def _leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
-    """A command, or in its place those that it has itself."""
+    """Yield a command and its path, or the commands of a group."""
     inner = getattr(command, "commands", None)
     if inner is None:
         yield path, command
@@ -106,13 +111,13 @@ def _item(name: str, words: str) -> Iterator[str]:
 
 
 def _roff(text: str) -> str:
-    """As roff reads it: no character of its own, no request at the start of a line."""
+    """Return a text for roff, in which no character has a special meaning and no line is a request."""
     plain = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "").replace("\n", " ")
     return f"\\&{plain}" if plain.startswith((".", "'")) else plain
 
 
 def documents() -> Iterator[tuple[str, str]]:
-    """The path and the text of each."""
+    """Yield the path and the text of each document."""
     pages: dict[str, str] = {}
     for name, mark, table in TABLES:
         page = pages.get(name) or (ROOT / name).read_text(encoding="utf-8")

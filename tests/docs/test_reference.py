@@ -1,5 +1,6 @@
 """What the documents say of the code, held against the code: nothing left out, nothing that there is not."""
 
+import html
 import re
 import subprocess
 from pathlib import Path
@@ -100,6 +101,12 @@ def test_every_command_has_examples_that_it_would_understand() -> None:
     lines = [line.partition("  #")[0] for lines in (*EXAMPLES.values(), FIRST) for line in lines]
     typed = [line.partition("sidecar ")[2].partition(" || ")[0].partition(')"')[0] for line in lines]
     assert {words: wrong for words in typed if (wrong := _unknown(words))} == {}
+
+
+def test_the_commands_in_the_reference_can_be_copied_as_they_stand() -> None:
+    page = text("cli.md")
+
+    assert html.unescape(page) == page
 
 
 def test_the_man_page_is_without_fault() -> None:
