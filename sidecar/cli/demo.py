@@ -29,7 +29,7 @@ from sidecar.demo.server import EmbeddedServer, free_port
 _POLL_SECONDS = 0.05
 
 _CONFIGURATION = """\
-# Half an hour after the demo began: what is shown is not in the way of a scheduled run.
+# Half an hour after the demo began, so that no scheduled run comes between the steps of the demo.
 main_schedule = "{minute} * * * *"
 attendance_schedule = "{minute} * * * *"
 verify_schedule = "{minute} 3 * * *"

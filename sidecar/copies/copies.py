@@ -94,6 +94,7 @@ class Copies:
         return self._elsewhere[name, set_name]
 
     def mirror(self, name: str, set_name: str) -> Mirror:
+        """Return the mirror that brings one set of a copy up to date. Raises CopyNotFound."""
         there, policy = self.of(name, set_name), replace(self._policies[set_name], **dict(self.copy(name).kept))  # type: ignore[arg-type] # its own fields
         return Mirror(there, self._catalog, policy, self._minimum_bytes)
 

@@ -35,6 +35,7 @@ class Listed:
 
     @property
     def identity(self) -> str:
+        """Names, sizes and tags of the files as one text, which changes when a file does."""
         found = [self.metadata, *sorted(self.data.values(), key=lambda one: one.name)]
         return " | ".join(f"{one.name} {one.size} {one.tag}" for one in found if one)
 

@@ -53,6 +53,7 @@ class Held:
 
     @property
     def is_proven(self) -> bool:
+        """Whether it was read back and is valid."""
         return self.backup.verified_at is not None and self.backup.verdict.is_valid
 
     @property

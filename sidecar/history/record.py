@@ -178,6 +178,7 @@ class History:
         return [tuple(replace(run, log=()) for run in self.run(job_id)) for (job_id,) in ids]
 
     def count_jobs(self, wanted: JobFilter) -> int:
+        """Return how many jobs have a matching run."""
         where, values = wanted.clause()
         return self._number(f"SELECT count(DISTINCT job_id) FROM runs {where}", *values)  # noqa: S608 - constants
 
@@ -202,6 +203,7 @@ class History:
         return self._newest(ended, kind, set_name)
 
     def last_success(self, kind: Kind, set_name: str) -> Run | None:
+        """Return the last successful run."""
         return self._newest(GOOD, kind, set_name)
 
     def consecutive_failures(self, kind: Kind, set_name: str) -> int:
@@ -223,6 +225,7 @@ class History:
         return min((moment for moment in known if moment), default=None)
 
     def totals(self) -> list[Total]:
+        """Return how many runs have ever ended in each way."""
         return self._rows(total_of, "SELECT * FROM totals ORDER BY kind, set_name, trigger, outcome, code")
 
     def counted(self) -> dict[tuple[str, str], int]:
@@ -247,16 +250,19 @@ class History:
     # -- schedules -----------------------------------------------------------------------------------------------------
 
     def accounted_until(self, schedule: str) -> datetime | None:
+        """Return the last due time that was dealt with, None for an unknown schedule."""
         found = self._rows(
             lambda row: moment_of(row[0]), "SELECT accounted_until FROM schedules WHERE name = ?", schedule
         )
         return found[0] if found else None
 
     def pause(self, schedule: str, pause: Pause) -> None:
+        """Record a pause in place of the one before."""
         row = (schedule, stored(pause.since), stored(pause.until) if pause.until else None, pause.by)
         self._db.change(lambda c: c.execute("INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?)", row))
 
     def resume(self, schedule: str) -> None:
+        """Delete the pause of a schedule."""
         self._db.change(lambda c: c.execute("DELETE FROM pauses WHERE name = ?", (schedule,)))
 
     def paused(self, schedule: str) -> Pause | None:

@@ -82,6 +82,7 @@ class Pause:
     by: str
 
     def covers(self, moment: datetime) -> bool:
+        """Return whether the pause is in force at this moment."""
         return self.since <= moment and (self.until is None or moment < self.until)
 
 
@@ -102,6 +103,7 @@ class JobFilter:
     outcome: Outcome | None = None
 
     def clause(self) -> tuple[str, list[str]]:
+        """Return the WHERE clause and its values; "" if any job matches."""
         said = {name: str(value) for name, value in asdict(self).items() if value is not None}
         return ("WHERE " + " AND ".join(f"{name} = ?" for name in said) if said else ""), list(said.values())
 
@@ -122,10 +124,12 @@ class Total:
 
 
 def insert(verb: str, otherwise: str = "") -> str:
+    """Return the statement that writes a run; `otherwise` is its ON CONFLICT clause."""
     return f"{verb} INTO runs ({RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {otherwise}"
 
 
 def run_row(run: Run) -> tuple[object, ...]:
+    """Return the row of a run; a long message is cut."""
     return (
         run.job_id,
         run.kind,
@@ -171,10 +175,12 @@ def pause_of(row: tuple[Any, ...]) -> Pause:
 
 
 def stored(moment: datetime) -> int:
+    """Return a time as it is stored: in microseconds since 1970 in UTC."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def moment_of(stored: int) -> datetime:
+    """Return the time of a stored number. Raises ValueError if there is no such time."""
     try:
         return _EPOCH + stored * _MICROSECOND
     except OverflowError as error:
@@ -182,4 +188,5 @@ def moment_of(stored: int) -> datetime:
 
 
 def hashed(key: str) -> str:
+    """Return the SHA-256 of an idempotency key, which is stored in place of the key."""
     return hashlib.sha256(key.encode()).hexdigest()

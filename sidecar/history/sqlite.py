@@ -43,10 +43,12 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
 
 
 def connect(path: str, wait_seconds: float = 0.0) -> sqlite3.Connection:
+    """Open a database for any thread, without implicit transactions, waiting so long for locks."""
     return sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
 
 
 def is_locked(error: BaseException) -> bool:
+    """Return whether an error means that another process has locked the file."""
     return isinstance(error, Locked) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED
 
 

@@ -45,10 +45,12 @@ class Operations:
         self._one_reads = asyncio.Semaphore(1)  # verifications of whole sets take turns on the disk
 
     async def back_up(self, set_names: Iterable[str], retry: Retry | None = None) -> Job:
+        """Back up sets. `retry` is the request's idempotency key, if it has one."""
         works = {name: self._backup(name, Trigger.MANUAL) for name in set_names}
         return await self._jobs.start(Kind.BACKUP, Trigger.MANUAL, works, retry=retry)
 
     async def verify(self, backup_id: str, *, deep: bool) -> Job:
+        """Verify one backup; `deep` also decodes every document."""
         found = await in_thread(self._service.catalog.find, backup_id)
         if deep:
             require_open(found)
@@ -61,6 +63,7 @@ class Operations:
         return await self._jobs.start(Kind.VERIFY, Trigger.MANUAL, {found.set_name: work})
 
     async def prune(self, set_names: Iterable[str]) -> Job:
+        """Delete what the retention rules of sets no longer keep."""
         works = {name: Work(claim=_writes(name), do=partial(self._prune, name)) for name in set_names}
         return await self._jobs.start(Kind.PRUNE, Trigger.MANUAL, works)
 
@@ -92,6 +95,7 @@ class Operations:
             raise
 
     async def drill(self, set_names: Iterable[str]) -> Job:
+        """Rehearse the restore of sets."""
         names = list(set_names)
         for name in names:
             with suppress(BackupNotFound):  # the job's run will report it
@@ -103,10 +107,12 @@ class Operations:
         return await self.copy_sets(copy, [set_name], trigger)
 
     async def copy_sets(self, copy: str, set_names: Iterable[str], trigger: Trigger = Trigger.MANUAL) -> Job:
+        """Bring several sets of a copy up to date. Raises CopyNotFound."""
         works = {name: self._copying(copy, name, self._service.copies.mirror(copy, name).sync) for name in set_names}
         return await self._jobs.start(Kind.COPY, trigger, works)
 
     async def push(self, copy: str, backup_id: str) -> Job:
+        """Send one backup to a copy. Raises CopyNotFound."""
         found = await in_thread(self._service.catalog.find, backup_id)
         self._service.copies.of(copy, found.set_name)
 
@@ -118,6 +124,7 @@ class Operations:
         return await self._jobs.start(Kind.COPY, Trigger.MANUAL, works)
 
     async def pull(self, copy: str, backup_id: str) -> Job:
+        """Fetch one backup from a copy into the backup directory. Raises CopyNotFound."""
         there, found = self._service.copies.set_of(copy, backup_id)
 
         def work(listener: Listener) -> Report:

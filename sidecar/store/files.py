@@ -51,6 +51,7 @@ class Files:
 
     @property
     def size_bytes(self) -> int:
+        """The size of the data files together."""
         return sum(size for size, _, _ in self.data.values())
 
 

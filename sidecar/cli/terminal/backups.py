@@ -29,6 +29,7 @@ def _brief(message: str) -> str:
 
 
 def made(manifest: Manifest) -> None:
+    """Print a new backup and its remarks."""
     documents = documents_in_words(sum(manifest.collections.values()))
     stored = size(manifest.file_size_bytes)
     say(f"{manifest.filename}: {documents}, {stored}, {manifest.consistency}, SHA-256 {manifest.checksum}")
@@ -155,6 +156,7 @@ def _proofs(one: reports.SetStatus) -> Iterator[str]:
 
 
 def decisions(judged: Iterable[Decision]) -> None:
+    """Print which backups the retention rules keep or delete, and why."""
     table = Table(
         "Retention", Column("Backup", is_lead=True), Column("Verdict", is_lead=True), "Expires (UTC)", "Reason"
     )

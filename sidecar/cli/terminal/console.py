@@ -33,6 +33,7 @@ def remark(text: str, style: str = "") -> None:
 
 
 def say_json(value: object) -> None:
+    """Print a value as JSON on stdout, indented on a terminal."""
     indent = 2 if out.is_terminal else None
     text = json.dumps(value, default=_as_json, ensure_ascii=False, indent=indent)
     out.file.write(f"{printable(text, keep=_NEWLINE)}\n" if out.is_terminal else f"{text}\n")

@@ -20,6 +20,7 @@ _VERSIONED = "Old versions are kept there: they take room until a lifecycle rule
 
 
 def standings(found: Iterable[CopyView], now: datetime) -> None:
+    """Print a table of copies, a row for each set."""
     table = Table(
         "Copies",
         Column("Copy", is_lead=True),
@@ -45,11 +46,13 @@ def _is_versioned(one: CopyView) -> bool:
 
 
 def is_late(one: CopyView, now: datetime) -> bool:
+    """Return whether the newest backup in a copy is older than the copy's `max_age_hours`, or there is none."""
     limit = timedelta(hours=one.copy.max_age_hours)
     return not one.restorable or now - one.restorable[0].taken_at > limit
 
 
 def listing(held: Iterable[Held]) -> None:
+    """Print the backups in a copy, the newest last."""
     table = Table(
         "There", Column("Backup", is_lead=True), "Set", number("Size"), Column("State", is_lead=True), "Read back (UTC)"
     )
@@ -73,6 +76,7 @@ def _damaged(held: Iterable[Held]) -> list[str]:
 
 
 def body(one: CopyView, now: datetime) -> dict[str, Any]:
+    """Return one set of a copy for `copies status --json`."""
     newest = one.restorable[0] if one.restorable else None
     return {
         "copy": one.copy.name,
@@ -92,6 +96,7 @@ def body(one: CopyView, now: datetime) -> dict[str, Any]:
 
 
 def entry(one: Held) -> dict[str, Any]:
+    """Return a backup in a copy for `copies list --json`; `is_valid` is None if it was never read back."""
     backup = one.backup
     return {
         "backup_id": str(backup.id),

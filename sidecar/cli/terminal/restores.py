@@ -11,6 +11,7 @@ from sidecar.restore.restore import Restored
 
 
 def plan(planned: Plan, target_db: str, estimated_seconds: float | None) -> None:
+    """Print what a restore would replace, with warnings and obstacles."""
     figures = map(number, ("New", "Changed", "Unchanged", "Removed"))
     table = Table(
         f"Restore into {target_db}",
@@ -40,6 +41,7 @@ def plan(planned: Plan, target_db: str, estimated_seconds: float | None) -> None
 
 
 def restored(result: Restored) -> None:
+    """Print what a restore has written and compared."""
     if result.documents is not None:
         counts = ", ".join(f"{number} {what}" for what, number in result.documents.items())
         say(f"Documents of {result.backup_id} are in {result.target_db}: {counts}; read back and equal byte for byte.")
@@ -56,6 +58,7 @@ def restored(result: Restored) -> None:
 
 
 def drills(bodies: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print a table of drills, a row for each set."""
     table = Table(
         "Restore drill",
         Column("Set", is_lead=True),

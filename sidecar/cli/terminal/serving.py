@@ -11,6 +11,7 @@ Body = Mapping[str, Any]
 
 
 def jobs(found: Iterable[Body]) -> None:
+    """Print a table of jobs, a row for each run, with its progress."""
     table = Table("Jobs", Column("Job", is_lead=True), "What", "Set", Column("State", is_lead=True), "Begun (UTC)")
     for job in found:
         for run in job["runs"]:
@@ -35,6 +36,7 @@ def _progress(progress: Body | None) -> str:
 
 
 def schedule(entries: Iterable[Body], timezone: str) -> None:
+    """Print a table of schedules: when each runs next, and how its last run ended."""
     table = Table(
         "Schedule",
         Column("What", is_lead=True),

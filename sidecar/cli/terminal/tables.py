@@ -23,6 +23,7 @@ class Column:
 
 
 def number(heading: str) -> Column:
+    """Return a column of numbers, which are aligned to the right."""
     return Column(heading, is_number=True)
 
 
@@ -35,10 +36,12 @@ class Table:
         self._rows: list[tuple[Sequence[Text], Sequence[str]]] = []
 
     def row(self, *cells: str | Text, remarks: Iterable[str] = ()) -> None:
+        """Add a row. Empty remarks are left out."""
         texts = [cell if isinstance(cell, Text) else Text(printable(cell)) for cell in cells]
         self._rows.append((texts, [remark for remark in remarks if remark]))
 
     def show(self) -> None:
+        """Print the table on stdout."""
         if self._title:
             out.print(shown(self._title, "bold"), soft_wrap=True)
         chosen = self._fitting()
