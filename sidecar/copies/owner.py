@@ -70,14 +70,12 @@ def claim(place: Remote, us: str, *, was_ours: bool, can_read: bool = True) -> N
     """
     if not can_read:
         if not place.create(OWNER, _content(us)) and not was_ours:
-            raise CopyForeign(
-                f"{place.where} belongs to another sidecar: it has a file {OWNER}, which was not made from here"
-            )
+            raise CopyForeign(f"{place.where} belongs to another sidecar: its file {OWNER} was not written from here")
         return
     if read_owner(place) is None:
         if was_ours:
             raise CopyForeign(
-                f"{place.where} has no file {OWNER} any more: it is not the place that it was, or was emptied"
+                f"{place.where} has no file {OWNER} any more: it is not the place that it was, or it was emptied"
             )
         if any(BackupId.of_file(item.name.rpartition("/")[2]) for item in place.items()):
             raise CopyForeign(f"{place.where} holds backups and has no file {OWNER}: their owner is not known")

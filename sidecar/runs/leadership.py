@@ -166,7 +166,7 @@ class Member(Alone):
         log.error("leadership.lost", group=self.group, id=self.id, error=self.error)
         for job in self._jobs.under_way():
             if job.trigger is Trigger.SCHEDULED and job.kind in SHARED:
-                self._jobs.cancel(job.id, LeaseLost("this sidecar leads its group no more: another one goes on"))
+                self._jobs.cancel(job.id, LeaseLost("this sidecar no longer leads its group: another one takes over"))
 
 
 class _OfTerm(Fence):
