@@ -1,1 +1,1 @@
-"""What a backup file is: BSON, its text, the framing, the metadata, and the digests that prove them."""
+"""The format of a backup: BSON, its Extended JSON, the framing, the metadata, checksums, compression and encryption."""

@@ -1,4 +1,4 @@
-"""BSON documents as bytes: where they end, what their `_id` is, and which of them Extended JSON cannot carry.
+"""BSON documents as bytes: split a batch, read an `_id`, and decide which documents Extended JSON cannot carry.
 
 Source of the layout: https://bsonspec.org/spec.html (version 1.1).
 """
@@ -11,20 +11,22 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-MAX_DEPTH: Final = 90  # levels below the top; libbson's reader gives up at 94 to 97, by what is inside, servers at 100
+MAX_DEPTH: Final = (
+    90  # levels below the top; libbson's reader gives up at 94 to 97, depending on the values, servers at 100
+)
 
-# Keys that some reader of Extended JSON takes for a wrapper of its own, or for a DBRef ($ref, $id, $db).
+# Keys that some reader of Extended JSON takes for the wrapper of a value, or for a DBRef ($ref, $id, $db).
 RESERVED_KEYS: Final = frozenset(
     b"$oid $symbol $numberInt $numberLong $numberDouble $numberDecimal $binary $code $scope $timestamp $regularExpression "
     b"$dbPointer $date $minKey $maxKey $undefined $uuid $regex $options $type $bson $ref $id $db".split()
 )
 
-_SMALLEST: Final = 5  # bytes: a length and the final NUL
+_SMALLEST: Final = 5  # bytes of an empty document: its length and the final NUL
 _DOUBLE, _STRING, _DOCUMENT, _ARRAY, _BINARY, _UNDEFINED, _OBJECT_ID, _BOOL, _DATE, _NULL = range(0x01, 0x0B)
 _REGEX, _DB_POINTER, _CODE, _SYMBOL, _SCOPED_CODE, _INT32, _TIMESTAMP, _INT64, _DECIMAL = range(0x0B, 0x14)
 _MIN_KEY, _MAX_KEY = 0xFF, 0x7F
 
-# Value sizes of the types of which Extended JSON carries every bit pattern.
+# Sizes of the values of those types whose every bit pattern Extended JSON can carry.
 _EXACT_SIZES: Final = {
     _UNDEFINED: 0,
     _OBJECT_ID: 12,
@@ -37,7 +39,7 @@ _EXACT_SIZES: Final = {
     _MAX_KEY: 0,
 }
 _FIXED_SIZES: Final = _EXACT_SIZES | {_DOUBLE: 8, _BOOL: 1, _DECIMAL: 16}
-# Bytes that a value has besides what its leading length counts.
+# Bytes of a value that its leading length does not count.
 _UNCOUNTED: Final = {
     _STRING: 4,
     _CODE: 4,
@@ -49,22 +51,22 @@ _UNCOUNTED: Final = {
     _SCOPED_CODE: 0,
 }
 
-_OLD_BINARY: Final = 2  # the subtype that counts its bytes a second time
+_OLD_BINARY: Final = 2  # the binary subtype that repeats its length inside the value
 _SORTED_FLAGS: Final = re.compile(rb"i?l?m?s?u?x?")
 _EXACT_NON_FINITES: Final = frozenset(
     bytes(6) + end for end in (b"\xf0\x7f", b"\xf0\xff", b"\xf8\x7f")
 )  # ±Infinity, NaN
 _EXACT_SPECIAL_DECIMALS: Final = frozenset(top << 120 for top in (0x78, 0xF8, 0x7C))  # ±Infinity, NaN
-_SPECIAL: Final = 3 << 125  # both bits set: no number, or a coefficient too long for the format
+_SPECIAL: Final = 3 << 125  # both bits set: an infinity, a NaN, or a coefficient too long for the format
 _COEFFICIENT: Final = (1 << 113) - 1
 _DECIMAL_DIGITS: Final = 34
 
-# Unsigned, so that a negative length is one that no document can hold and a reading position never moves backwards.
+# Unsigned: a negative length reads as a huge one, which is refused, and a reading position never moves backwards.
 _uint32 = struct.Struct("<I").unpack_from
 
 
 class Element(NamedTuple):
-    """One field of a document; `value` is as it stands in BSON."""
+    """One field of a document: its BSON type, its name, and the bytes of its value."""
 
     kind: int
     name: bytes
@@ -72,7 +74,7 @@ class Element(NamedTuple):
 
 
 def split(batch: bytes) -> Iterator[bytes]:
-    """Each of the documents that stand one after the other in `batch`. Raises ValueError where a length is impossible."""
+    """Yield the documents of `batch`, which is concatenated BSON. Raises ValueError for an impossible length."""
     at, end = 0, len(batch)
     while at < end:
         size = _uint32(batch, at)[0] if end - at >= _SMALLEST else 0
@@ -83,19 +85,19 @@ def split(batch: bytes) -> Iterator[bytes]:
 
 
 def document_id(document: bytes) -> bytes | None:
-    """Type and value of the top-level `_id` as bytes, None where there is none. Raises ValueError for malformed BSON."""
+    """The type byte and the value of the top-level `_id`; None if there is none. Raises ValueError for malformed BSON."""
     if document[5:9] == b"_id\0" and (end := _value_end(document, document[4], 9)) < len(document):
-        return document[4:5] + document[9:end]  # first, as servers store it
+        return document[4:5] + document[9:end]  # a server stores `_id` as the first field
     return next((bytes([kind]) + value for kind, name, value in elements(document) if name == b"_id"), None)
 
 
 def id_hashes(batch: bytes) -> "array[int]":
-    """For each document with an `_id` a hash of it, the same for the same `_id` within this process. Raises ValueError."""
+    """A hash of the `_id` of each document that has one; equal `_id`s have equal hashes in one process. Raises ValueError."""
     return array("q", (hash(found) for document in split(batch) if (found := document_id(document)) is not None))
 
 
 def elements(document: bytes) -> Iterator[Element]:
-    """The fields of a document, not looking into them. Raises ValueError for malformed BSON."""
+    """Yield the top-level fields of a document. Raises ValueError for malformed BSON."""
     at, end = 4, len(document) - 1
     while at < end:
         name_end = document.index(0, at + 1)
@@ -124,10 +126,10 @@ def _length(document: bytes, at: int) -> int:
 
 
 def escape_reason(document: bytes) -> str | None:
-    """Why Extended JSON cannot carry this document exactly and unambiguously, None where it can.
+    """Why Extended JSON cannot carry this document exactly and unambiguously; None if it can.
 
-    The one rule, decided by the BSON alone so that every codec escapes the same documents: whatever libbson or PyMongo's
-    json_util would refuse, change, or take for something else when they read the canonical Extended JSON of it.
+    The rule looks at the BSON alone, so that every codec escapes the same documents: those whose canonical Extended JSON
+    libbson or PyMongo's json_util would refuse, change or misread.
     """
     try:
         end = _check_document(document, 0, 0)
@@ -141,10 +143,10 @@ def escape_reason(document: bytes) -> str | None:
 
 
 class _InexactError(Exception):
-    """Ends the walk through a document; its text is the reason."""
+    """Ends the check of a document; its text is the reason."""
 
 
-# Each check returns where the value that begins at `at` ends.
+# Each check returns the end of the value that begins at `at`.
 
 
 def _check_document(document: bytes, at: int, depth: int) -> int:
@@ -167,7 +169,7 @@ def _check_array(document: bytes, at: int, depth: int) -> int:
 
 
 def _check_elements(document: bytes, at: int, depth: int) -> tuple[list[bytes], int]:
-    """Check the values of one level; return its names and where it ends."""
+    """Check the values of one level. Return the names of its fields and the end of the document."""
     if depth > MAX_DEPTH:
         raise _InexactError(f"more than {MAX_DEPTH} levels")
     end = at + _uint32(document, at)[0]
@@ -189,7 +191,7 @@ def _check_elements(document: bytes, at: int, depth: int) -> tuple[list[bytes], 
 
 
 def _is_db_ref(document: bytes) -> bool:
-    """`{$ref: <string>, $id: …[, $db: <string>]}` and nothing else: what every reader gives back as it was."""
+    """Whether it is `{$ref: <string>, $id: …[, $db: <string>]}` and nothing else, which every reader gives back unchanged."""
     kinds = {name: kind for kind, name, _ in elements(document)}
     texts = {kind for name, kind in kinds.items() if name != b"$id"}
     return list(kinds) in ([b"$ref", b"$id"], [b"$ref", b"$id", b"$db"]) and texts == {_STRING}

@@ -1,4 +1,4 @@
-"""The codec that is always there: libbson's own reader and writer, believed only where reading back gives the same bytes."""
+"""The codec in Python, always installed: libbson's writer, whose text is used only if reading it back gives the same bytes."""
 
 import base64
 import io
@@ -15,15 +15,15 @@ from sidecar.archive.fingerprint import fingerprint
 
 _ESCAPE = re.compile(rb'\{\s*"\$bson"\s*:\s*')
 _ESCAPED = re.compile(_ESCAPE.pattern + rb'"([^"\\]*)"\s*\}')
-_SEAL = secrets.token_hex(8).encode()  # another one in every process, so that no line can bring it along
+_SEAL = secrets.token_hex(8).encode()  # random in every process, so that no line can contain it on purpose
 _SEALED = b"\x021\0%b%b\0\0" % (struct.pack("<i", len(_SEAL) + 1), _SEAL)
-# A double as libbson writes it, any other string, or blanks between tokens. Possessive: a string of 16 MB would else be
-# remembered at each of its characters.
+# A double as libbson writes it, any other string, or blanks between tokens. The quantifiers are possessive, because the matcher
+# would else store a position to go back to for each character of a string of 16 MB.
 _TOKEN = re.compile(r'"\$numberDouble" : "([^"\\]*+)"|("(?:[^"\\]++|\\.)*+")|[ ]++')
 
 
 class CheckedBsonjs:
-    """python-bsonjs, which changes or refuses some documents: those are escaped."""
+    """The codec of python-bsonjs. Documents that it changes or refuses are escaped."""
 
     name = "bsonjs-checked"
 
@@ -59,7 +59,7 @@ class CheckedBsonjs:
 
 
 def _exact_text(document: bytes) -> bytes | None:
-    """Extended JSON that `decode` turns into the same bytes; None where the rule or this comparison says there is none."""
+    """Extended JSON that `decode` turns into the same bytes; None if `escape_reason` or the comparison finds that it cannot."""
     if escape_reason(document) is not None:
         return None
     try:
@@ -70,7 +70,7 @@ def _exact_text(document: bytes) -> bytes | None:
 
 
 def _compact(token: re.Match[str]) -> str:
-    """A token without the blanks around it, a double with the fewest digits that name it: libbson writes 20."""
+    """A token without blanks around it; a double with the fewest digits that identify it, where libbson writes 20."""
     double, text = token.groups()
     if double is None:
         return text or ""
@@ -79,8 +79,8 @@ def _compact(token: re.Match[str]) -> str:
 
 
 def _read(text: bytes) -> bytes:
-    # libbson stops silently where a second value begins and merges one that a comma sets apart: an array keeps them apart,
-    # and only a line that ends where its document ends lets it come to the seal.
+    # libbson silently ignores a second value on the line, or merges it after a comma. So the line is read inside an array with
+    # the seal as its second element, which libbson reaches only if the line ends where its document ends.
     array_of_both: bytes = bsonjs.loads(b'[%b,"%b"]' % (text, _SEAL))
     if not (array_of_both.startswith(b"\x030\0", 4) and array_of_both.endswith(_SEALED)):
         raise ValueError("not one document")

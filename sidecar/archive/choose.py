@@ -1,4 +1,4 @@
-"""Which codec runs: the native one where its distribution is installed, or the one that is asked for."""
+"""Choose the codec: the one that the configuration names, else the native one if its distribution is installed."""
 
 import importlib.util
 from typing import Final
@@ -10,23 +10,23 @@ NATIVE_DISTRIBUTION: Final = "mongodb-backup-sidecar-native"
 
 
 def has_native() -> bool:
+    """Whether the native codec is installed."""
     return importlib.util.find_spec("sidecar_native") is not None
 
 
 def codec_in_use(choice: str) -> str:
-    """The name of the codec of that choice, without loading it."""
+    """The name of the codec that `choose_codec` returns for this choice, without loading it."""
     return "native" if choice == "native" or (choice == "auto" and has_native()) else "bsonjs-checked"
 
 
 def choose_codec(choice: str) -> Codec:
-    """The codec of that choice. Raises ValueError for `native` where it is not installed, or not for this machine."""
-    # Each codec's library is imported only where that codec runs.
+    """Load and return the codec of this choice. Raises ValueError if the native one is needed but cannot be loaded."""
     if choice == "python" or (choice == "auto" and not has_native()):
-        from sidecar.archive.checked_bsonjs import CheckedBsonjs  # noqa: PLC0415 - only where it is chosen
+        from sidecar.archive.checked_bsonjs import CheckedBsonjs  # noqa: PLC0415 - loaded only if it is chosen
 
         return CheckedBsonjs()
     try:
-        from sidecar.archive.native import Native  # noqa: PLC0415 - only where it is installed
+        from sidecar.archive.native import Native  # noqa: PLC0415 - loaded only if it is installed
     except ImportError as error:
         raise ValueError(f"the native codec cannot be loaded: {error}; install {NATIVE_DISTRIBUTION}") from error
     return Native()

@@ -1,7 +1,7 @@
-"""Zstandard (RFC 8878) around the text of a backup.
+"""Zstandard (RFC 8878) compression of the text of a backup.
 
-The text is cut into frames of about 4 MiB that end on a line, each with a checksum of its own. `zstdcat` reads them as one
-file, and a frame that ends where a collection begins lets a draft go back to that place by truncating the file.
+The text is cut at line ends into frames of about 4 MiB, each with its own checksum. `zstdcat` reads them as one file. A frame
+also ends before each collection, so that a collection can be discarded by truncating the file.
 """
 
 import sys
@@ -15,11 +15,11 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-FRAME_BYTES = 4 << 20  # of text; smaller frames save nothing and compress a little worse
-WINDOW_LOG_MAX = 23  # a reader needs 8 MiB at most, whatever a foreign file asks for
-BLOCK_BYTES = 1 << 18  # of stored bytes, read at once
-DEFAULT_LEVEL = 1  # higher levels cost several times the processor time for a few per cent
-LEVELS = range(1, 20)  # from 20 on a reader needs more memory than it is given here
+FRAME_BYTES = 4 << 20  # of text; smaller frames save no memory and compress a little worse
+WINDOW_LOG_MAX = 23  # a reader needs at most 8 MiB; files that ask for more are refused
+BLOCK_BYTES = 1 << 18  # stored bytes per read
+DEFAULT_LEVEL = 1  # higher levels need several times the processor time to save a few per cent more
+LEVELS = range(1, 20)  # from level 20 on a reader needs more memory than `WINDOW_LOG_MAX` allows
 
 _PARAMETERS: Final[dict[int, int]] = {
     zstd.CompressionParameter.checksum_flag: 1,
@@ -28,11 +28,11 @@ _PARAMETERS: Final[dict[int, int]] = {
 
 
 class CompressionError(ValueError):
-    """The bytes are not zstd, or end in the middle of a frame."""
+    """The bytes are no zstd frames, or end in the middle of a frame."""
 
 
 class Compressing:
-    """Text goes in, whole frames come out. The caller writes what it is given, in the same order."""
+    """Compresses text into frames. The caller writes the returned bytes in the order of the calls."""
 
     def __init__(self, level: int = DEFAULT_LEVEL) -> None:
         options = _PARAMETERS | {zstd.CompressionParameter.compression_level: level}
@@ -40,7 +40,7 @@ class Compressing:
         self._in_frame_bytes = 0
 
     def write(self, text: bytes) -> bytes:
-        """What can be stored by now; a frame that is large enough ends at the last line break of `text`."""
+        """Add text, and return the bytes to store so far. A frame that is large enough ends at the last line break of `text`."""
         end = text.rfind(b"\n") + 1 if self._in_frame_bytes + len(text) >= FRAME_BYTES else 0
         if not end:
             self._in_frame_bytes += len(text)
@@ -50,7 +50,7 @@ class Compressing:
         return ended + self._compressor.compress(text[end:])
 
     def end_frame(self) -> bytes:
-        """The rest of the frame under way, or nothing where none is."""
+        """End the current frame, and return its last bytes; nothing if no frame has begun."""
         if not self._in_frame_bytes:
             return b""
         self._in_frame_bytes = 0
@@ -60,7 +60,7 @@ class Compressing:
 class Decompressing(RawIOBase):
     """The text of a file of frames, read forwards in constant memory. Reads raise CompressionError.
 
-    Whatever follows a frame has to be another one: the library's own file object takes a damaged frame for the end.
+    Anything after a frame must be another frame. The library's own file object would take a damaged frame for the end.
     """
 
     def __init__(self, stored: Readable) -> None:

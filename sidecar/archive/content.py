@@ -1,4 +1,4 @@
-"""What a stored backup holds, whichever version wrote it: definitions, then documents as BSON, in constant memory."""
+"""Read a stored backup of any version: its definitions, then its documents as BSON, in constant memory."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,19 +18,19 @@ from sidecar.model import Collection, Manifest
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some documents of one collection as concatenated BSON; without any for a collection that is empty."""
+    """Some documents of one collection as concatenated BSON; without documents at the start of each collection."""
 
     collection: str
     bson: bytes = b""
     documents: int = 0
     escaped: int = 0
     fingerprint: int = 0
-    text_bytes: int = 0  # that it was read from, where it stood in lines
+    text_bytes: int = 0  # the size of its lines in the text; 0 for plain JSON, which has no such lines
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """`definitions` is empty for version 2.x, which stored none."""
+    """The content of a backup. `definitions` is empty for version 2.x, which stored none."""
 
     definitions: Mapping[str, Collection]
     batches: Iterator[Batch]
@@ -40,10 +40,10 @@ class Content:
 def reading(
     file: BinaryIO, manifest: Manifest, codec: Codec, keyring: Keyring = NO_KEYS, *, is_verified: bool = False
 ) -> Iterator[Content]:
-    """Read a backup while hashing it. Raises BackupInvalid for what cannot be decoded, and at the end for a wrong checksum.
+    """Read a backup and compute its checksum. Raises BackupInvalid if it cannot be decoded, or at its end for a wrong checksum.
 
-    `is_verified`: these bytes have been hashed already. Raises IdentityRequired where no key opens it. What the caller raises
-    while it reads is the caller's.
+    With `is_verified` the checksum is not computed again. Raises IdentityRequired if no key can decrypt the backup. Errors that
+    the caller raises while it reads are not changed.
     """
     measured = None if is_verified else Measured(file)
     with text(measured or file, manifest, keyring) as read:
@@ -54,7 +54,7 @@ def reading(
 
 @contextmanager
 def text(stored: Readable, manifest: Manifest, keyring: Keyring) -> Iterator[IO[bytes]]:
-    """The text of a backup, however it is stored. Raises IdentityRequired; reads raise ValueError for what is damaged."""
+    """Open the text of a backup in any form. Raises IdentityRequired; reads raise ValueError for damaged data."""
     if manifest.is_sealed:
         raise IdentityRequired(f"{manifest.backup_id} is encrypted, and no private key that is here opens it")
     with text_of(stored, manifest.form, keyring.identities) as read:
@@ -90,7 +90,7 @@ def _current(file: IO[bytes], manifest: Manifest, codec: Codec) -> Content:
                 raise BackupInvalid(f"there are documents of {block.collection}, which the metadata does not name")
             decoded = codec.decode(block.lines)
             batch = Batch(block.collection, *decoded, text_bytes=len(block.lines))
-            del block, decoded  # neither they nor the batch are held while the next line is read, which may be of 40 MB
+            del block, decoded  # free the memory before the next line is read, which may have 40 MB
             yield batch
             del batch
 
@@ -98,7 +98,7 @@ def _current(file: IO[bytes], manifest: Manifest, codec: Codec) -> Content:
 
 
 def plain(file: Readable, codec: Codec) -> Content:
-    """Without definitions, as version 2.x wrote it and people write it. Raises ValueError, BackupInvalid as it is read."""
+    """The content of a plain JSON file, which has no definitions. Reading its batches raises ValueError and BackupInvalid."""
     batches = (
         Batch(one.collection, one.bson, one.documents, 0, one.fingerprint) for one in plain_json.read(file, codec)
     )

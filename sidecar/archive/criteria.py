@@ -1,4 +1,4 @@
-"""Which documents somebody means: by `_id` or by fields, with values as people type them."""
+"""Criteria that choose documents by `_id` or by fields, with values as people type them."""
 
 import json
 import math
@@ -22,7 +22,7 @@ from bson.objectid import ObjectId
 from sidecar.archive.bson import Element, document_id, elements, split
 from sidecar.errors import UsageError
 
-MOST_BYTES: Final = 4096  # of one typed value
+MOST_BYTES: Final = 4096  # the longest typed value
 
 _ID: Final = "_id"
 _DOUBLE, _DOCUMENT, _ARRAY, _INT32, _INT64, _DECIMAL = 0x01, 0x03, 0x04, 0x10, 0x12, 0x13
@@ -38,28 +38,28 @@ _AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(datetime_conversion=Date
 
 @dataclass(frozen=True, slots=True)
 class TypedValue:
-    """The BSON values that a text may stand for: `42` is a number and a text. `keys` are theirs, to compare with a document's."""
+    """The BSON values that a text may mean: `42` may be a number or a string."""
 
     text: str
-    keys: frozenset[bytes]
-    stored: tuple[bytes, ...]  # one of these stands in every document that holds it; empty where that cannot be said
+    keys: frozenset[bytes]  # the `key_of` each of these values
+    stored: tuple[bytes, ...]  # every document with the value contains one of these; empty if that cannot be known
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """A field, named by a dotted path, that has one of these values, or an array with one of them."""
+    """Requires that a field, named by a dotted path, has one of these values, or an array with one of them."""
 
     path: str
     values: tuple[TypedValue, ...]
 
     def is_met_by(self, document: bytes) -> bool:
-        """Raises ValueError for malformed BSON."""
+        """Whether a document meets the criterion. Raises ValueError for malformed BSON."""
         if self._stored and not any(value in document for value in self._stored):
             return False
         return any(key_of(one) in self._keys for one in values_at(document, self._names))
 
     def may_be_in(self, batch: bytes) -> bool:
-        """Whether it is worth looking at the documents of a batch one by one."""
+        """Whether a batch may contain a document that meets the criterion: a quick test before looking at each document."""
         return not self._stored or any(value in batch for value in self._stored)
 
     @cached_property
@@ -78,7 +78,7 @@ class Criterion:
 
 
 def meeting(criteria: Sequence[Criterion], batch: bytes) -> Iterator[bytes]:
-    """The documents of a batch that meet all criteria. What is malformed meets none."""
+    """Yield the documents of a batch that meet all criteria. A malformed document meets none."""
     if not all(one.may_be_in(batch) for one in criteria):
         return
     for document in split(batch):
@@ -91,17 +91,18 @@ def meeting(criteria: Sequence[Criterion], batch: bytes) -> Iterator[bytes]:
 
 
 def by_ids(values: Iterable[TypedValue]) -> Criterion:
+    """The criterion that a document's `_id` is one of these values."""
     return Criterion(_ID, tuple(values))
 
 
 def id_key(document: bytes) -> bytes | None:
-    """The key of a document's `_id`, None where it has none."""
+    """The `key_of` a document's `_id`; None if it has none."""
     found = document_id(document)
     return None if found is None else key_of(Element(found[0], _ID.encode(), found[1:]))
 
 
 def values_at(document: bytes, names: Sequence[bytes]) -> Iterator[Element]:
-    """What a dotted path leads to, through arrays as MongoDB goes through them, and the elements of an array at its end."""
+    """Yield the values at a path of names. Like MongoDB, it looks into arrays on the way and at the end of the path."""
     name, *rest = names
     for element in elements(document):
         if element.name == name:
@@ -122,7 +123,7 @@ def _within(element: Element, names: Sequence[bytes]) -> Iterator[Element]:
 
 
 def key_of(element: Element) -> bytes:
-    """Equal for what the server takes for equal: numbers of any type; everything else by its type and its bytes."""
+    """Bytes that are equal for values that a server takes for equal: numbers whatever their type, other values byte for byte."""
     if element.kind == _DECIMAL:
         number: float | Decimal = Decimal128.from_bid(element.value).to_decimal()
     elif element.kind in _NUMBERS:
@@ -130,7 +131,7 @@ def key_of(element: Element) -> bytes:
     else:
         return bytes([element.kind]) + element.value
     if number.is_nan() if isinstance(number, Decimal) else math.isnan(number):
-        return b"nnan"  # also a signalling one, which float() does not take
+        return b"nnan"  # also for a signalling NaN, which float() refuses
     finite = number.is_finite() if isinstance(number, Decimal) else number - number == 0
     return b"n%x/%x" % number.as_integer_ratio() if finite else f"n{float(number)}".encode()
 
@@ -139,7 +140,7 @@ def key_of(element: Element) -> bytes:
 
 
 def typed(text: str) -> TypedValue:
-    """A value as somebody types it: plain text, an ObjectId in hexadecimal, a number, or Extended JSON. Raises UsageError."""
+    """Parse a typed value: plain text, an ObjectId in hexadecimal, a UUID, a number, or Extended JSON. Raises UsageError."""
     _require_length(text)
     if text.startswith(_BEGINS_JSON):
         return _value(text, [_of_json(text)])
@@ -157,7 +158,7 @@ def typed(text: str) -> TypedValue:
 
 
 def given(value: Any) -> TypedValue:
-    """A value of a JSON body: a string is what somebody typed, anything else is Extended JSON. Raises UsageError."""
+    """Parse a value of a JSON body: a string as a typed value, anything else as Extended JSON. Raises UsageError."""
     if isinstance(value, str):
         return typed(value)
     text = json.dumps(value)
@@ -166,7 +167,7 @@ def given(value: Any) -> TypedValue:
 
 
 def listed(text: str) -> list[TypedValue]:
-    """Values separated by commas; those within Extended JSON separate nothing. Raises UsageError."""
+    """Parse typed values separated by commas, except for commas inside Extended JSON. Raises UsageError."""
     values, at = [], 0
     while at <= len(text):
         end = _end_of_value(text, at)
@@ -176,7 +177,7 @@ def listed(text: str) -> list[TypedValue]:
 
 
 def fields(text: str) -> list[Criterion]:
-    """The criteria of a JSON object `{"path.of.field": value, …}`. Raises UsageError."""
+    """Parse the criteria of a JSON object `{"path.of.field": value, …}`. Raises UsageError."""
     try:
         wanted = json.loads(text)
     except (ValueError, RecursionError):
@@ -217,7 +218,7 @@ def _value(text: str, meanings: Iterable[Any]) -> TypedValue:
     try:
         found = [next(elements(bson.encode({"": meaning}, codec_options=_AS_STORED))) for meaning in meanings]
     except (BSONError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise UsageError(f"{text[:80]!r} is no value that MongoDB can hold: {error}") from None
+        raise UsageError(f"{text[:80]!r} is not a value that MongoDB can store: {error}") from None
     is_number = any(one.kind == _DECIMAL or one.kind in _NUMBERS for one in found)
     stored = () if is_number else tuple(one.value for one in found if one.value)
     return TypedValue(text, frozenset(map(key_of, found)), stored if len(stored) == len(found) else ())

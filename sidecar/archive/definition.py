@@ -1,7 +1,7 @@
-"""What stored definitions say, read from their BSON.
+"""Read the stored definitions of collections and indexes from their BSON.
 
-Python's values lose what BSON keeps apart (a date past 9999, one NaN from another, a double from an integer), so definitions
-are carried and compared as bytes; `plain` is for looking only.
+Python values would lose differences that BSON keeps (a date past 9999, one NaN from another, a double from an integer), so
+definitions are stored and compared as bytes. The result of `plain` is for reading only.
 """
 
 import math
@@ -43,44 +43,44 @@ _PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
 
 
 def fields(document: bytes) -> dict[str, Element]:
-    """The top-level fields by name. Raises ValueError for malformed BSON."""
+    """The top-level fields of a document by name. Raises ValueError for malformed BSON."""
     return {one.name.decode(errors="replace"): one for one in elements(document)}
 
 
 def joined(parts: Iterable[Element]) -> bytes:
-    """A document of these fields."""
+    """Return the BSON document that consists of these fields."""
     body = b"".join(bytes([kind]) + name + b"\0" + value for kind, name, value in parts)
     return struct.pack("<i", len(body) + 5) + body + b"\0"
 
 
 def text(field: Element | None) -> str | None:
-    """The text that a field holds, None for anything else."""
+    """The string that a field holds; None for any other type."""
     if field is None or field.kind != STRING:
         return None
     return field.value[4:-1].decode(errors="replace")
 
 
 def number(field: Element | None) -> float | None:
-    """The number that a field holds, of whichever type; None for anything else."""
+    """The number that a field holds, of any numeric type; None for other types."""
     if field is None or field.kind not in _NUMBERS:
         return None
     if field.kind == DOUBLE:
         return float(struct.unpack("<d", field.value)[0])
     if field.kind == DECIMAL:
         decimal = Decimal128.from_bid(field.value).to_decimal()
-        return math.nan if decimal.is_nan() else float(decimal)  # float() takes no signalling NaN
+        return math.nan if decimal.is_nan() else float(decimal)  # float() refuses a signalling NaN
     return int.from_bytes(field.value, "little", signed=True)
 
 
 def is_true(field: Element | None) -> bool:
-    """As servers take a value for a flag: everything but null, undefined, false and 0."""
+    """Whether a server takes the value of a flag for true: any value but null, undefined, false and 0."""
     if field is None or field.kind in (NULL, 0x06):
         return False
     return any(field.value) if field.kind == BOOL else number(field) != 0
 
 
 def is_same(one: Element, other: Element) -> bool:
-    """Whether a server that was given `one` may show `other` for it: the same value, whatever the type of a number."""
+    """Whether a server that was given `one` may list it as `other`: the same value, except for the type of a number."""
     if (one.kind, one.value) == (other.kind, other.value):
         return True
     if one.kind in _NUMBERS or one.kind == BOOL:
@@ -98,7 +98,7 @@ def _comparable(field: Element) -> float | None:
 
 
 def operators(document: bytes) -> set[str]:
-    """The names that begin with `$`, however deep. Raises ValueError for malformed BSON."""
+    """The names of fields at any depth that begin with `$`. Raises ValueError for malformed BSON."""
     found: set[str] = set()
     waiting = [document]
     while waiting:
@@ -111,7 +111,7 @@ def operators(document: bytes) -> set[str]:
 
 
 def plain(document: bytes) -> dict[str, Any]:
-    """As Python values, to look at and never to send: dates are milliseconds. Raises ValueError for malformed BSON."""
+    """Decode to Python values for reading, never for sending back. Dates are DatetimeMS. Raises ValueError for malformed BSON."""
     try:
         return bson.decode(document, _PLAIN)
     except BSONError as error:
@@ -122,15 +122,15 @@ def plain(document: bytes) -> dict[str, Any]:
 
 
 def view_source(item: Collection) -> str:
-    """What a view looks at. Raises ValueError where it does not say."""
+    """The name of the collection or view that a view reads. Raises ValueError if it is missing."""
     source = text(fields(item.options).get("viewOn"))
     if not source:
-        raise ValueError(f"the view {item.name} does not say what it looks at (viewOn)")
+        raise ValueError(f"the view {item.name} does not name its source (viewOn)")
     return source
 
 
 def index_name(index: bytes) -> str:
-    """Raises ValueError for an index without one."""
+    """The name of an index. Raises ValueError if it has none."""
     name = text(fields(index).get("name"))
     if not name:
         raise ValueError("an index has no name")
@@ -138,7 +138,7 @@ def index_name(index: bytes) -> str:
 
 
 def index_key(index: bytes) -> list[Element]:
-    """Raises ValueError for an index without one."""
+    """The fields of an index's key. Raises ValueError if it has none."""
     key = fields(index).get("key")
     if key is None or key.kind != DOCUMENT or not (parts := list(elements(key.value))):
         raise ValueError(f"the index {index_name(index)} has no key")
@@ -146,7 +146,7 @@ def index_key(index: bytes) -> list[Element]:
 
 
 def keeps_order(item: Collection) -> bool:
-    """Whether the order in which documents are inserted is a part of the collection."""
+    """Whether the collection keeps insertion order, so that documents must be restored in their order: a capped collection."""
     return is_true(fields(item.options).get("capped"))
 
 
@@ -154,9 +154,9 @@ def keeps_order(item: Collection) -> bool:
 
 
 def require_sound(items: Mapping[str, Collection], described: AnyCollection[str]) -> None:
-    """Raise ValueError for what no server can have listed, or what the metadata does not know of.
+    """Raise ValueError for definitions that no server can have listed, or that do not match the metadata.
 
-    `described` are the collections that the metadata counts documents of.
+    `described` are the collections whose documents the metadata counts.
     """
     for item in items.values():
         _require_name(item.name)
@@ -172,7 +172,7 @@ def require_sound(items: Mapping[str, Collection], described: AnyCollection[str]
 
 def _require_name(name: str) -> None:
     if not name or "\0" in name or name.startswith("system."):
-        raise ValueError(f"{name!r} is no name of a collection of the application")
+        raise ValueError(f"{name!r} is not a name of a collection that a backup may hold")
 
 
 def _require_options(item: Collection) -> None:
@@ -183,7 +183,7 @@ def _require_options(item: Collection) -> None:
     if item.kind is CollectionKind.TIMESERIES:
         series = has.get("timeseries")
         if series is None or series.kind != DOCUMENT or not text(fields(series.value).get("timeField")):
-            raise ValueError(f"the time series {item.name} does not say which field is its time (timeField)")
+            raise ValueError(f"the time series {item.name} does not name its time field (timeField)")
 
 
 def _require_indexes(item: Collection) -> None:
@@ -206,6 +206,6 @@ def _require_no_circle(sources: Mapping[str, str]) -> None:
         passed, at = {start}, sources[start]
         while at in sources:
             if at in passed:
-                raise ValueError(f"the view {start} looks at itself by way of {at}")
+                raise ValueError(f"the view {start} reads itself through {at}")
             passed.add(at)
             at = sources[at]

@@ -1,7 +1,7 @@
-"""age (https://age-encryption.org/v1) around the stored bytes of a backup.
+"""Encryption of a backup's stored bytes with age (https://age-encryption.org/v1).
 
-pyrage reads from one stream and writes to another until the first one ends, so each direction runs in a thread of its own
-beside a pipe of the kernel: plain text passes through memory only and is never written to a disk.
+pyrage copies from one stream to another until the first one ends. So it runs in a thread of its own at one end of a pipe, and
+plain text stays in memory: it is never written to a disk.
 """
 
 import os
@@ -18,11 +18,11 @@ from sidecar.archive.streams import Readable
 
 
 class DecryptionError(ValueError):
-    """The file is not age, is for others, or was changed or cut since it was written."""
+    """The file is not an age file, is encrypted for other keys, or was changed or truncated."""
 
 
 class Encrypting:
-    """What is written comes out encrypted at `store`, in order, until `close`. Raises what that raises."""
+    """Encrypts what is written, and passes the result to `store` in order until `close`. Raises the errors of `store`."""
 
     def __init__(self, store: Callable[[bytes], object], recipients: Sequence[Recipient]) -> None:
         reading, writing = os.pipe()
@@ -39,18 +39,18 @@ class Encrypting:
             raise
 
     def close(self) -> None:
-        """End the stream; its last bytes are at the sink then."""
-        with suppress(BrokenPipeError):  # the thread ended before, and says why
+        """End the stream, and wait until its last bytes have been passed to `store`."""
+        with suppress(BrokenPipeError):  # the thread ended early, and `end` raises its error
             self._plain.close()
         self._thread.end()
 
 
 @contextmanager
 def decrypted(stored: Readable, keys: Sequence[Identity]) -> Iterator[IO[bytes]]:
-    """The plain bytes of an age file, read forwards in constant memory.
+    """Open the plain bytes of an age file, read forwards in constant memory.
 
-    A block of 64 KiB is authentic when it is read; that the file is whole is known at its end. Reads raise DecryptionError,
-    and what reading `stored` raises.
+    Each block of 64 KiB is authenticated before it can be read; only the end shows that the file is whole. Reads raise
+    DecryptionError, and the errors of reading `stored`.
     """
     reading, writing = os.pipe()
     source, plain = _Guarded(stored.read), os.fdopen(writing, "wb")
@@ -60,7 +60,7 @@ def decrypted(stored: Readable, keys: Sequence[Identity]) -> Iterator[IO[bytes]]
 
 
 class _Plain(RawIOBase):
-    """The reading end of the pipe; at its end the thread says whether the file was whole."""
+    """The reading end of the pipe. At its end it raises the thread's error if the file was not whole."""
 
     def __init__(self, descriptor: int, thread: "_Passing") -> None:
         self._descriptor = descriptor
@@ -88,12 +88,12 @@ class _Plain(RawIOBase):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            os.close(self._descriptor)  # a thread that still writes ends by that
+            os.close(self._descriptor)  # a thread that still writes gets BrokenPipeError and ends
             self._thread.join()
 
 
 class _Guarded:
-    """A stream that keeps its own exception: pyrage replaces it by one that says nothing."""
+    """A stream that remembers its exception, because pyrage replaces it by one without a cause."""
 
     def __init__(self, call: Callable[[Any], Any]) -> None:
         self._call = call
@@ -107,22 +107,22 @@ class _Guarded:
         return len(content)
 
     def flush(self) -> None:
-        """Asked for at the end; the file behind the stream is flushed by its owner."""
+        """Do nothing: pyrage calls this at the end, and the owner of the file flushes it."""
 
     def _guarded(self, argument: object) -> Any:
         try:
             return self._call(argument)
-        except Exception as error:  # whatever it was, it is raised again
+        except Exception as error:
             self.error = error
             raise
 
 
 class _AgeError(OSError):
-    """What age raises for bytes that are not authentic; nothing of the file system."""
+    """An error of age about its data, such as bytes that are not authentic; not an error of the file system."""
 
 
 class _Passing(threading.Thread):
-    """One direction of age beside its caller; ends by closing its side of the pipe."""
+    """A thread that encrypts or decrypts, and closes its end of the pipe when it is done."""
 
     def __init__(self, outside: _Guarded, pipe: IO[bytes], work: Callable[[], None]) -> None:
         super().__init__(name="age", daemon=True)
@@ -138,16 +138,16 @@ class _Passing(threading.Thread):
             with self._pipe:
                 self._work()
         except BrokenPipeError:
-            pass  # the other side of the pipe was closed: nobody asks for the rest
+            pass  # the caller closed its end of the pipe and does not want the rest
         except OSError as failure:
             error = _AgeError(str(failure))
-        except BaseException as failure:  # noqa: BLE001 - a thread has nobody above it: whoever waits for it is told
+        except BaseException as failure:  # noqa: BLE001 - `end` raises it in the thread that waits
             error = failure
-        # Also after a seeming success: age's writer passes over a failure to write its last bytes.
+        # Also after an apparent success: age's writer ignores a failure to write its last bytes.
         self._error = self._outside.error or error
 
     def end(self) -> None:
-        """Wait for it. Raises what ended it."""
+        """Wait for the thread. Raises its error."""
         self.join()
         if self._error is not None:
             raise self._error

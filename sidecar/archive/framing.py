@@ -1,4 +1,4 @@
-"""The framing of a backup file around its documents: one JSON value, one stored document per line.
+"""The framing of a backup file: one JSON value with one document per line.
 
     {"backup_id": …, "backup_type": …, "format": "sidecar-json", "format_version": 1, "db_name": …,
     "definitions": {"users": {"type": …, "options": {…}, "indexes": […]}},
@@ -8,8 +8,8 @@
     ], "students": [
     ]}}
 
-Every structural line is known by its first character: a document starts with `{`, the end of a collection with `]`. So the
-file is both valid JSON as a whole and readable line by line in constant memory.
+The first character of a line tells what it is: a document starts with `{`, the end of a collection with `]`. So the file is
+valid JSON as a whole and can be read line by line in constant memory.
 """
 
 import json
@@ -21,10 +21,10 @@ from typing import Any, Protocol
 from sidecar.archive.codec import Codec
 from sidecar.model import FORMAT, FORMAT_VERSION, BackupId, Collection, CollectionKind
 
-_CLOSE = ord("]")  # what the line after a collection's last document begins with
+_CLOSE = ord("]")  # the first character of the line after a collection's last document
 BLOCK_BYTES = 1 << 20
-_HEADER_LINE_BYTES = 1 << 28  # no real set comes near; a file that is not ours may be one endless line
-_MARGIN_BYTES = 1 << 10  # what stands around the definitions in their line
+_HEADER_LINE_BYTES = 1 << 28  # far more than a real set needs; a file of another program may be one endless line
+_MARGIN_BYTES = 1 << 10  # for the characters around the definitions in their line
 
 _STRING = rb'"(?:[^"\\]|\\.)*"'
 _FIRST = re.compile(rb'"collections": \{(?:(?P<name>' + _STRING + rb"): \[\n|\}\}\n)")
@@ -41,12 +41,12 @@ class BlockSource(Protocol):
 
 
 class FormatError(ValueError):
-    """The bytes are not a backup file of this format, or end too early. Says at which byte."""
+    """The bytes are not a backup file of this format, or end too early."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands before the documents."""
+    """The part of a backup file before the documents."""
 
     backup_id: str
     backup_type: str
@@ -56,7 +56,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some whole lines of one collection; no lines at all for a collection that is empty."""
+    """Some whole lines of one collection; without lines at the start of each collection."""
 
     collection: str
     lines: bytes
@@ -74,10 +74,10 @@ def header(  # noqa: PLR0913 - what a header says
     *,
     salt: str | None = None,
 ) -> bytes:
-    """The lines before the first collection's documents; `items` also decides the order of the collections.
+    """Return the lines before the first collection. The collections are in the order of `items`.
 
-    With `salt` nobody can tell from a checksum of the text whether he guessed it right. Raises ValueError where the
-    definitions are larger than a reader takes.
+    A random `salt` prevents that a guess of the text can be confirmed by its checksum. Raises ValueError if the definitions are
+    larger than a reader accepts.
     """
     about = {
         "backup_id": str(backup_id),
@@ -89,7 +89,9 @@ def header(  # noqa: PLR0913 - what a header says
     head = _json(about | {"db_name": db_name} | salted)[:-1] + b",\n"
     definitions = b", ".join(_json(name) + b": " + _definition(item, codec) for name, item in items.items())
     if len(definitions) > _HEADER_LINE_BYTES - _MARGIN_BYTES:
-        raise ValueError(f"{len(definitions) >> 20} MiB of definitions: a backup takes {_HEADER_LINE_BYTES >> 20}")
+        raise ValueError(
+            f"{len(definitions) >> 20} MiB of definitions: a backup holds at most {_HEADER_LINE_BYTES >> 20} MiB"
+        )
     return head + _DEFINITIONS + b"{" + definitions + b'},\n"collections": {'
 
 
@@ -100,7 +102,7 @@ def _definition(item: Collection, codec: Codec) -> bytes:
 
 
 def opening(name: str, *, is_first: bool) -> bytes:
-    """Before the documents of a collection."""
+    """The text before the documents of a collection."""
     return (b"" if is_first else b", ") + _json(name) + b": [\n"
 
 
@@ -116,7 +118,7 @@ def _json(value: object) -> bytes:
 
 
 def read_header(stream: BlockSource, codec: Codec) -> Header:
-    """Read the first two lines. Raises FormatError, also for a newer format version, which it names."""
+    """Read the two header lines. Raises FormatError, which names an unknown format version."""
     about = _header_line(stream, b"", b",\n", closed_by=b"}")
     if about.get("format") != FORMAT:
         raise FormatError(f"not a {FORMAT} file: its first line does not say so")
@@ -150,15 +152,14 @@ def _read_definition(name: str, value: dict[str, Any], codec: Codec) -> Collecti
 
 
 def read_blocks(stream: BlockSource, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-    """The documents after the header, collection by collection, at least one block each. Raises FormatError."""
+    """Yield the document lines after the header. Each collection begins with a block without lines. Raises FormatError."""
     lines = _Lines(stream, block_bytes)
     name = _collection_name(_FIRST, lines.structural())
     while name is not None:
         yield Block(name, b"")
         while lines.has_documents():
-            yield Block(
-                name, lines.documents()
-            )  # held by nobody here while the next one is read: a line may be of 40 MB
+            # not kept in a variable while the next block is read: a line may have 40 MB
+            yield Block(name, lines.documents())
         name = _collection_name(_NEXT, lines.structural())
     if not lines.at_end():
         raise FormatError(f"there is more after the end of the backup at byte {lines.position}")
@@ -172,17 +173,17 @@ def _collection_name(expected: re.Pattern[bytes], line: bytes) -> str | None:
 
 
 class _Lines:
-    """Whole lines of a stream, many at a time, with the structural ones apart."""
+    """Reads whole lines from a stream, many document lines at a time and the other lines one by one."""
 
     def __init__(self, stream: BlockSource, block_bytes: int) -> None:
         self._stream = stream
         self._block_bytes = block_bytes
-        self._lines = b""  # whole ones
-        self._rest = b""  # how the one after them begins
-        self.position = 0  # in bytes after the header
+        self._lines = b""  # whole lines that were read and not yet taken
+        self._rest = b""  # the beginning of the line after them
+        self.position = 0  # bytes taken so far, after the header
 
     def structural(self) -> bytes:
-        """The next line, whatever it is."""
+        """Take the next line."""
         self._fill()
         return self._take(self._lines.find(b"\n") + 1)
 
@@ -191,12 +192,11 @@ class _Lines:
         return not self._lines.startswith(b"]")
 
     def documents(self) -> bytes:
-        """As many document lines as are at hand and at least one."""
+        """Take all document lines that have been read, at least one."""
         self._fill()
         end = 0
-        while (
-            end < len(self._lines) and self._lines[end] != _CLOSE
-        ):  # looking for two bytes at once would take 2 ms a MB
+        # line by line: a search for the two bytes of a line end and `]` takes 2 ms per MB
+        while end < len(self._lines) and self._lines[end] != _CLOSE:
             end = self._lines.index(b"\n", end) + 1
         return self._take(end)
 
@@ -204,7 +204,7 @@ class _Lines:
         return not self._lines and not self._rest and not self._stream.read(1)
 
     def _fill(self) -> None:
-        """Read until there is a whole line at hand. A line of 40 MB is joined once and never copied."""
+        """Read until there is a whole line. A line of 40 MB is joined only once."""
         if self._lines:
             return
         pieces = [self._rest]

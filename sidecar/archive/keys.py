@@ -1,4 +1,4 @@
-"""Keys of age (https://age-encryption.org/v1) and SSH: public ones to encrypt for, private ones to read with."""
+"""Keys of age (https://age-encryption.org/v1) and SSH: public keys to encrypt for, private keys to decrypt with."""
 
 import base64
 import hashlib
@@ -17,22 +17,22 @@ class Identity(Protocol):
 
 
 class AgeIdentity(Identity, Protocol):
-    """One of age's own, which knows its public key."""
+    """A private key of age, which knows its public key."""
 
     def to_public(self) -> Recipient: ...
 
 
-NO_KEY_FITS: Final = "No matching keys found"  # the words of the library
+NO_KEY_FITS: Final = "No matching keys found"  # the message of pyrage
 _COMMENT = "#"
 _NAME_LETTERS = 16
 
 
 class KeyFormatError(ValueError):
-    """A key that is neither age's nor SSH's; says what was expected and never repeats the key."""
+    """The text is not a key of age or SSH. The message says what was expected and never repeats the key."""
 
 
 def recipient(text: str) -> Recipient:
-    """A public key: `age1…`, `ssh-ed25519 …` or `ssh-rsa …`. Raises KeyFormatError."""
+    """Parse a public key: `age1…`, `ssh-ed25519 …` or `ssh-rsa …`. Raises KeyFormatError."""
     text = text.strip()
     try:
         if text.startswith("age1"):
@@ -47,7 +47,7 @@ def recipient(text: str) -> Recipient:
 
 
 def identities(content: bytes) -> list[Identity]:
-    """The private keys of an identity file of age, or one unencrypted SSH private key. Raises KeyFormatError."""
+    """Parse the private keys of an age identity file, or one unencrypted SSH private key. Raises KeyFormatError."""
     if content.lstrip().startswith(b"-----BEGIN"):
         try:
             return [pyrage.ssh.Identity.from_buffer(content)]
@@ -66,12 +66,12 @@ def identities(content: bytes) -> list[Identity]:
 
 
 def new_identity() -> AgeIdentity:
-    """A key pair that nobody has seen."""
+    """Generate a private key of age."""
     return cast("AgeIdentity", pyrage.x25519.Identity.generate())
 
 
 def key_name(text: str) -> str:
-    """A short name of a public key, by which people tell it from others: the beginning of age's, the hash of SSH's."""
+    """A short name of a public key for people: the beginning of an age key, the hash of an SSH key."""
     kind, _, rest = text.strip().partition(" ")
     if not kind.startswith("ssh-"):
         return kind[:_NAME_LETTERS]
@@ -79,13 +79,12 @@ def key_name(text: str) -> str:
         blob = base64.b64decode(rest.split()[0], validate=True)
     except (ValueError, IndexError):
         return kind
-    return (
-        "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode()[:_NAME_LETTERS]
-    )  # as ssh-keygen -l begins
+    # the beginning of the fingerprint that `ssh-keygen -l` prints
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode()[:_NAME_LETTERS]
 
 
 class Keyring:
-    """The private keys that this process may read backups with, perhaps none."""
+    """The private keys with which this process can decrypt backups; it may be empty."""
 
     def __init__(self, identities: Sequence[Identity] = ()) -> None:
         self._identities = list(identities)
@@ -95,7 +94,7 @@ class Keyring:
         return list(self._identities)
 
     def open(self, sealed: bytes) -> bytes | None:
-        """What a small age file holds, None where no key fits. Raises ValueError for one that is damaged."""
+        """Decrypt a small age file; None if no key fits. Raises ValueError if the file is damaged."""
         if not self._identities:
             return None
         try:
@@ -106,7 +105,7 @@ class Keyring:
             raise ValueError(f"not what was sealed: {error}") from None
 
     def opens(self, recipients: Sequence[str]) -> bool:
-        """Whether what is encrypted for these can be read with one of the keys; also where nothing is encrypted."""
+        """Whether one of the keys can decrypt data for these recipients; True if there are no recipients."""
         return not recipients or self.open(seal(b"", recipients)) is not None
 
 
@@ -114,5 +113,5 @@ NO_KEYS: Final = Keyring()
 
 
 def seal(content: bytes, recipients: Sequence[str]) -> bytes:
-    """A small age file that these can open. Raises KeyFormatError."""
+    """Encrypt a small content as an age file for these recipients. Raises KeyFormatError."""
     return bytes(pyrage.encrypt(content, [recipient(one) for one in recipients]))

@@ -1,8 +1,8 @@
-"""Definitions that servers once took, as today's take them.
+"""Convert old definitions of collections and indexes to a form that today's servers accept.
 
-An upgraded server still lists what was made under its predecessors: options that nobody knows any more, numbers for flags,
-directions of an index that are neither a number nor a text. Who would make such a thing again is refused. What is changed
-here means the same as before, or meant nothing.
+An upgraded server still lists definitions that were made by older versions: unknown options, numbers instead of booleans, index
+directions that are neither a number nor a string. It refuses to make such definitions again. A conversion changes only what
+has no meaning, or has the same meaning in its new form.
 Sources: https://www.mongodb.com/docs/manual/reference/command/create/, …/createIndexes/ and
 https://www.mongodb.com/docs/database-tools/mongorestore/ (`--convertLegacyIndexes`).
 """
@@ -81,18 +81,18 @@ _INDEX_FIELDS: Final = frozenset(
     ]
 )
 _ID_INDEX_FIELDS: Final = frozenset({"key", "name", "v", "ns", "collation", "clustered", "unique"})
-_WITHOUT_MEANING: Final = frozenset({"create", "ns", "v", "background"})  # dropped without a word
+_WITHOUT_MEANING: Final = frozenset({"create", "ns", "v", "background"})  # left out without a remark
 _INTEGERS: Final = frozenset({"bits", "textIndexVersion", "2dsphereIndexVersion"})
 _INT32_RANGE: Final = range(-(1 << 31), 1 << 31)
 
 
 def converted(item: Collection) -> Collection:
-    """`item` as today's servers take it: itself, where nothing is old about it."""
+    """Return `item` in a form that today's servers accept; an equal one if nothing in it is old."""
     return replace(item, options=converted_options(item.options), indexes=tuple(map(converted_index, item.indexes)))
 
 
 def remarks(item: Collection) -> list[str]:
-    """What a restore may have to change about it, in words; nothing for definitions of today."""
+    """What a restore may have to change about the definitions, in words; an empty list if nothing in them is old."""
     said = list(_said_of_options(item.options))
     for index in item.indexes:
         said += [f"the index {index_name(index)}: {what}" for what in _said_of_index(index)]
@@ -103,6 +103,7 @@ def remarks(item: Collection) -> list[str]:
 
 
 def converted_options(options: bytes) -> bytes:
+    """Return the options of a collection without unknown ones, the others in their modern form."""
     kept = [_modern(one) for one in elements(options) if _name(one) in _OPTIONS]
     return joined(kept)
 
@@ -117,6 +118,7 @@ def _said_of_options(options: bytes) -> Iterator[str]:
 
 
 def converted_index(index: bytes) -> bytes:
+    """Return the definition of an index without unknown options, the others in their modern form."""
     known = _ID_INDEX_FIELDS if index_name(index) == ID_INDEX else _INDEX_FIELDS
     is_compound = len(index_key(index)) > 1
     return joined(
@@ -133,7 +135,7 @@ def _said_of_index(index: bytes) -> Iterator[str]:
         yield f"its option {name} is unknown to today's servers, which build it without"
     for part in key:
         if _direction(part) != part:
-            yield f"its key says neither 1 nor -1 for {_name(part)}: it is built in ascending order"
+            yield f"its key has neither 1 nor -1 for {_name(part)}: it is built in ascending order"
     expiry = has.get("expireAfterSeconds")
     if expiry is not None:
         seconds = number(expiry)
@@ -142,7 +144,7 @@ def _said_of_index(index: bytes) -> Iterator[str]:
         elif len(key) > 1:
             yield "an index over several fields expires nothing: it is built without expireAfterSeconds"
         elif math.isnan(seconds):
-            yield "expireAfterSeconds is NaN: MongoDB 5.0.0 to 5.0.13 takes that for 0 and deletes every document"
+            yield "expireAfterSeconds is NaN: MongoDB 5.0.0 to 5.0.13 takes it for 0 and deletes every document"
 
 
 # -- single fields -----------------------------------------------------------------------------------------------------
@@ -162,7 +164,7 @@ def _modern(field: Element) -> Element:
 
 
 def _direction(part: Element) -> Element:
-    """One field of an index's key: a number other than 0, or the name of a kind of index."""
+    """Return a field of an index's key unchanged if it is a number other than 0 or the name of a kind of index, else as 1."""
     value = number(part)
     if text(part) or (value is not None and value != 0 and not math.isnan(value)):
         return part
@@ -170,7 +172,7 @@ def _direction(part: Element) -> Element:
 
 
 def _whole(field: Element) -> Element:
-    """26.0 as 26."""
+    """Return a whole double as an int32, such as 26.0 as 26."""
     value = number(field)
     if field.kind != DOUBLE or value is None or not value.is_integer() or int(value) not in _INT32_RANGE:
         return field

@@ -1,6 +1,6 @@
-"""Plain JSON without definitions, as version 2.x wrote it and people write it: `{"users": […]}`, or that in `{"collections": …}`.
+"""Read plain JSON without definitions, from version 2.x or a seed file: `{"users": […]}` or `{"collections": {"users": […]}}`.
 
-It may be laid out in any way, so it is read value by value: in constant memory, whatever its size.
+The file may have any line breaks, so it is read value by value. Memory does not grow with the size of the file.
 """
 
 import codecs
@@ -17,17 +17,17 @@ from sidecar.archive.streams import Readable
 from sidecar.errors import BackupInvalid
 
 BLOCK_BYTES: Final = 1 << 18
-VALUE_CHARACTERS: Final = 64 << 20  # of one document: 16 MB of BSON are far less
+VALUE_CHARACTERS: Final = 64 << 20  # the longest document; 16 MB of BSON have far fewer characters
 BATCH_DOCUMENTS: Final = 500
 BATCH_BYTES: Final = 1 << 20
-MOST_LEVELS: Final = 220  # 200 are the server's limit; Extended JSON writes some values as three more
+MOST_LEVELS: Final = 220  # the server's limit is 200; Extended JSON adds up to three levels for some values
 _WRAPPER: Final = "collections"
 _SPACE: Final = " \t\n\r"
 
 
 @dataclass(frozen=True, slots=True)
 class PlainBatch:
-    """Some documents of one collection; without any for a collection that is empty."""
+    """Some documents of one collection as concatenated BSON; without documents at the start of each collection."""
 
     collection: str
     bson: bytes = b""
@@ -36,7 +36,7 @@ class PlainBatch:
 
 
 def read(file: Readable, codec: Codec) -> Iterator[PlainBatch]:
-    """Every collection with at least one batch. Raises BackupInvalid, ValueError for what cannot be decoded."""
+    """Yield the documents of every collection, at least one batch each. Raises BackupInvalid, ValueError for undecodable data."""
     text = _Text(file)
     is_wrapped, is_plain, others = False, False, list[str]()
     for name in text.keys():  # noqa: SIM118 - no dictionary
@@ -71,7 +71,7 @@ def _collection(name: str, text: "_Text", codec: Codec) -> Iterator[PlainBatch]:
 
 
 def _document(row: Any) -> bytes:
-    """With or without Extended JSON's wrappers, as json_util reads both."""
+    """Encode a JSON document as BSON; Extended JSON is understood."""
     _require_levels(row)
     try:
         return bson.encode(json_util.loads(json.dumps(row)))
@@ -80,7 +80,7 @@ def _document(row: Any) -> bytes:
 
 
 def _require_levels(row: Any) -> None:
-    """That MongoDB could hold it. Python's own limit for JSON is another one with each of its versions."""
+    """Raises BackupInvalid for a document that is nested too deeply. Python's own limit differs between its versions."""
     level = [row]
     for _ in range(MOST_LEVELS):
         containers = [value for value in level if isinstance(value, dict | list)]
@@ -101,7 +101,7 @@ def _unexpected() -> BackupInvalid:
 
 
 class _Text:
-    """JSON that is read forwards: where there is no whole value at hand yet, more of the file is."""
+    """Parses JSON value by value, and reads more of the file if the current value is not complete yet."""
 
     def __init__(self, file: Readable) -> None:
         self._file = file
@@ -112,7 +112,7 @@ class _Text:
         self._is_over = False
 
     def keys(self) -> Iterator[str]:
-        """The names in the object that is next; after each of them its value has to be taken."""
+        """Yield the names of the object that comes next. The caller must take the value after each name."""
         for _ in self._items("{", "}"):
             name = self.value()
             if not isinstance(name, str):
@@ -121,7 +121,7 @@ class _Text:
             yield name
 
     def elements(self) -> Iterator[Any]:
-        """The values in the array that is next."""
+        """Yield the values of the array that comes next."""
         for _ in self._items("[", "]"):
             yield self.value()
 
@@ -135,7 +135,7 @@ class _Text:
         self._take(closing)
 
     def peek(self) -> str:
-        """The next character that is no white space; nothing at the end."""
+        """The next character that is not white space; an empty string at the end."""
         while True:
             while self._at < len(self._waiting) and self._waiting[self._at] in _SPACE:
                 self._at += 1
@@ -150,26 +150,27 @@ class _Text:
         self._at += 1
 
     def value(self) -> Any:
+        """Take the next value. Raises ValueError, BackupInvalid."""
         self.peek()
         while True:
             try:
                 value, end = self._parse(self._waiting, self._at)
             except RecursionError:
-                raise BackupInvalid("nested too deep") from None
+                raise BackupInvalid("cannot be decoded: a document is nested too deeply") from None
             except ValueError:
                 if not self._more():
                     raise
             else:
-                if end < len(self._waiting) or not self._more():  # else a number may go on
+                if end < len(self._waiting) or not self._more():  # a number at the end may have more digits
                     self._at = end
                     return value
 
     def require_end(self) -> None:
         if self.peek():
-            raise BackupInvalid("there is more after the end")
+            raise BackupInvalid("there is more data after the end of the JSON value")
 
     def _more(self) -> bool:
-        """Read on, twice as much each time, so that a long value is not parsed again and again."""
+        """Read more; twice as much each time, so that a long value is parsed only a few times. False at the end of the file."""
         if self._is_over:
             return False
         kept = self._waiting[self._at :]

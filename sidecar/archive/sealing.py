@@ -1,7 +1,7 @@
-"""What metadata would tell of an encrypted backup's content, for its recipients alone.
+"""Encrypt the fingerprints in the metadata of an encrypted backup, so that only its recipients can read them.
 
-A fingerprint confirms a guess: whoever guesses a document right sees that it is in there. So fingerprints of encrypted backups
-stand in the metadata as a small age file of their own.
+Whoever guesses the documents of a collection can confirm the guess by its fingerprint. So the metadata of an encrypted backup
+holds its fingerprints as a small age file.
 """
 
 import base64
@@ -14,7 +14,7 @@ from sidecar.model import Manifest
 
 
 def sealed(manifest: Manifest) -> Manifest:
-    """As it is written beside the data: without anything that confirms a guess, where the backup is encrypted."""
+    """Return the manifest as it is written: for an encrypted backup with encrypted fingerprints."""
     if manifest.encryption is None:
         return manifest
     fingerprints = {name: detail.fingerprint for name, detail in manifest.collection_details.items()}
@@ -23,7 +23,7 @@ def sealed(manifest: Manifest) -> Manifest:
 
 
 def opened(manifest: Manifest, keyring: Keyring) -> Manifest:
-    """With what was sealed, or as it is where no key fits. Raises BackupInvalid for what nobody can have sealed."""
+    """Return the manifest with decrypted fingerprints, or unchanged if no key fits. Raises BackupInvalid if they are damaged."""
     if manifest.sealed is None:
         return manifest
     try:
@@ -32,7 +32,7 @@ def opened(manifest: Manifest, keyring: Keyring) -> Manifest:
             return manifest
         return _with(manifest, json.loads(content), None)
     except (ValueError, TypeError, KeyError) as error:
-        raise BackupInvalid(f"metadata: what is sealed in it cannot be read: {error}") from None
+        raise BackupInvalid(f"metadata: its encrypted fingerprints cannot be read: {error}") from None
 
 
 def _with(manifest: Manifest, fingerprints: dict[str, str | None], seal: str | None) -> Manifest:

@@ -1,6 +1,6 @@
-"""Signatures of metadata and of the ledger: Ed25519, 64 raw bytes, as openssl makes and checks them.
+"""Ed25519 signatures of metadata and of the ledger: 64 raw bytes, as openssl makes and checks them.
 
-The library that makes them is imported with the keys, which most have none of.
+The `cryptography` library is imported only together with keys, which most installations do not have.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ SIGNATURE_BYTES: Final = 64
 
 
 class PublicKey(Protocol):
-    """Raises InvalidSignature of `cryptography` for what does not fit."""
+    """A public key. Its `verify` raises InvalidSignature of `cryptography`."""
 
     def verify(self, signature: bytes, data: bytes, /) -> None: ...
 
 
 class PrivateKey(Protocol):
-    """What signs."""
+    """A private key, which signs."""
 
     def sign(self, data: bytes, /) -> bytes: ...
 
@@ -26,7 +26,7 @@ class PrivateKey(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """What is signed with here, whose signatures count, and whether there has to be one."""
+    """The key that signs here, the public keys whose signatures are accepted, and whether a signature is required."""
 
     key: PrivateKey | None = None
     trusted: Sequence[PublicKey] = ()
@@ -34,7 +34,7 @@ class Signing:
 
     @property
     def is_on(self) -> bool:
-        """Whether signatures mean anything here."""
+        """Whether there is any key, so that signatures can be checked."""
         return bool(self._keys)
 
     @property
@@ -42,21 +42,21 @@ class Signing:
         return [*([self.key.public_key()] if self.key else []), *self.trusted]
 
     def sign(self, content: bytes) -> bytes | None:
-        """None where there is no key to sign with."""
+        """The signature of the content; None if there is no private key."""
         return self.key.sign(content) if self.key else None
 
     def is_signed(self, content: bytes, signature: bytes) -> bool:
-        """Whether one of the keys that count made this signature."""
+        """Whether one of the accepted keys made this signature."""
         return any(_fits(key, content, signature) for key in self._keys)
 
     def objection(self, content: bytes, signature: bytes | None) -> str | None:
-        """What is wrong with metadata that has this signature, or none; None where nothing is."""
+        """What is wrong with the signature of metadata, in words; None if nothing is. `signature` is None if there is none."""
         if not self.is_on:
             return None
         if signature is None:
             return "metadata: not signed, and a signature is required" if self.is_required else None
         if not self.is_signed(content, signature):
-            return "metadata: its signature does not fit: it was changed, or signed with a key that does not count here"
+            return "metadata: its signature is not valid: it was changed, or signed with a key that is not trusted here"
         return None
 
 
@@ -64,7 +64,7 @@ UNSIGNED: Final = Signing()
 
 
 def _fits(key: PublicKey, content: bytes, signature: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - it is there where a key is
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - loaded only if there is a key
 
     try:
         key.verify(signature, content)

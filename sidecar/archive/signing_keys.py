@@ -1,4 +1,4 @@
-"""Keys of Ed25519, as openssl writes them."""
+"""Ed25519 keys in the format that openssl writes."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ _END: Final = b"-----END PUBLIC KEY-----"
 
 
 class SigningKeyError(ValueError):
-    """What is no key of Ed25519; says what was expected and never repeats the key."""
+    """The bytes are not an Ed25519 key. The message says what was expected and never repeats the key."""
 
 
 def private_key(pem: bytes) -> Ed25519PrivateKey:
-    """As `openssl genpkey -algorithm ed25519` writes it. Raises SigningKeyError."""
+    """Parse a private key as `openssl genpkey -algorithm ed25519` writes it. Raises SigningKeyError."""
     expected = (
         "expected a private key of Ed25519 in PEM without a passphrase, as openssl genpkey -algorithm ed25519 makes it"
     )
@@ -28,7 +28,7 @@ def private_key(pem: bytes) -> Ed25519PrivateKey:
 
 
 def public_keys(pem: bytes) -> tuple[Ed25519PublicKey, ...]:
-    """One or several, as `openssl pkey -pubout` writes them. Raises SigningKeyError."""
+    """Parse one or several public keys as `openssl pkey -pubout` writes them. Raises SigningKeyError."""
     expected = "expected public keys of Ed25519 in PEM, as openssl pkey -pubout makes them"
     parts = [part + _END for part in pem.split(_END)[:-1]]
     try:
@@ -42,5 +42,5 @@ def public_keys(pem: bytes) -> tuple[Ed25519PublicKey, ...]:
 
 
 def public_key(raw: str) -> Ed25519PublicKey:
-    """From 64 hexadecimal digits."""
+    """Parse a public key of 64 hexadecimal digits. Raises ValueError."""
     return Ed25519PublicKey.from_public_bytes(bytes.fromhex(raw))

@@ -1,4 +1,4 @@
-"""The stages between the text of a backup and its stored bytes: compressed, then encrypted, each or neither."""
+"""The stages between the text of a backup and its stored bytes: compression, then encryption; both are optional."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -18,8 +18,8 @@ from sidecar.model import Form
 class Storing:
     """How new backups are stored."""
 
-    level: int | None = None  # of compression; None: not compressed
-    recipients: Sequence[str] = ()  # public keys; without any: not encrypted
+    level: int | None = None  # the compression level; None: not compressed
+    recipients: Sequence[str] = ()  # public keys; empty: not encrypted
 
     @property
     def form(self) -> Form:
@@ -28,7 +28,7 @@ class Storing:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place to come back to: what was stored by then, and of which text."""
+    """A position to which a draft can be truncated: the measures of the stored bytes and of the text before it."""
 
     stored: Measure
     text: Measure
@@ -38,9 +38,9 @@ START = Mark(Measure(), Measure())
 
 
 class Writer:
-    """Text goes in, stored bytes come out at `sink`. What the sink raises is raised here.
+    """Compresses and encrypts text, and writes the stored bytes to `sink`. Raises the errors of the sink.
 
-    What is encrypted is so for the recipients and for `own_key`, which is new, in memory only, and for reading back.
+    An encrypted backup is also encrypted for `own_key`, a new key that exists in memory only, to read the backup back once.
     """
 
     def __init__(self, sink: Sink, storing: Storing, at: Mark = START) -> None:
@@ -56,12 +56,12 @@ class Writer:
 
     @property
     def stored(self) -> Measure:
-        """Of the stored bytes; of all of them once it is closed."""
+        """The measure of the stored bytes; complete after `close`."""
         return self._stored
 
     @property
     def text(self) -> Measure:
-        """Of the text; what is stored as it is needs no second SHA-256."""
+        """The measure of the text. If the text is stored unchanged, it is that of the stored bytes, without a second SHA-256."""
         return self._stored if self._frames is None and self._encrypting is None else self._text
 
     def write(self, text: bytes) -> None:
@@ -80,14 +80,14 @@ class Writer:
         self._stored.add(content)
 
     def mark(self) -> Mark:
-        """Here; what comes from here on can be cut off and replaced, where `can_go_back`."""
+        """The current position. What is written after it can be truncated and replaced if `can_go_back`."""
         if self._encrypting is not None:
             return Mark(START.stored, self._text.copy())
         self._end_frame()
         return Mark(self._stored.copy(), self._text.copy())
 
     def can_go_back(self, mark: Mark) -> bool:
-        """An encrypted stream can only be begun again."""
+        """Whether the stored bytes can be truncated at this mark: an encrypted stream can only begin again at its start."""
         return self._encrypting is None or not mark.text.size
 
     def _end_frame(self) -> None:
@@ -95,21 +95,21 @@ class Writer:
             self._pass_on(self._frames.end_frame())
 
     def close(self) -> None:
-        """After the last text: all is at the sink then."""
+        """End the last frame and the encryption, so that all stored bytes are written to the sink."""
         self._end_frame()
         self.abandon()
 
     def abandon(self) -> None:
-        """Nothing more comes. Raises what the sink raised."""
+        """End the encryption without ending the frame. Raises the error of the sink."""
         if self._encrypting is not None:
             self._encrypting.close()
 
 
 @contextmanager
 def text_of(stored: Readable, form: Form, identities: Sequence[Identity]) -> Iterator[IO[bytes]]:
-    """The text of a backup, read forwards in constant memory; not until its end is it known to be whole.
+    """Open the text of a backup, read forwards in constant memory. Only its end shows that it is whole.
 
-    Reads raise CompressionError, DecryptionError, and what reading `stored` raises.
+    Reads raise CompressionError, DecryptionError, and the errors of reading `stored`.
     """
     opened = decrypted(stored, identities) if form.is_encrypted else nullcontext(stored)
     with opened as bare:

@@ -1,19 +1,23 @@
-"""Streams of bytes that only go forwards, and what passed by in them."""
+"""Streams that are only read or written forwards, and the size and checksum of their bytes."""
 
 import hashlib
 from typing import IO, Protocol
 
 
 class Readable(Protocol):
+    """A binary stream to read from."""
+
     def read(self, size: int, /) -> bytes: ...
 
 
 class Sink(Protocol):
+    """A binary stream to write to."""
+
     def write(self, content: bytes, /) -> object: ...
 
 
 class Measure:
-    """How many bytes there were, and their SHA-256."""
+    """The number of bytes added so far, and their SHA-256."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -34,7 +38,7 @@ class Measure:
 
 
 class Measured:
-    """A stream, and the measure of what was read from it."""
+    """A stream with the measure of the bytes that were read from it."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.measure = Measure()

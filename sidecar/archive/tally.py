@@ -1,4 +1,4 @@
-"""What one collection adds up to while its documents pass by."""
+"""Add up the numbers of one collection, batch by batch."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from sidecar.model import CollectionDetails
 
 @dataclass(slots=True)
 class Tally:
-    """Documents, BSON bytes, escaped documents and fingerprint so far."""
+    """The documents, BSON bytes, escaped documents and fingerprint added so far."""
 
     documents: int = 0
     bson_bytes: int = 0

@@ -73,9 +73,9 @@ def test_what_a_server_lists_is_sound() -> None:
 
 UNSOUND: Mapping[str, tuple[Collection, str]] = {
     "a view that looks at nothing": (item("a", {"pipeline": []}, kind=VIEW), "a is a view, its options say otherwise"),
-    "a view of a number": (item("a", {"viewOn": 5}, kind=VIEW), "does not say what it looks at"),
+    "a view of a number": (item("a", {"viewOn": 5}, kind=VIEW), "does not name its source"),
     "a collection that is a view": (item("a", {"viewOn": "users"}), "a is a collection, its options say otherwise"),
-    "a view of itself": (view("a", "a"), "looks at itself"),
+    "a view of itself": (view("a", "a"), "reads itself"),
     "a time series without a time": (item("a", {"timeseries": {}}, kind=SERIES), "timeField"),
     "a nameless index": (item("a", None, {"key": {"a": 1}}), "a: an index has no name"),
     "an index without a key": (item("a", None, {"name": "a_1", "key": {}}), "a: the index a_1 has no key"),
@@ -84,7 +84,7 @@ UNSOUND: Mapping[str, tuple[Collection, str]] = {
         Collection("a", VIEW, None, view("a", "users").options, (ID_INDEX,)),
         "the view a has indexes",
     ),
-    "a collection of the server": (item("system.js"), "'system.js' is no name"),
+    "a collection of the server": (item("system.js"), "'system.js' is not a name"),
     "options that are not BSON": (Collection("a", PLAIN, None, b"\x09\0\0\0\x77a\0\0\0"), "unknown BSON type"),
 }
 
@@ -99,7 +99,7 @@ def test_what_no_server_lists_is_not_sound(what: str) -> None:
 
 def test_views_that_go_in_a_circle_are_not_sound() -> None:
     circle = {"a": view("a", "b"), "b": view("b", "c"), "c": view("c", "a")}
-    with pytest.raises(ValueError, match="looks at itself by way of"):
+    with pytest.raises(ValueError, match="reads itself through"):
         definition.require_sound(circle, set())
 
 
@@ -138,7 +138,7 @@ def test_a_direction_that_is_none_becomes_ascending(old: object) -> None:
     given = item("users", None, {"key": {"a": old, "b": -1, "c": "text"}, "name": "old"})
     assert legacy.converted(given) == item("users", None, {"key": {"a": 1, "b": -1, "c": "text"}, "name": "old"})
     assert legacy.remarks(given) == [
-        "the index old: its key says neither 1 nor -1 for a: it is built in ascending order"
+        "the index old: its key has neither 1 nor -1 for a: it is built in ascending order"
     ]
 
 

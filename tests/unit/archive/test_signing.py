@@ -43,7 +43,7 @@ def test_a_key_that_openssl_makes_signs(tmp_path: Path) -> None:
 
 def test_the_key_before_still_counts_where_it_is_trusted() -> None:
     signature = OTHER_KEY.signing.sign(CONTENT)
-    changed = "metadata: its signature does not fit: it was changed, or signed with a key that does not count here"
+    changed = "metadata: its signature is not valid: it was changed, or signed with a key that is not trusted here"
     assert Signing(KEY.signing.key).objection(CONTENT, signature) == changed
     assert Signing(KEY.signing.key, public_keys(OTHER_KEY.public)).objection(CONTENT, signature) is None
 
