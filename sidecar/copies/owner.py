@@ -52,7 +52,9 @@ def read_owner(place: Remote) -> Tenant | None:
     try:
         return Tenant.model_validate_json(content)
     except ValidationError:
-        raise CopyForeign(f"{place.where}: {OWNER} cannot be understood") from None
+        raise CopyForeign(
+            f"{place.where}: {OWNER} is not valid: expected a JSON object with owner, host and since"
+        ) from None
 
 
 def require_ours(place: Remote, us: str) -> None:

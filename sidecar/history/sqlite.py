@@ -13,7 +13,7 @@ _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The statements that create a database, separated by semicolons.
+    """The statements that create a database, separated by semicolons, which may stand nowhere else, also in no comment.
 
     `added` holds tables that came after `first` and are created if they are missing; older versions, which do not know them,
     can still use the file.

@@ -54,7 +54,7 @@ class Observed:
             severity, words = found
             yield Condition(subject=BACKUP, set_name=name, severity=severity, words=words)
         if view.tampering:
-            words = f"The ledger and the backups do not fit: {'; '.join(view.tampering)}"
+            words = f"The ledger and the backups do not match: {'; '.join(view.tampering)}"
             yield Condition(subject="ledger", set_name=name, severity=Severity.CRITICAL, words=words)
         bad = [one.id for one in view.backups if one.verdict.state in (BackupState.INVALID, BackupState.MISSING)]
         if bad:

@@ -270,7 +270,7 @@ class Overview:
         status = set_status(one, policy, self.stock(one.name, now), now, proofs, copies)
         if not view.tampering:
             return status
-        words = f"{status.message}; its ledger and its backups do not fit: {'; '.join(view.tampering)}"
+        words = f"{status.message}; its ledger and its backups do not match: {'; '.join(view.tampering)}"
         return status.model_copy(update={"health": Health.CRITICAL, "message": words})
 
     def newest_documents(self, name: str) -> int:

@@ -24,7 +24,9 @@ def found(store: LocalStore) -> tuple[str, ...]:
 def require_none(store: LocalStore) -> None:
     """Raises LedgerBroken, StorageError."""
     if problems := found(store):
-        raise LedgerBroken(f"the ledger of the set {store.set.name} and its backups do not fit: {'; '.join(problems)}")
+        raise LedgerBroken(
+            f"the ledger of the set {store.set.name} and its backups do not match: {'; '.join(problems)}"
+        )
 
 
 def _now(store: LocalStore) -> tuple[str, ...]:

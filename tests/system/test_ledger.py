@@ -28,7 +28,7 @@ def test_a_backup_that_is_removed_by_hand_is_found_and_nothing_is_restored_until
     checked = command.run("ledger", "check", "main")
     assert (checked.returncode, f"gone without an entry: {oldest}" in checked.stdout) == (3, True)
     refused = command.run("restore", newest, "--target-db", "copy", "--yes")
-    assert (refused.returncode, "do not fit" in refused.stderr) == (3, True)
+    assert (refused.returncode, "do not match" in refused.stderr) == (3, True)
     forced = command.run("restore", newest, "--target-db", "copy", "--yes", "--force")
     assert forced.returncode == 0, forced.stderr
     assert command.run("ledger", "accept", "main", "--reason", "a test").returncode == 0

@@ -53,7 +53,7 @@ def test_a_file_in_the_place_of_the_owners_is_not_read_to_its_end(tmp_path: Path
     (tmp_path / OWNER).touch()
     os.truncate(tmp_path / OWNER, 16 << 20)
     place = _Watched(tmp_path, "the copy nas", PurePath())
-    with pytest.raises(CopyForeign, match="cannot be understood"):
+    with pytest.raises(CopyForeign, match="is not valid: expected a JSON object"):
         owner.read_owner(place)
     assert place.read_bytes <= 1 << 20
 
