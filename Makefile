@@ -110,7 +110,7 @@ states: $(READY)  ## /tmp/states: the admin page in each state, two schemes, thr
 	$(BIN)/python benchmarks/states.py
 
 chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
-	$(BIN)/python -m pytest --quiet -m chaos tests/system tests/integration
+	$(BIN)/python -m pytest --quiet -m chaos tests/system tests/integration tests/api
 
 soak: $(READY)  ## ten minutes of a backup every second while everything breaks, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -s -m soak tests/system

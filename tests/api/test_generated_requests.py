@@ -32,7 +32,7 @@ parameters = {{ "path.backup_id" = "{backup_id}" }}
 """
 
 
-@pytest.mark.parametrize(("examples", "least"), [(20, 1000), pytest.param(100, 2000, marks=pytest.mark.chaos)])
+@pytest.mark.parametrize(("examples", "least"), [(10, 1000), pytest.param(100, 2000, marks=pytest.mark.chaos)])
 def test_generated_requests_find_nothing_that_is_not_documented(
     served: Served, tmp_path: Path, examples: int, least: int
 ) -> None:

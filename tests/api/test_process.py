@@ -260,13 +260,22 @@ def test_the_intervals_of_verifications_and_drills_are_shown(served: Served) -> 
     assert metrics['restore_drill_interval_seconds{set="attendance"}'] == 7 * 24 * 3600
 
 
-def test_a_directory_that_is_gone_is_not_taken_for_an_empty_one(served: Served) -> None:
-    assert served.metrics()["storage_up"] == 1
-    away = served.directory.rename(served.directory.with_name("away"))
-    wait_for(lambda: not served.metrics()["storage_up"], served.metrics)
-    assert served.metrics()["storage_free_bytes"] == 0
-    away.rename(served.directory)
-    wait_for(lambda: served.metrics()["storage_up"], served.metrics)
+def faulty(tmp_path: Path) -> dict[str, str]:
+    """What `support.faulty_sidecar` needs, with no fault yet."""
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    return {"FAULTS": str(faults), "PYTHONPATH": str(Path(__file__).parents[1])}
+
+
+def test_a_directory_that_is_gone_is_not_taken_for_an_empty_one(exact: ServerProcess, tmp_path: Path) -> None:
+    variables = faulty(tmp_path) | {"REFRESH_SECONDS": "0.5"}
+    with Served(exact, tmp_path / "backups", variables, module="support.faulty_sidecar") as served:
+        assert served.metrics()["storage_up"] == 1
+        away = served.directory.rename(served.directory.with_name("away"))
+        wait_for(lambda: not served.metrics()["storage_up"], served.metrics)
+        assert served.metrics()["storage_free_bytes"] == 0
+        away.rename(served.directory)
+        wait_for(lambda: served.metrics()["storage_up"], served.metrics)
 
 
 def test_promtool_finds_nothing_in_the_metrics(served: Served) -> None:
@@ -282,12 +291,10 @@ def test_promtool_finds_nothing_in_the_metrics(served: Served) -> None:
 def test_a_metric_that_cannot_be_computed_is_counted_and_takes_no_other_with_it(
     exact: ServerProcess, tmp_path: Path
 ) -> None:
-    faults = tmp_path / "faults"
-    faults.mkdir()
-    variables = {"FAULTS": str(faults), "PYTHONPATH": str(Path(__file__).parents[1])}
+    variables = faulty(tmp_path)
     with Served(exact, tmp_path / "backups", variables, module="support.faulty_sidecar") as served:
         before = served.metrics()
-        (faults / "metrics").touch()
+        Path(variables["FAULTS"], "metrics").touch()
         after = served.metrics()
     assert before.keys() - after.keys() == {"storage_up"}
     assert (before["metrics_errors_total"], after["metrics_errors_total"]) == (0, 1)

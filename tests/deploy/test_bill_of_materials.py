@@ -1,6 +1,7 @@
 """`make sbom`: the bill of materials lists what the lock files list."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,9 +17,11 @@ Hashed = dict[str, tuple[str, frozenset[str]]]  # version and SHA-256 digests by
 
 @pytest.fixture(scope="module")
 def bills(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("sbom")
+    folder, hidden = tmp_path_factory.mktemp("sbom"), tmp_path_factory.mktemp("hidden")
+    (hidden / "rfc3987_syntax.py").write_text("raise ImportError")  # see tests/conftest.py
     ready = ["--old-file", ".venv/.ready", f"BIN={Path(sys.executable).parent}"]  # the environment that runs this test
-    subprocess.run(["make", "--silent", *ready, f"SBOM={folder}", "sbom"], cwd=ROOT, check=True)
+    environment = os.environ | {"PYTHONPATH": str(hidden)}
+    subprocess.run(["make", "--silent", *ready, f"SBOM={folder}", "sbom"], cwd=ROOT, check=True, env=environment)
     return {path.name: json.loads(path.read_text()) for path in folder.iterdir()}
 
 

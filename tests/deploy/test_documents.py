@@ -1,5 +1,6 @@
 """What documents, runbooks and alerts tell people to type: containers are those of the manifests, paths those of the server."""
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ def containers(node: object) -> Iterator[str]:
             yield from containers(one)
 
 
+@functools.cache
 def ours() -> set[str]:
     component = yaml.safe_load((KUBERNETES / "container" / "container.yaml").read_text())
     return {*containers(component), *containers(build(KUBERNETES / "deployment"))}
@@ -45,6 +47,7 @@ def test_a_container_that_is_named_is_one_of_the_manifests(path: Path) -> None:
     assert named <= ours() | OF_OTHERS
 
 
+@functools.cache
 def routes() -> list[re.Pattern[str]]:
     described = document([route for module in ROUTES for route in module.routes])["paths"]
     return [re.compile(re.sub(r"\{\w+\}", "[^/]+", path)) for path in described]

@@ -4,6 +4,8 @@ scheduler   the loop dies whenever it attends to something
 overview    nothing is looked at any more: as where a disk never answers
 metrics     a family of metrics cannot be computed
 clock       the wall clock, also that of backups, is as many seconds fast as the file says
+
+REFRESH_SECONDS is how often everything is looked at, where a test would wait for that alone.
 """
 
 import asyncio
@@ -20,6 +22,7 @@ from sidecar.model import BackupId, Verdict
 from sidecar.runs.scheduler import Routine, Scheduler
 from sidecar.runtime.clock import SystemClock
 from sidecar.service import Service
+from sidecar.status import overview
 from sidecar.status.overview import Overview
 
 FAULTS = Path(os.environ["FAULTS"])
@@ -77,6 +80,7 @@ class Fast(datetime):
 
 
 if __name__ == "__main__":
+    overview.REFRESH_SECONDS = float(os.environ.get("REFRESH_SECONDS", overview.REFRESH_SECONDS))
     make.datetime = Fast  # type: ignore[attr-defined] # a fault
     Scheduler.attend = attend  # type: ignore[method-assign] # the faults
     Overview.look = look  # type: ignore[method-assign] # a fault

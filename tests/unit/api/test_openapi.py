@@ -46,7 +46,7 @@ async def test_generated_requests_find_nothing_that_is_not_documented(client: Cl
     process = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name("schemathesis"),
         *("run", str(client.make_url("/openapi.json")), "--header", "Authorization: Bearer admin-token"),
-        *("--phases", "examples,coverage,fuzzing", "--max-examples", "25", *repeatable),
+        *("--phases", "examples,coverage,fuzzing", "--max-examples", "10", *repeatable),
         *("--suppress-health-check", "all", "--no-color"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
