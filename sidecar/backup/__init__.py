@@ -1,1 +1,1 @@
-"""Making a backup."""
+"""Make a backup."""

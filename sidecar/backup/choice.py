@@ -1,4 +1,4 @@
-"""Which collections of a database belong to a set, and whether they are still the same ones. Pure."""
+"""Choose the collections of a database that belong to a set, and check that they are still the same ones. Pure."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from sidecar.rules.names import is_ours
 
 
 def chosen(backup_set: BackupSet, found: Listing) -> tuple[dict[str, Collection], tuple[str, ...]]:
-    """The set's collections that can be read, and the others by name with the reason. Raises NothingToBackUp."""
+    """Return the set's collections that can be read, and the names of the others with the reason. Raises NothingToBackUp."""
     names = _names(backup_set, found.keys() | found.unreadable.keys())
     readable = {name: found[name] for name in names if name in found}
     missing = tuple(
@@ -26,7 +26,7 @@ def chosen(backup_set: BackupSet, found: Listing) -> tuple[dict[str, Collection]
 
 
 def require_unchanged(backup_set: BackupSet, before: Mapping[str, Collection], after: Mapping[str, Collection]) -> None:
-    """Raises CollectionsChanged where one came, went, or is another one of the same name."""
+    """Raises CollectionsChanged if a collection was created, dropped, or replaced by another one of the same name."""
     names = _names(backup_set, before.keys() | after.keys())
     changed = [name for name in names if _identity(before.get(name)) != _identity(after.get(name))]
     if changed:

@@ -1,4 +1,4 @@
-"""Making a backup: read `make_backup` as the list of its steps. The metadata comes last."""
+"""Make a backup: read `make_backup` as the list of its steps. The metadata is written last."""
 
 import asyncio
 import secrets
@@ -56,22 +56,22 @@ log = Logger(__name__)
 
 
 class Fence:
-    """Is asked right before a backup is published, and forbids it by raising. This one never does."""
+    """Decides right before a backup is published whether it may be: its methods raise to forbid it. This one always allows it."""
 
     async def require(self) -> None:
-        """Ask whoever knows, wherever that is."""
+        """Raises an error if the backup may not be published. It may ask a server."""
 
     def check(self) -> None:
-        """Look once more, at what can be seen at once; called in a thread."""
+        """The last check, without asking a server. Called in a thread."""
 
 
 def _nobody(_manifest: Manifest, _identity: Identity) -> None:
-    """For when nobody wants to know."""
+    """Do nothing: the caller does not need to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupOrder:
-    """What is to be backed up, from where to where, and the limits that hold for it."""
+    """What to back up, from where to where, and its limits."""
 
     database: Database
     store: LocalStore
@@ -81,10 +81,12 @@ class BackupOrder:
     trigger: Trigger = Trigger.MANUAL
     is_pinned: bool = False
     stored_per_bson: float = room.TEXT_PER_BSON
-    baseline: Mapping[str, int] = field(default_factory=dict)  # documents that recent backups hold, by collection
+    baseline: Mapping[str, int] = field(default_factory=dict)  # collection → number of documents in recent backups
     listener: Listener = nobody
     fence: Fence = field(default_factory=Fence)
-    committed: Callable[[Manifest, Identity], None] = _nobody  # told, in a thread, what the commit has proven
+    committed: Callable[[Manifest, Identity], None] = (
+        _nobody  # called in a thread after the commit has verified the file
+    )
 
     @property
     def set(self) -> BackupSet:
@@ -93,7 +95,7 @@ class BackupOrder:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What was written to a draft and how it was read."""
+    """The collections that were written to a draft, and how they were read."""
 
     details: Mapping[str, CollectionDetails]
     missing: tuple[str, ...]
@@ -103,10 +105,10 @@ class _Content:
 
 
 async def make_backup(order: BackupOrder, lock: Lock) -> Manifest:
-    """Back up one set and return its metadata, which is on the disk by then.
+    """Back up one set, and return its metadata after it is on the disk.
 
-    The caller holds the set's lock. Raises StorageError, SourceError and what the fence raises; then nothing of the attempt
-    is left and everything that was there before still is.
+    The caller holds the set's lock. Raises StorageError, SourceError and the fence's errors. After an error nothing of the
+    attempt is left, and earlier backups are unchanged.
     """
     began, clock = datetime.now(UTC), time.monotonic()
     await _require_space(order)
@@ -137,7 +139,7 @@ async def _require_space(order: BackupOrder) -> None:
 
 
 async def predicted_bytes(database: Database, backup_set: BackupSet, stored_per_bson: float) -> int:
-    """How large a backup of the set would be now. Raises SourceError."""
+    """The estimated size of a backup of the set in bytes. Raises SourceError, NothingToBackUp."""
     items, _ = chosen(backup_set, await database.collections())
     return room.predicted_bytes(await database.data_bytes(items), stored_per_bson)
 
@@ -146,7 +148,7 @@ async def predicted_bytes(database: Database, backup_set: BackupSet, stored_per_
 
 
 async def _write_set(order: BackupOrder, draft: Draft) -> _Content:
-    """Read the whole set at one cluster time; where the server cannot, say so and read collection by collection."""
+    """Read the set at one cluster time. If the server cannot do that, note it and read each collection on its own."""
     start, attempts = await in_thread(draft.mark), _Attempts(order)
     while True:
         try:
@@ -178,7 +180,7 @@ def _header(order: BackupOrder, draft: Draft, items: Mapping[str, Collection]) -
         require_sound(items, [item.name for item in items.values() if item.holds_documents])
         salt = secrets.token_hex() if draft.storing.form.is_encrypted else None
         return framing.header(draft.id, order.set.name, order.database.name, items, order.codec, salt=salt)
-    except ValueError as error:  # what the server listed is no BSON, too much of it, or what no restore would take
+    except ValueError as error:  # the server's definitions are malformed, too large, or cannot be restored
         raise SourceError(f"the definitions of the set {order.set.name}: {error}") from error
 
 
@@ -197,17 +199,17 @@ async def _write_documents(
 
 @dataclass(slots=True)
 class _Attempts:
-    """How often a set was read in vain, and what is left to try. `notes` go into the metadata."""
+    """Counts the failed attempts to read a set, and decides how to try again. `notes` go into the metadata."""
 
     order: BackupOrder
     wants_snapshot: bool = True
     notes: list[str] = field(default_factory=list)
-    breaks: int = 0  # of an encrypted file, which could only be begun again
+    breaks: int = 0  # attempts that broke off; an encrypted file can only be begun again
     _snapshots: int = 0
     _changes: int = 0
 
     def failed(self, error: SourceError) -> None:
-        """Raises `error` where there is nothing left to try."""
+        """Count a failed attempt. Raises `error` if there is nothing left to try."""
         set_name, why = self.order.set.name, str(error)
         match error:
             case SnapshotTooOld():
@@ -216,14 +218,13 @@ class _Attempts:
                 if self._snapshots == SNAPSHOTS_PER_SET:
                     self._do_without(why)
             case SnapshotUnavailable():
-                say = log.warning if self.order.database.is_new(why) else log.debug  # it is the same at every run
+                say = log.warning if self.order.database.is_new(why) else log.debug  # the same at every run: warn once
                 say("backup.no_snapshot", set=set_name, error=why)
                 self._do_without(why)
             case CursorFailed() | SourceUnavailable():
                 self.breaks += 1
-                if (
-                    self.breaks == reading.READS or not self.order.set.recipients
-                ):  # each collection was read again by itself
+                # without encryption each collection has already been read again
+                if self.breaks == reading.READS or not self.order.set.recipients:
                     raise error
                 log.warning("backup.restarted", set=set_name, attempt=self.breaks, error=why)
             case CollectionsChanged():

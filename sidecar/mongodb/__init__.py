@@ -1,1 +1,1 @@
-"""The database: the only folder that knows the driver."""
+"""Access to MongoDB. No other folder imports the driver."""

@@ -1,7 +1,7 @@
-"""Stored definitions as the commands that make them again.
+"""Build the commands that make collections and indexes from their stored definitions, and compare definitions.
 
-Raw documents of listCollections and listIndexes go back as raw values: nothing is interpreted that need not be. What today's
-servers refuse of an older one's definitions has a second form, which is sent only after the first was refused.
+The raw values of listCollections and listIndexes are sent back unchanged as far as possible. A definition of an old server has a
+second, modern form, which is sent only if the server refuses the first.
 Sources: https://www.mongodb.com/docs/manual/reference/command/create/ and …/createIndexes/, …/collMod/.
 """
 
@@ -33,19 +33,19 @@ from sidecar.model import Collection, CollectionKind
 
 __all__ = ["EMPTY", "Commands", "Making", "commands", "differences", "keeps_order", "sources_first"]
 
-_LISTED_ONLY = frozenset({"ns", "v"})  # listIndexes shows them, createIndexes takes them no more or chooses them itself
+_LISTED_ONLY = frozenset({"ns", "v"})  # listIndexes shows them, createIndexes refuses `ns` and chooses `v` itself
 _ORDINARY_ID_INDEX = frozenset({"v", "key", "name", "ns", "unique", "background"})
-_OF_THE_COMMAND = frozenset(  # what every command may say: old servers kept a whole `create` as options
+_OF_THE_COMMAND = frozenset(  # fields of any command: old servers stored a whole `create` command as the options
     {
         *("create", "$db", "lsid", "txnNumber", "$clusterTime", "$readPreference", "readConcern", "writeConcern"),
         *("comment", "maxTimeMS", "apiVersion", "idIndex"),
     }
 )
-_MEANINGLESS_OPTIONS = _OF_THE_COMMAND | {"autoIndexId", "flags"}  # servers may take them without keeping them
+_MEANINGLESS_OPTIONS = _OF_THE_COMMAND | {"autoIndexId", "flags"}  # servers may accept them without keeping them
 _MEANINGLESS_IN_INDEX = frozenset({"ns", "v", "background", "dropDups"})
 EXPIRY = "expireAfterSeconds"
-_NEVER = 2147483647  # what servers since 5.0.14 make of a NaN
-_CAPPED_UNIT = 256  # bytes that the size of a capped collection is rounded up to
+_NEVER = 2147483647  # servers since 5.0.14 store this instead of NaN
+_CAPPED_UNIT = 256  # the size of a capped collection is rounded up to a multiple of so many bytes
 
 _AS_SENT: CodecOptions[RawBSONDocument] = CodecOptions(
     document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_MS
@@ -54,17 +54,20 @@ _AS_SENT: CodecOptions[RawBSONDocument] = CodecOptions(
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """A command that makes something, and where the definition is old the one to try if that is refused."""
+    """A command that makes a collection, view or index, and its modern form if the definition is old."""
 
     command: Mapping[str, Any]
-    instead: Mapping[str, Any] | None = None
+    instead: Mapping[str, Any] | None = None  # the modern form, to try if `command` is refused
     remarks: tuple[str, ...] = ()  # what `instead` leaves out, in words
-    index: str | None = None  # the name of the index that it makes
+    index: str | None = None  # the name of the index that is made; None for a collection and its own expiry
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """In the order they are run: `create`, documents, `indexes`, comparison, `expiry` (which may remove documents at once)."""
+    """The commands for one collection. Order: `create`, documents, `indexes`, comparison, `expiry`.
+
+    `expiry` comes last because the server may then delete documents at once.
+    """
 
     create: Making
     indexes: tuple[Making, ...]
@@ -72,7 +75,7 @@ class Commands:
 
 
 def commands(item: Collection, name: str) -> Commands:
-    """The commands that make `item` again under `name`."""
+    """Return the commands that make `item` under `name`."""
     ordinary = [index for index in item.indexes if index_name(index) != ID_INDEX and not _is_clustered(index)]
     expiring = [_index(item, name, index) for index in ordinary if EXPIRY in fields(index)]
     expires_after = fields(item.options).get(EXPIRY)
@@ -86,9 +89,9 @@ def commands(item: Collection, name: str) -> Commands:
 
 
 def without_indexes(item: Collection, names: AnyCollection[str | None] | None = None) -> Collection:
-    """The same collection without these indexes, or without all that it can be made without.
+    """Return the collection without these indexes; `names=None`: without all but those that belong to its creation.
 
-    None among the names is the expiry that a time series or a clustered collection has without an index.
+    None among the names means the expiry of a time series or a clustered collection, which needs no index.
     """
 
     def goes(index: bytes) -> bool:
@@ -101,7 +104,7 @@ def without_indexes(item: Collection, names: AnyCollection[str | None] | None = 
 
 
 def count_indexes(item: Collection) -> int:
-    """Besides that on `_id`, which every collection has."""
+    """The number of indexes that a restore builds: all but the one on `_id`."""
     made = commands(item, item.name)
     return sum(one.index is not None for one in (*made.indexes, *made.expiry))
 
@@ -131,7 +134,7 @@ def _making(old: Collection, new: Collection, command: Callable[[Collection], di
 
 
 def _id_index(item: Collection) -> dict[str, Any]:
-    """An `_id` index with options of its own (a collation, say) can only be made together with its collection."""
+    """The `idIndex` field of `create`: an `_id` index with options, such as a collation, can only be made by that command."""
     if item.kind is not CollectionKind.COLLECTION:
         return {}
     found = [index for index in item.indexes if index_name(index) == ID_INDEX and not _is_clustered(index)]
@@ -145,7 +148,7 @@ def _is_clustered(index: bytes) -> bool:
 
 
 def _values(options: Iterable[Element]) -> dict[str, Any]:
-    """Fields of a command: what is a document stays as it is."""
+    """Decode options to fields of a command. Embedded documents stay raw."""
     return dict(RawBSONDocument(joined(options), _AS_SENT).items())
 
 
@@ -157,9 +160,9 @@ def _without(document: bytes, names: frozenset[str]) -> bytes:
 
 
 def differences(wanted: Collection, held: Collection, converted: AnyCollection[str | None] = frozenset()) -> list[str]:
-    """The options and indexes of `wanted` that `held` lacks or has otherwise, by name.
+    """Name the options and indexes of `wanted` that `held` lacks or has with another value.
 
-    `converted` names the indexes, with None for the collection itself, that were made in today's form.
+    `converted` names the indexes that were made in their modern form, with None for the collection itself.
     """
     if wanted.kind is not held.kind:
         return [f"the kind {wanted.kind}"]
@@ -196,7 +199,7 @@ def _is_kept(name: str, wanted: Element, held: Element) -> bool:
 
 
 def sources_first(views: Mapping[str, Collection]) -> list[Collection]:
-    """Views in an order in which each comes after the view it looks at."""
+    """Order views so that each comes after the view that it reads."""
     ordered: dict[str, Collection] = {}
     for name in sorted(views):
         for one in reversed(list(_line(views, name))):
@@ -205,7 +208,7 @@ def sources_first(views: Mapping[str, Collection]) -> list[Collection]:
 
 
 def _line(views: Mapping[str, Collection], name: str) -> Iterator[Collection]:
-    """A view, what it looks at, and so on down to what is no view; once each, also where they go in a circle."""
+    """Yield a view, the view that it reads, and so on; each once, even if they form a circle."""
     passed: set[str] = set()
     while name in views and name not in passed:
         passed.add(name)

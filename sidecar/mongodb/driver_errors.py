@@ -1,4 +1,4 @@
-"""What the driver raises, as the facts an operator can act on, with no credential in the text."""
+"""Translate the driver's errors into errors that an operator can act on, without credentials in the text."""
 
 import re
 from collections.abc import Iterator
@@ -33,9 +33,9 @@ _CREDENTIALS = re.compile(r"://[^@/\s]*@")
 _INTERNALS = re.compile(r" \((?:configured timeouts: [^)]*|_ssl\.c:\d+)\)")
 _REFUSED_COMMAND = re.compile(r"to execute command \{ (\w+): .*", re.DOTALL)
 _NO_TLS = "the server does not speak TLS on this port: take tls=true out of MONGO_URL, or name the port that does"
-_HINTS = {  # the first that is found in a text is added to it
-    "Hostname mismatch": "the server's certificate is of another host: MONGO_URL must name the host that it is of",
-    "IP address mismatch": "the server's certificate is of another host: MONGO_URL must name the host that it is of",
+_HINTS = {  # text of an error → what to do; the first that fits is added to the message
+    "Hostname mismatch": "the server's certificate is for another host: MONGO_URL must name the host in the certificate",
+    "IP address mismatch": "the server's certificate is for another host: MONGO_URL must name the host in the certificate",
     "CERTIFICATE_VERIFY_FAILED": "the server's certificate is not trusted: name the file of its CA in MONGO_URL, tlsCAFile=…",
     "WRONG_VERSION_NUMBER": _NO_TLS,
     "RECORD_LAYER_FAILURE": _NO_TLS,
@@ -53,11 +53,11 @@ def translated(
     is_snapshot: bool = False,
     limit: str = "SIDECAR_STALL_TIMEOUT_SECONDS",
 ) -> Iterator[None]:
-    """Raise the driver's errors as ours.
+    """Raise the driver's errors inside the `with` block as SourceError.
 
-    `action` says what was being done, `otherwise` is the class for what has none of its own, `missing` the one for a
-    collection that does not exist; `is_snapshot` says that snapshot reads were asked for, which gives some codes another
-    meaning; `limit` is what an answer was waited for.
+    `action` begins the message. `otherwise` is the class for errors without a class of their own, `missing` the class for a
+    collection that does not exist. `is_snapshot`: snapshot reads were asked for, which changes the meaning of some codes.
+    `limit` names the limit in the message of a timeout.
     """
     try:
         yield
@@ -65,15 +65,13 @@ def translated(
         raise
     except (PyMongoError, BSONError) as error:
         if missing is not None and getattr(error, "code", None) == _NAMESPACE_NOT_FOUND:
-            raise missing(f"{action}: it does not exist any more") from error
+            raise missing(f"{action}: the collection does not exist any more") from error
         raise _as_ours(error, action, otherwise, is_snapshot=is_snapshot, limit=limit) from error
-    except OSError as error:  # a file that a TLS option of the URL names
+    except OSError as error:  # a file in a TLS option of the URL is unreadable
         raise SourceUnavailable(
             f"{action}: {error.filename}: {error.strerror} (tlsCAFile, tlsCertificateKeyFile)"
         ) from error
-    except (
-        Exception
-    ) as error:  # the driver takes replies at their word: a wrong type ends as whatever Python makes of it
+    except Exception as error:  # the driver does not check replies: a wrong type in one may raise anything
         raise otherwise(f"{action}: the server's reply cannot be understood ({type(error).__name__})") from error
 
 
@@ -94,7 +92,7 @@ def _as_ours(
             return AccessRefused(text, server_code=code)
         case OperationFailure(code=code):
             return otherwise(text, server_code=code)
-        case ConfigurationError() if is_snapshot:  # the driver knows that the server is too old for it
+        case ConfigurationError() if is_snapshot:  # the driver knows that the server is too old for snapshot reads
             return SnapshotUnavailable(text)
         case ConnectionFailure() | ConfigurationError() if otherwise is SourceError:
             return SourceUnavailable(text)
@@ -102,9 +100,9 @@ def _as_ours(
 
 
 def in_words(error: Exception) -> str:
-    """The server's or the driver's first sentence, with what helps, and without what only the driver's authors understand."""
+    """The first sentence of the error with a hint of what to do, without credentials and the driver's internal details."""
     text = str(error).split(", full error:")[0].split(", Timeout:")[0]
-    if text == "None":  # of a reply without `ok` and `errmsg`
+    if text == "None":  # the reply has neither `ok` nor `errmsg`
         return "the server's reply neither says ok nor what is wrong"
     text = _INTERNALS.sub("", text)
     text = _REFUSED_COMMAND.sub(r"to run \1", _CREDENTIALS.sub("://", text))

@@ -1,10 +1,10 @@
-"""One owner at a time for a piece of work on a database, across machines that share nothing else.
+"""A lease: one owner at a time for work on a database, among machines that share only that database.
 
-A document in the database itself: inserting it takes the lease, since `_id` is unique; a heartbeat keeps it. Whoever waits
-watches the heartbeat by a clock of its own, so clocks need not agree, and takes over with a compare-and-set when it has
-stood still for long enough. The owner counts from when it sent a heartbeat, and less: by its own clock it has lost the lease
-before anybody may take it. Each taking has a number of its own, the term. Only `find`, `insert` and `update` are needed,
-and rights on this one collection alone.
+The lease is a document in the database. Inserting it takes the lease, because `_id` is unique; a heartbeat counter keeps it. A
+process that waits measures with its own clock how long the counter stands still, so clocks need not agree, and then takes over
+by a compare-and-set. The owner measures from the moment it sends a heartbeat, with a shorter limit: by its own clock it loses
+the lease before another may take it. Each owner gets a new number, the term. Needed are only `find`, `insert` and `update` on
+this one collection.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from sidecar.rules.names import LEASES
 
 DUPLICATE_KEY = 11000
 WRITE_CONCERN = {"w": "majority"}
-MARGIN = 0.25  # share of the silence by which the owner gives up before others may take over
-LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 1.0, 3.0  # who is told to stop has ten seconds for everything
+MARGIN = 0.25  # the share of the silence by which the owner gives up earlier than others may take over
+LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 1.0, 3.0  # a process that is told to stop has ten seconds in all
 
 log = Logger(__name__)
 
@@ -37,14 +37,14 @@ def since_boot() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How often the owner says that it lives, and how long it may be silent before another takes over."""
+    """How often the owner sends a heartbeat, and after how long a silence another process takes over."""
 
     beat_seconds: float = 2.0
     silence_seconds: float = 20.0
 
     @classmethod
     def of(cls, silence_seconds: float) -> Self:
-        """Ten heartbeats, so that a few of them may be lost."""
+        """The timing with ten heartbeats in this silence, so that a few of them may be lost."""
         return cls(silence_seconds / 10, silence_seconds)
 
     @property
@@ -54,13 +54,13 @@ class Timing:
 
     @property
     def patience_seconds(self) -> float:
-        """How long an answer is waited for."""
+        """How long to wait for the server's answer."""
         return min(max(self.silence_seconds / 5, LEAST_PATIENCE_SECONDS), MOST_PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """The document as it was read. `notes` are the owner's, and pass to the next one."""
+    """The lease's document as it was read. `notes` are values that the owner stores for the next owner."""
 
     owner: str | None
     term: int
@@ -71,14 +71,14 @@ class Holding:
 
 @dataclass(slots=True)
 class Lease:
-    """`hold` waits for it and keeps it; a caller with a loop of its own uses `attempt` and `renew`."""
+    """A lease of one process. `hold` waits for it and keeps it; a caller with its own loop uses `attempt` and `renew`."""
 
     database: Database
     name: str
     timing: Timing = Timing()
     clock: Callable[[], float] = since_boot
-    owner: str = field(default_factory=lambda: uuid.uuid4().hex)  # this process, for others to tell it by
-    term: int = 0  # 0 while it is not ours
+    owner: str = field(default_factory=lambda: uuid.uuid4().hex)  # the id of this process
+    term: int = 0  # 0 while this process does not own the lease
     seen: Holding | None = None
     _beats: int = 0
     _held_until: float = -math.inf
@@ -86,8 +86,8 @@ class Lease:
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
-        """Wait until the lease is ours and keep it. Raises SourceError."""
-        while not await self.attempt():  # noqa: ASYNC110 - what is waited for happens on other machines
+        """Wait until this process owns the lease, and keep it during the `async with` block. Raises SourceError."""
+        while not await self.attempt():  # noqa: ASYNC110 - another machine gives it up, which cannot signal us
             await asyncio.sleep(self.timing.beat_seconds)
         beating = asyncio.create_task(self._keep_beating(), name=f"lease {self.name}")
         try:
@@ -100,7 +100,7 @@ class Lease:
     # -- one step at a time --------------------------------------------------------------------------------------------
 
     async def attempt(self) -> bool:
-        """Look at it and take it if it may be taken. Raises SourceError."""
+        """Read the lease, and take it if it is free. Return whether this process owns it now. Raises SourceError."""
         found = await self._read()
         if found != self.seen:
             self.seen, self._silent_since = found, self.clock()
@@ -116,9 +116,9 @@ class Lease:
         return True
 
     async def renew(self, notes: Mapping[str, Any] | None = None) -> None:
-        """Say that we live, and note something for the next owner.
+        """Send a heartbeat, with notes for the next owner.
 
-        Raises LeaseLost where it is another's, SourceError where that could not be found out.
+        Raises LeaseLost if another process owns the lease, SourceError if that could not be found out.
         """
         term, sent = self.term, self.clock()
         self._beats += 1
@@ -131,33 +131,33 @@ class Lease:
             self._held_until = max(self._held_until, sent + self.timing.held_seconds)
 
     async def require(self, term: int | None = None) -> None:
-        """Ask the server, then the clock, whether the lease (of this term) is still ours. Raises LeaseLost, SourceError."""
+        """Renew the lease, then check it by the clock. `term`: it must be of this term. Raises LeaseLost, SourceError."""
         self._require_term(term)
         await self.renew()
         self.check(term)
 
     def check(self, term: int | None = None) -> None:
-        """The same by the clock alone. Raises LeaseLost."""
+        """Check by the clock alone that this process owns the lease. Raises LeaseLost."""
         self._require_term(term)
         if not self.is_held:
             raise LeaseLost(f"the lease {self.name} ran out: it could not be renewed in time")
 
     @property
     def is_held(self) -> bool:
-        """Whether it is certainly still ours, by our own clock."""
+        """Whether this process certainly owns the lease, by its own clock."""
         return self.clock() < self._held_until
 
     @property
     def remaining_seconds(self) -> float:
-        """How long it is held if it is not renewed."""
+        """How long this process owns the lease if it is not renewed."""
         return max(self._held_until - self.clock(), 0.0)
 
     def drop(self) -> None:
-        """Take it for lost, and leave it to run out: what it was for may take a moment to end."""
+        """Treat the lease as lost, without freeing it for others: the protected work may take a moment to end."""
         self.term, self._held_until = 0, -math.inf
 
     async def release(self) -> None:
-        """Let the next one have it at once. Where that cannot be said it runs out by itself."""
+        """Free the lease for others at once. If the server cannot be reached, it runs out by itself."""
         term = self.term
         self.drop()
         if term:
@@ -171,11 +171,11 @@ class Lease:
     async def _keep_beating(self) -> None:
         while True:
             await asyncio.sleep(self.timing.beat_seconds)
-            with suppress(SourceError):  # `require` tells whether it mattered
+            with suppress(SourceError):  # `require` finds out if the lease was lost
                 await self.renew()
 
     def _is_free(self, found: Holding) -> bool:
-        if found.owner in (None, self.owner):  # given back, or ours without our having heard of it
+        if found.owner in (None, self.owner):  # released, or taken by us in a write whose answer was lost
             return True
         silent_seconds = self.clock() - self._silent_since
         return silent_seconds > max(found.silence_seconds, self.timing.silence_seconds)
@@ -216,7 +216,7 @@ class Lease:
         return bool(reply.count("n"))
 
     async def _run(self, command: Mapping[str, Any]) -> ServerReply:
-        """Raises SourceError, also for a write that a new primary may not know of."""
+        """Run a command. Raises SourceError, also for a write that was not acknowledged by a majority."""
         reply = await self.database.command(command, within_seconds=self.timing.patience_seconds)
         if (doubt := reply.get("writeConcernError")) is not None:
             raise SourceError(f"the lease {self.name}: {doubt}")

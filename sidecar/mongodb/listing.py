@@ -1,4 +1,4 @@
-"""What a server lists: collections and indexes, as raw BSON, in memory that is bounded whatever it answers."""
+"""Read the server's lists of collections and indexes as raw BSON, with a limit on their size."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,7 +22,7 @@ _BINARY: Final = 0x05
 
 
 class Listing(dict[str, Collection]):
-    """Collections by name in order. `unreadable` are those that cannot be read, each with the reason."""
+    """Collections ordered by name. `unreadable` names the collections that cannot be read, with the reason."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,10 +30,10 @@ class Listing(dict[str, Collection]):
 
 
 async def rows(handle: Any, command: Mapping[str, object]) -> list[bytes]:
-    """All rows of a listing. Raises SourceError where there is no end of them, and what the driver raises."""
+    """Return all rows of a list. Raises SourceError if there are too many, and the driver's errors."""
     found: list[bytes] = []
     size = 0
-    # Options given to `cursor_command` hold for its first reply only, those of the database for all of them.
+    # `cursor_command` uses its own options for the first reply only, and those of the database for the others.
     cursor = await handle.with_options(codec_options=_RAW).cursor_command(dict(command), codec_options=_RAW)
     try:
         while (row := await next_of(cursor)) is not None:
@@ -41,8 +41,8 @@ async def rows(handle: Any, command: Mapping[str, object]) -> list[bytes]:
             size += len(found[-1])
             if len(found) > MOST_ROWS or size > MOST_BYTES:
                 raise SourceError(
-                    f"{next(iter(command))} has given {len(found):,} entries of {size >> 20} MiB and no end: "
-                    f"at most {MOST_ROWS:,} and {MOST_BYTES >> 20} MiB are taken"
+                    f"{next(iter(command))} returned {len(found):,} entries of {size >> 20} MiB without an end: "
+                    f"expected at most {MOST_ROWS:,} entries and {MOST_BYTES >> 20} MiB"
                 )
     finally:
         await close(cursor)
@@ -50,7 +50,7 @@ async def rows(handle: Any, command: Mapping[str, object]) -> list[bytes]:
 
 
 def collections(handle: Any, listed: list[bytes]) -> Listing:
-    """Everything but `system.*`. Raises SourceError for a reply that cannot be understood."""
+    """Parse the rows of listCollections, except `system.*`. Raises SourceError for a row that cannot be understood."""
     found: dict[str, Collection | str] = {}
     for row in listed:
         name, described = _described(handle, row)
@@ -69,13 +69,13 @@ def collections(handle: Any, listed: list[bytes]) -> Listing:
 
 
 def _described(handle: Any, row: bytes) -> tuple[str, Collection | str]:
-    """The name of a collection, and what it is or why it cannot be read."""
+    """The name of a collection, and its definition or the reason why it cannot be read."""
     has = fields(row)
     name, kind, options = text(has.get("name")), text(has.get("type")), has.get("options")
     if name is None:
         raise SourceError("listing the collections: an entry has no name")
     if options is not None and options.kind != DOCUMENT:
-        raise SourceError(f"listing the collections: the options of {name} are no document")
+        raise SourceError(f"listing the collections: the options of {name} are not a document")
     if (reason := _unreadable(handle, name, has["name"], kind)) is not None:
         return name, reason
     return name, Collection(name, CollectionKind(kind or "collection"), _uuid(has), options.value if options else EMPTY)

@@ -1,8 +1,8 @@
-"""Reading a collection so that every document comes exactly once: every reader uses this guard.
+"""Read a collection so that every document comes exactly once. All reads of collections go through this check.
 
-Cursors lie: on some servers they end early, return a document twice, or never end. The server's count before and after, and
-outside a snapshot every `_id`, are held against what the cursor gave. What fails is read again from its start, in the order
-of `_id` where documents came twice; a server that went away is waited for.
+Cursors are not reliable: on some servers they end early, return a document twice, or never end. The documents are compared with
+the server's count before and after, and outside a snapshot every `_id` is checked for repeats. After a failure the collection is
+read again from its start, in `_id` order if a document came twice. If the server is unavailable, the reader waits for it.
 """
 
 import asyncio
@@ -21,30 +21,31 @@ from sidecar.mongodb.seen_ids import SeenIds
 from sidecar.runtime.threads import entered, in_thread, read_ahead
 
 READS = 3
-RETRY_SECONDS = 0.5  # times the number of the attempt
-RUNAWAY_FACTOR = 2  # a cursor that gave so many times the documents the server counts is checked at once
-RUNAWAY_DOCUMENTS = 10_000  # and so many more, because a collection may grow while it is read
+RETRY_SECONDS = 0.5  # multiplied by the number of the attempt
+# A cursor that returns more than FACTOR × the server's count + DOCUMENTS is checked at once. A collection may grow meanwhile.
+RUNAWAY_FACTOR = 2
+RUNAWAY_DOCUMENTS = 10_000
 
-IdHashes = Callable[[bytes], "array[int]"]  # of a batch's documents, as the codecs do it too
-Told = Callable[[int], None]  # after every batch, with the number of documents that the server counts
+IdHashes = Callable[[bytes], "array[int]"]  # hashes of the `_id`s of a batch, like Codec.id_hashes
+Told = Callable[[int], None]  # called after every batch with the server's count of documents
 
 log = Logger(__name__)
 
 
 class Taker(Protocol):
-    """Where documents go. Both methods may block: they are called in a thread."""
+    """Receives the documents of a collection. Both methods may block: they are called in a thread."""
 
     def begin(self) -> None:
-        """Forget all documents that came so far: the collection is read from its start."""
+        """Discard all documents received so far: the collection is read from its start."""
         ...
 
     def take(self, batch: bytes) -> int:
-        """Some documents as concatenated BSON. Returns how many they are."""
+        """Receive some documents as concatenated BSON. Return their number."""
         ...
 
 
 def _ignored(_: int) -> None:
-    """Nobody wants to know how far it is."""
+    """Do nothing: the caller does not show progress."""
 
 
 async def read_collection(  # noqa: PLR0913 - what is read, how, and who wants it
@@ -57,10 +58,10 @@ async def read_collection(  # noqa: PLR0913 - what is read, how, and who wants i
     reads: int = READS,
     by_id: bool = False,
 ) -> None:
-    """Give a whole collection to `taker`; where this raises, what it took is worthless.
+    """Give all documents of a collection to `taker`. If this raises, the documents it received are worthless.
 
-    Raises CursorFailed after `reads` attempts, SourceUnavailable for a server that stays away, and at once what else can go
-    wrong: SourceError, and what the taker raises. `by_id`: in the order of `_id` at once, where that may be.
+    Raises CursorFailed or SourceUnavailable after `reads` attempts, and other SourceErrors and the taker's errors at once.
+    `by_id`: read in `_id` order from the first attempt on, if the collection allows that.
     """
     by_id = by_id and item.kind is CollectionKind.COLLECTION and not keeps_order(item)
     for attempt in range(1, reads + 1):
@@ -70,7 +71,7 @@ async def read_collection(  # noqa: PLR0913 - what is read, how, and who wants i
         except (CursorFailed, SourceUnavailable) as error:
             if attempt == reads:
                 raise
-            # In the order of `_id` no cursor is known to lie; where the order of insertion counts it is no way out.
+            # No cursor in `_id` order is known to repeat documents. A capped collection must be read in insertion order.
             by_id = (by_id or isinstance(error, DuplicateIds)) and not keeps_order(item)
             log.warning("collection.read_again", collection=item.name, attempt=attempt, by_id=by_id, error=str(error))
         else:
@@ -83,21 +84,21 @@ async def _read_once(  # noqa: PLR0913 - what the caller gave, as it is
     reader: Reader, item: Collection, taker: Taker, told: Told, hashes: IdHashes, *, by_id: bool
 ) -> None:
     expected = await reader.count(item)
-    is_exact = reader.is_snapshot  # then the count is that of the same cluster time
-    remembers = not is_exact and item.kind is CollectionKind.COLLECTION  # a time series has no unique _id
+    is_exact = reader.is_snapshot  # the count is then of the same cluster time as the documents
+    remembers = not is_exact and item.kind is CollectionKind.COLLECTION  # `_id` is not unique in a time series
     async with entered(SeenIds(reader.reading.workspace)) as seen:
         check = _Check(item, expected if is_exact else _most(expected), seen if remembers else None)
 
         def take(batch: bytes) -> None:
             try:
                 check.after(taker.take(batch), hashes(batch) if remembers else None)
-            except ValueError as error:  # lengths that no document has
+            except ValueError as error:  # an impossible length
                 raise CursorFailed(f"reading {item.name}: the server's reply is not BSON: {error}") from error
 
         async with aclosing(read_ahead(reader.batches(item, by_id=by_id), len)) as batches:
             async for batch in batches:
                 await in_thread(take, batch)
-                del batch  # not held while the next one comes: it may be of 16 MB
+                del batch  # it may have 16 MB, and must not stay in memory while the next one is read
                 told(expected)
                 if check.is_above_limit:
                     await _require_growth(reader, item, check)
@@ -106,7 +107,10 @@ async def _read_once(  # noqa: PLR0913 - what the caller gave, as it is
 
 
 async def _require_complete(reader: Reader, item: Collection, documents: int, counted_before: int) -> None:
-    """At one cluster time the count is exact; else no fewer than the server counted both before and after."""
+    """Raises CountMismatch if documents are missing.
+
+    In a snapshot the number must be the server's count, else at least the smaller of its counts before and after.
+    """
     if documents == counted_before or (
         not reader.is_snapshot and documents >= min(counted_before, await reader.count(item))
     ):
@@ -117,7 +121,7 @@ async def _require_complete(reader: Reader, item: Collection, documents: int, co
 
 
 async def _require_growth(reader: Reader, item: Collection, check: "_Check") -> None:
-    """A collection that was written to as fast as it was read is one that the server counts more documents of by now."""
+    """Double the limit if the collection has grown while it was read. Raises CountMismatch if it has not, DuplicateIds."""
     await in_thread(check.no_repeats)
     counted = check.limit if reader.is_snapshot else await reader.count(item)
     if reader.is_snapshot or check.documents > _most(counted):
@@ -126,12 +130,12 @@ async def _require_growth(reader: Reader, item: Collection, check: "_Check") -> 
 
 
 def _most(counted: int) -> int:
-    """So many documents may come of a collection of which the server counted so many."""
+    """The most documents that may come from a collection of which the server counted so many."""
     return RUNAWAY_FACTOR * counted + RUNAWAY_DOCUMENTS
 
 
 class _Check:
-    """What came so far, to be doubted above `limit` documents. `seen` is None where no `_id` tells a repeat."""
+    """Counts the documents received, and looks for repeated `_id`s. `seen` is None if `_id`s cannot show repeats."""
 
     def __init__(self, item: Collection, limit: int, seen: SeenIds | None) -> None:
         self.documents = 0

@@ -1,4 +1,4 @@
-"""A server's answers as untrusted input: what is missing or of another type is an error of the server, and named."""
+"""A server's replies as untrusted input: a field that is missing or of a wrong type raises SourceError, which names it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @contextmanager
 def understood(action: str, otherwise: type[SourceError] = SourceError) -> Iterator[None]:
-    """While documents that a server sent are looked into. Raises `otherwise` where one is not what it should be."""
+    """Raise `otherwise` for any error in the `with` block, which reads documents that a server sent."""
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -19,17 +19,17 @@ def understood(action: str, otherwise: type[SourceError] = SourceError) -> Itera
 
 
 class ServerReply(dict[str, Any]):
-    """The answer to one command, of which `action` says what it was for."""
+    """The reply to one command. `action` describes the command in messages."""
 
     def __init__(self, action: str, values: Mapping[str, Any]) -> None:
         super().__init__(values)
         self.action = action
 
     def __missing__(self, name: str) -> Any:
-        raise SourceError(f"{self.action}: the server's reply does not say {name!r}")
+        raise SourceError(f"{self.action}: the server's reply has no field {name!r}")
 
     def part(self, path: str, kind: type[T]) -> T:
-        """What stands at a dotted path. Raises SourceError where that is nothing of this type."""
+        """The value at a dotted path. Raises SourceError if it is missing or of another type."""
         value: Any = self
         for name in path.split("."):
             value = value.get(name) if isinstance(value, Mapping) else None
@@ -40,15 +40,15 @@ class ServerReply(dict[str, Any]):
         return value
 
     def documents(self, path: str) -> list[Mapping[str, Any]]:
-        """A list of documents at a dotted path. Raises SourceError for anything else."""
+        """The list of documents at a dotted path. Raises SourceError for anything else."""
         rows = self.part(path, list)
         if not all(isinstance(row, Mapping) for row in rows):
-            raise SourceError(f"{self.action}: the server's reply has something for {path} that is no document")
+            raise SourceError(f"{self.action}: the server's reply has a list for {path} that holds more than documents")
         return rows
 
     def count(self, path: str) -> int:
-        """A number of documents, of whichever type servers say it in. Raises SourceError."""
+        """The number of documents at a dotted path, an integer or a whole float. Raises SourceError."""
         number = self.part(path, int) if isinstance(self.get(path), int) else self.part(path, float)
-        if not (0 <= number < 1 << 63 and number == int(number)):  # a float is looked for in a range number by number
+        if not (0 <= number < 1 << 63 and number == int(number)):  # `in range()` would compare a float with each number
             raise SourceError(f"{self.action}: the server's reply has {number} for {path}: expected a count")
         return int(number)

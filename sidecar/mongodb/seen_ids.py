@@ -1,9 +1,9 @@
-"""Finds an `_id` that came twice, in constant memory however many there are.
+"""Find out whether an `_id` came twice, in constant memory for any number of documents.
 
-Eight bytes of hash per document are sorted in runs that spill to an unnamed temporary file. Each run is then cut at the same
-values, so that equal hashes of all runs lie in one part, which is sorted in memory. Runs and parts are short, because Python
-does nothing else while it sorts, and the server has requests to answer. Two different ids with one hash (a chance
-of 5 in a million among 14 million documents) cost one more read of the collection, never a wrong backup.
+Each `_id` is a hash of eight bytes. The hashes are sorted in runs, which are written to an unnamed temporary file. All runs are
+cut at the same values, so that equal hashes lie in the same part, and one part at a time is sorted in memory. Runs and parts are
+short, because Python answers no requests while it sorts. Two different `_id`s with the same hash (a chance of 5 in a million
+among 14 million documents) cost one more read of the collection, never a wrong backup.
 """
 
 import operator
@@ -20,16 +20,14 @@ from typing import IO, Self
 from sidecar.errors import StorageError
 
 RUN_LENGTH = 1 << 15
-PARTS = (
-    1 << 10
-)  # of a billion documents each part still fits into ten megabytes; of fewer, several are looked at together
+PARTS = 1 << 10  # a part of a billion documents still fits into ten megabytes; small parts are sorted together
 _EDGES = [(number << 64) // PARTS - (1 << 63) for number in range(1, PARTS)]
 
 
 class SeenIds:
-    """Collects ids and answers whether any came twice.
+    """Collects hashes of `_id`s, and tells whether any came twice.
 
-    What is more than one run lies in a nameless temporary file in `directory` (None: the system's) while in `with`.
+    Full runs are kept in an unnamed temporary file in `directory` (None: the system's) until the end of the `with` block.
     """
 
     def __init__(self, directory: Path | None, run_length: int = RUN_LENGTH) -> None:
@@ -37,7 +35,7 @@ class SeenIds:
         self._file: IO[bytes] | None = None
         self._run_length = run_length
         self._current = array("q")
-        self._cuts: list[array[int]] = []  # of each run in the file: where its parts begin, and the last one's end
+        self._cuts: list[array[int]] = []  # for each run in the file, where its parts begin, and the end of the last
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +47,7 @@ class SeenIds:
             self._file.close()
 
     def add(self, hashes: "array[int]") -> None:
-        """Raises StorageError where there is no room."""
+        """Add the hashes of a batch. Raises StorageError if there is no space for the temporary file."""
         self._current.extend(hashes)
         while len(self._current) >= self._run_length:
             run, self._current = sorted(self._current[: self._run_length]), self._current[self._run_length :]
@@ -62,10 +60,10 @@ class SeenIds:
                 self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115 - closed by __exit__
             run.tofile(self._file)
         except OSError as error:
-            raise StorageError.of(error, "noting which documents were read") from error
+            raise StorageError.of(error, "writing the hashes of _ids to a temporary file") from error
 
     def has_repeats(self) -> bool:
-        """Whether some id was added twice; may be asked again after more were added. Raises StorageError."""
+        """Whether some hash was added twice. More can be added afterwards. Raises StorageError."""
         current = sorted(self._current)
         if self._file is None:
             return _has_neighbours(current)
@@ -75,7 +73,7 @@ class SeenIds:
             hashes = current[cuts[part] : cuts[end]]
             for run in range(len(self._cuts)):
                 hashes += self._read(run, part, end)
-            hashes.sort()  # of runs that are sorted: little more than a merge
+            hashes.sort()  # fast, because it merges sorted runs
             if _has_neighbours(hashes):
                 return True
         return False
@@ -87,7 +85,7 @@ class SeenIds:
         try:
             return array("q", os.pread(self._file.fileno(), 8 * (end - first), 8 * first))
         except OSError as error:
-            raise StorageError.of(error, "reading which documents were read") from error
+            raise StorageError.of(error, "reading the hashes of _ids from a temporary file") from error
 
 
 def _cut(run: Sequence[int]) -> "array[int]":
