@@ -30,6 +30,13 @@ impl Totals {
         self.escaped += usize::from(is_escaped);
         self.fingerprint.add(document);
     }
+
+    /// With those of what follows.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.documents += other.documents;
+        self.escaped += other.escaped;
+        self.fingerprint.join(other.fingerprint);
+    }
 }
 
 /// Appends the text of the documents in `batch`: one per line, joined by a comma and a line break.

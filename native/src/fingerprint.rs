@@ -9,9 +9,18 @@ pub struct Fingerprint([u64; 4]);
 impl Fingerprint {
     pub fn add(&mut self, document: &[u8]) {
         let digest = Sha256::digest(document);
+        let mut limbs = [0; 4];
+        for (limb, bytes) in limbs.iter_mut().zip(digest.as_chunks::<8>().0.iter().rev()) {
+            *limb = u64::from_be_bytes(*bytes);
+        }
+        self.join(Self(limbs));
+    }
+
+    /// Of other documents as well.
+    pub fn join(&mut self, other: Self) {
         let mut carry = false;
-        for (limb, bytes) in self.0.iter_mut().zip(digest.as_chunks::<8>().0.iter().rev()) {
-            let (sum, over) = limb.overflowing_add(u64::from_be_bytes(*bytes));
+        for (limb, added) in self.0.iter_mut().zip(other.0) {
+            let (sum, over) = limb.overflowing_add(added);
             let (sum, over_again) = sum.overflowing_add(u64::from(carry));
             (*limb, carry) = (sum, over | over_again);
         }

@@ -14,6 +14,7 @@ mod fingerprint;
 mod json;
 mod keys;
 mod number;
+pub mod parts;
 #[cfg(feature = "python")]
 mod python;
 mod wrappers;

@@ -1,6 +1,6 @@
 //! The seam to Python. The interpreter is free while a batch is worked on.
 
-use crate::batch;
+use crate::{batch, parts};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -45,7 +45,7 @@ fn with_scratch<T: Send, E: ToString + Send>(
 /// BSON documents, one after the other → lines, documents, escaped documents, fingerprint.
 #[pyfunction]
 fn encode<'py>(py: Python<'py>, documents: &[u8]) -> PyResult<(Bound<'py, PyBytes>, Totals)> {
-    let (text, found) = with_scratch(py, |text, proof| batch::encode(documents, text, proof))?;
+    let (text, found) = with_scratch(py, |text, proof| parts::encode(documents, text, proof))?;
     Ok((text, totals(&found)))
 }
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sidecar.archive.bson import escape_reason
 from sidecar.archive.codec import Codec, CodecError, Decoded, Encoded
 from support import bson_corpus
-from support.bson_bytes import NULL, element
+from support.bson_bytes import NULL, STRING, element, text
 from support.bson_strategies import any_documents, exact_documents
 from support.codecs import each_codec
 from support.exact_server.raw_bson import document
@@ -143,6 +143,28 @@ def test_hostile_documents_come_back_from_one_batch(codec: Codec) -> None:
     counts = (len(ESCAPED) + len(CARRIED), len(ESCAPED), sum_of_digests(*ESCAPED.values(), *CARRIED.values()))
     assert encoded[1:] == counts
     assert codec.decode(encoded.text) == Decoded(batch, *counts)
+
+
+@each_codec
+def test_a_batch_of_some_megabytes_gives_what_its_documents_give_in_their_order(codec: Codec) -> None:
+    """However many of them are worked on at once."""
+    documents = [
+        bson.encode({"_id": n, "text": "x" * 20_000}) if n % 7 else document(element(b"a", (STRING, text(b"\xff"))))
+        for n in range(70)
+    ]
+    each = [codec.encode(raw) for raw in documents]
+    escaped = sum(one.escaped for one in each)
+    assert escaped == 10
+    assert codec.encode(b"".join(documents)) == Encoded(
+        b",\n".join(one.text for one in each), len(documents), escaped, sum_of_digests(*documents)
+    )
+
+
+@each_codec
+def test_a_batch_of_some_megabytes_that_is_cut_is_refused_at_the_same_byte(codec: Codec) -> None:
+    one = bson.encode({"text": "x" * 20_000})
+    with pytest.raises(ValueError, match=f"no BSON document at byte {69 * len(one)} of {70 * len(one) - 1}"):
+        codec.encode((one * 70)[:-1])
 
 
 @each_codec
