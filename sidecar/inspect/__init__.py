@@ -1,1 +1,1 @@
-"""Looking into stored backups: comparison and extraction."""
+"""Look into stored backups: compare them, find and extract documents; and check what the configuration needs."""

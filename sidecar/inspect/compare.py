@@ -1,6 +1,6 @@
-"""What differs between two backups, or a backup and the live database: documents by `_id`, and definitions.
+"""Compare two backups, or a backup and the live database: documents by `_id`, and definitions.
 
-In constant memory, however large the collections are.
+Memory does not grow with the size of the collections.
 """
 
 import hashlib
@@ -28,32 +28,29 @@ from sidecar.store.spill import Spill, place_for
 from sidecar.store.verify import read_manifest
 
 SHOWN_IDS = 10
-_AS_STORED: CodecOptions[Any] = CodecOptions(
-    datetime_conversion=DatetimeConversion.DATETIME_MS
-)  # years beyond Python's
+# DATETIME_MS, because a date may lie beyond the years of Python's datetime
+_AS_STORED: CodecOptions[Any] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
 
 
 @dataclass(slots=True)
 class Difference:
-    """One collection: how many documents only the left or only the right has, or both with other content; some of their ids.
-
-    A side that says nothing of the collection, as a backup of some collections does, is named in `not_in`: nothing is compared.
-    """
+    """The difference of one collection, as numbers of documents."""
 
     left_documents: int = 0
     right_documents: int = 0
-    removed: int = 0
-    added: int = 0
-    changed: int = 0
+    removed: int = 0  # only on the left
+    added: int = 0  # only on the right
+    changed: int = 0  # on both sides, with different content
     definition_changed: bool = False
-    not_in: str | None = None  # `left` or `right`
-    ids: dict[str, list[Any]] = field(default_factory=dict)  # in canonical Extended JSON
+    not_in: str | None = None  # the side, `left` or `right`, that does not cover the collection: nothing is compared
+    ids: dict[str, list[Any]] = field(default_factory=dict)  # the first `_id`s of each kind, in canonical Extended JSON
 
     @property
     def is_equal(self) -> bool:
         return not (self.removed or self.added or self.changed or self.definition_changed or self.not_in)
 
     def note(self, kind: str, identity: bytes) -> None:
+        """Count a document as `removed`, `added` or `changed`, and keep its `_id` if few were kept so far."""
         setattr(self, kind, getattr(self, kind) + 1)
         shown = self.ids.setdefault(kind, [])
         if len(shown) < SHOWN_IDS:
@@ -61,11 +58,10 @@ class Difference:
 
 
 class Comparison:
-    """Feed the whole of one side, then the other; `result` is by collection.
+    """Compares two sides: add all documents of one side, then all of the other, and ask for the `result`.
 
-    What is known of the first side is below `directory`, in memory where there is none.
-
-    The left side is the older view of things: what only it has was removed.
+    The left side is the older one: documents that only it has were removed. `right_first` adds the right side first. Hashes of
+    the first side are kept in a file below `directory`, or in memory if that is None.
     """
 
     def __init__(self, directory: Path | None, *, right_first: bool = False) -> None:
@@ -85,20 +81,22 @@ class Comparison:
         self._spill.__exit__(kind, error, trace)
 
     def definitions(self, left: Mapping[str, Collection], right: Mapping[str, Collection]) -> None:
+        """Compare the definitions of all collections."""
         for name in left.keys() | right.keys():
             found = self._of(name)
             found.definition_changed = not found.not_in and _shape(left.get(name)) != _shape(right.get(name))
 
     def absent(self, names: Iterable[str], side: str) -> None:
-        """A side that was not asked for these collections: that it lacks them says nothing."""
+        """Note that this side does not cover these collections, so that nothing is compared."""
         for name in names:
             self._of(name).not_in = side
 
     def note(self, name: str) -> None:
-        """There is a result for this collection, be it empty on both sides."""
+        """Make sure that the result names this collection, even if it is empty on both sides."""
         self._of(name)
 
     def first(self, name: str, documents: bytes) -> int:
+        """Add documents of the first side as concatenated BSON. Return their number."""
         rows = [(name, *_identified(document)) for document in split(documents)]
         self._count(name, self._first_counts, len(rows))
         if not self._of(name).not_in:
@@ -106,7 +104,7 @@ class Comparison:
         return len(rows)
 
     def forget(self, name: str) -> None:
-        """What came of a collection of the first side is worthless: it will come again."""
+        """Discard the documents of a collection of the first side, because it is read again from its start."""
         setattr(self._of(name), self._first_counts, 0)
         self._spill.add("DELETE FROM seen WHERE name = ?", [(name,)])
 
@@ -115,6 +113,7 @@ class Comparison:
         setattr(difference, counts, getattr(difference, counts) + documents)
 
     def second(self, name: str, documents: bytes) -> None:
+        """Compare documents of the second side with the first."""
         difference = self._of(name)
         for document in split(documents):
             self._count(name, self._second_counts, 1)
@@ -128,6 +127,7 @@ class Comparison:
                 difference.note("changed", identity)
 
     def result(self) -> dict[str, Difference]:
+        """The differences by collection. Call it once, after all documents."""
         for name, identity in self._spill.rows("SELECT name, id FROM seen ORDER BY name, id"):
             self._of(name).note(self._only_first, identity)
         return dict(sorted(self._result.items()))
@@ -139,9 +139,9 @@ class Comparison:
 def compare_backups(
     left: tuple[LocalStore, BackupId], right: tuple[LocalStore, BackupId], codec: Codec, directory: Path
 ) -> dict[str, Difference]:
-    """Left is the older view of things: what only it has is `removed`. Raises BackupInvalid, StorageError.
+    """Compare two backups; the left one is the older. Raises BackupInvalid, IdentityRequired, StorageError.
 
-    What has to be remembered is kept below `directory`, of encrypted backups in memory.
+    Hashes are kept in a file below `directory`, for encrypted backups in memory.
     """
     place = place_for(directory, read_manifest(*left), read_manifest(*right))
     with Comparison(place) as comparison:
@@ -155,14 +155,14 @@ def compare_backups(
 
 
 def _looked_for(side: tuple[LocalStore, BackupId]) -> set[str]:
-    """The collections that were not there when the backup was made: it does say something of them."""
+    """The collections of the set that did not exist when the backup was made: the backup covers them."""
     return set(read_manifest(*side).missing_collections)
 
 
 async def compare_live(
     left: tuple[LocalStore, BackupId], database: Database, codec: Codec, directory: Path
 ) -> dict[str, Difference]:
-    """The same against what the database holds now. Raises SourceError too."""
+    """Compare a backup with the live database, which is the newer side. Raises the errors of `compare_backups`, SourceError."""
     stored = await in_thread(_definitions, left, codec)
     place = place_for(directory, await in_thread(read_manifest, *left))
     there = await database.collections()
@@ -179,7 +179,7 @@ async def compare_live(
 
 @dataclass(frozen=True, slots=True)
 class FirstSide:
-    """One collection of the side that is fed first, read from a server."""
+    """Adds a collection that is read from a server to the first side."""
 
     comparison: Comparison
     name: str
@@ -212,18 +212,18 @@ def _identified(document: bytes) -> tuple[bytes, bytes]:
     digest = hashlib.sha256(document).digest()
     try:
         identity = document_id(document)
-    except ValueError:  # only its bytes tell it from others
+    except ValueError:  # malformed: its hash serves as its `_id`
         identity = None
     return identity or digest, digest
 
 
 def readable(identity: bytes) -> str:
-    """An `_id` in a sentence: relaxed Extended JSON."""
+    """An `_id` for a message, as relaxed Extended JSON."""
     return json.dumps(_extended(identity, RELAXED_JSON_OPTIONS), ensure_ascii=False)
 
 
 def _extended(identity: bytes, options: JSONOptions = CANONICAL_JSON_OPTIONS) -> Any:
-    """An `_id` as the data file has it, canonical Extended JSON; its bytes in hexadecimal where it has no such form."""
+    """An `_id` in Extended JSON, or its bytes in hexadecimal if it has no such form."""
     try:
         element = identity[:1] + b"_id\0" + identity[1:]
         value = bson.decode((len(element) + 5).to_bytes(4, "little") + element + b"\0", _AS_STORED)["_id"]

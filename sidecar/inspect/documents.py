@@ -1,4 +1,4 @@
-"""Single documents of a backup: found by `_id` or by fields, shown, and compared with what the database holds now."""
+"""Find single documents of a backup by `_id` or by fields, show them, and compare them with the live database."""
 
 import itertools
 import json
@@ -18,14 +18,14 @@ from sidecar.store.contents import contents
 from sidecar.store.local import LocalStore
 from sidecar.store.verify import read_manifest
 
-SHOWN_BYTES = 256 << 10  # of BSON in one answer, and the first document however large it is
+SHOWN_BYTES = 256 << 10  # the most BSON in one answer; the first document is always shown
 MOST_CHANGES = 100
 
 _MISSING = object()
 
 
 class Now(StrEnum):
-    """What became of a document of a backup: what the database holds under its `_id` now."""
+    """How the live document with the same `_id` compares with a document of a backup."""
 
     SAME = "same"
     CHANGED = "changed"
@@ -33,7 +33,7 @@ class Now(StrEnum):
 
 
 class Way(StrEnum):
-    """How a field came to differ."""
+    """How a field changed."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -42,7 +42,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A field, named by a dotted path, before and after in canonical Extended JSON; None if there was or is no such field."""
+    """A changed field, named by a dotted path, with its values in canonical Extended JSON; None where the field is missing."""
 
     path: str
     way: Way
@@ -52,7 +52,7 @@ class Change:
 
 @dataclass(slots=True)
 class Found:
-    """How many documents of a collection meet the criteria, and the first of them as BSON."""
+    """The number of documents of a collection that meet the criteria, and the first of them as BSON."""
 
     count: int = 0
     documents: list[bytes] = field(default_factory=list)
@@ -60,10 +60,11 @@ class Found:
 
     @property
     def is_whole(self) -> bool:
+        """Whether all documents that were counted are kept."""
         return self.count == len(self.documents)
 
     def take(self, document: bytes, most: int, most_bytes: int) -> None:
-        """Count it, and keep it while there is room; the first one however large it is."""
+        """Count a document, and keep it within these limits. The first document is always kept."""
         size = self._bytes + len(document)
         if self.is_whole and (not self.count or (self.count < most and size <= most_bytes)):
             self.documents.append(document)
@@ -71,7 +72,7 @@ class Found:
         self.count += 1
 
 
-def find(  # noqa: PLR0913 - a backup, and what is looked for in it
+def find(  # noqa: PLR0913 - a backup, and the documents to find in it
     store: LocalStore,
     backup_id: BackupId,
     codec: Codec,
@@ -81,9 +82,10 @@ def find(  # noqa: PLR0913 - a backup, and what is looked for in it
     most: int,
     most_bytes: int = SHOWN_BYTES,
 ) -> Found:
-    """Look for documents in a backup, which is read to its end and compared with its checksum.
+    """Find documents in a backup. The backup is read to its end and its checksum verified.
 
-    Blocks. Raises UsageError for a collection without documents of its own, BackupInvalid, IdentityRequired, StorageError.
+    Blocks. Raises UsageError for a view or a collection that the backup does not hold, BackupInvalid, IdentityRequired,
+    StorageError.
     """
     manifest = read_manifest(store, backup_id)
     require_held(manifest, collection)
@@ -101,7 +103,7 @@ def find(  # noqa: PLR0913 - a backup, and what is looked for in it
 
 
 def require_held(manifest: Manifest, collection: str) -> None:
-    """Raises UsageError for a collection that the backup does not hold."""
+    """Raises UsageError if the backup does not hold the collection."""
     if collection not in manifest.collections:
         held = ", ".join(manifest.collections)
         raise UsageError(f"{manifest.backup_id} does not hold {collection!r}; it holds {held}")
@@ -118,7 +120,7 @@ def _require_documents(definitions: Mapping[str, Collection], collection: str) -
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A document of a backup in canonical Extended JSON, and what became of it since; None if nobody asked the database."""
+    """A document of a backup in canonical Extended JSON. `now` is None if it was not compared with the database."""
 
     id: Any
     document: Any
@@ -127,14 +129,14 @@ class Shown:
 
 
 async def shown(documents: Sequence[bytes], codec: Codec) -> list[Shown]:
-    """Without a look at the database."""
+    """Prepare documents to be shown, without comparing them with the database."""
     return [await in_thread(_shown, document, codec) for document in documents]
 
 
 async def shown_beside_live(
     documents: Sequence[bytes], codec: Codec, database: Database, collection: str
 ) -> list[Shown]:
-    """Each with what the database holds under its `_id` now. Raises SourceError."""
+    """Prepare documents to be shown, each compared with the live document of the same `_id`. Raises SourceError."""
     there = (await database.collections()).get(collection)
     found = []
     room = SHOWN_BYTES
@@ -161,18 +163,19 @@ def _since(before: Any, live: bytes, codec: Codec) -> list[Change]:
 
 
 def extended(document: bytes, codec: Codec) -> Any:
-    """A document in canonical Extended JSON; `{"$bson": …}` for what that cannot carry."""
+    """A document in canonical Extended JSON; `{"$bson": …}` if Extended JSON cannot carry it."""
     return json.loads(codec.encode(document).text)
 
 
 def since(document: bytes, live: bytes | None) -> Now:
+    """Compare a document of a backup with the live one; None means that there is none."""
     if live is None:
         return Now.GONE
     return Now.SAME if document == live else Now.CHANGED
 
 
 def changes(before: Any, after: Any) -> list[Change]:
-    """What differs between two documents in Extended JSON that are not the same, field by field; the first hundred of it."""
+    """The first hundred fields that differ between two documents in Extended JSON. The documents must not be equal as BSON."""
     found = list(itertools.islice(_changes("", before, after), MOST_CHANGES))
     return found or [Change("(order of the fields)", Way.CHANGED, None, None)]
 
@@ -191,5 +194,5 @@ def _changes(path: str, before: Any, after: Any) -> Iterator[Change]:
 
 
 def _has_fields(value: Any) -> bool:
-    """Whether it is an embedded document, and no value that Extended JSON wraps."""
+    """Whether the value is an embedded document, and not a value that Extended JSON wraps, such as a date."""
     return isinstance(value, dict) and not any(name.startswith("$") for name in value)

@@ -1,4 +1,4 @@
-"""One collection of a backup for other tools: a JSON array for `mongoimport --jsonArray` and jq, or one document per line."""
+"""Write one collection of a backup for other tools: as a JSON array for `mongoimport --jsonArray` and jq, or as lines."""
 
 from typing import BinaryIO, NamedTuple
 
@@ -16,7 +16,7 @@ from sidecar.store.verify import read_manifest
 
 
 class Extracted(NamedTuple):
-    """How many documents were written, and how many of them only `sidecar restore` can read (`$bson`)."""
+    """The number of documents written, and how many of them only `sidecar restore` can read (`$bson`)."""
 
     documents: int
     escaped: int
@@ -32,10 +32,9 @@ def extract(  # noqa: PLR0913 - a backup, a collection of it, and where and how 
     relaxed: bool,
     as_lines: bool,
 ) -> Extracted:
-    """Write the collection.
+    """Write a collection in canonical Extended JSON, or `relaxed`, which is easier to read but loses the width of integers.
 
-    Canonical Extended JSON, or relaxed, which is for reading and loses the width of integers. Raises UsageError,
-    BackupInvalid, StorageError.
+    Raises UsageError, BackupInvalid, IdentityRequired, StorageError.
     """
     manifest = read_manifest(store, backup_id)
     if collection not in manifest.collections:
@@ -61,7 +60,7 @@ def _canonical(documents: bytes, codec: Codec) -> tuple[bytes, int]:
 
 
 def _relaxed(documents: bytes, codec: Codec) -> tuple[bytes, int]:
-    """What has no relaxed form is written as it is stored."""
+    """The documents in relaxed Extended JSON. A document without such a form is written in its stored form."""
     lines = []
     escaped = 0
     for one in split(documents):
@@ -77,7 +76,7 @@ def _relaxed_text(document: bytes) -> bytes | None:
     try:
         values = bson.decode(document, _OPTIONS)
         return json_util.dumps(values, json_options=json_util.RELAXED_JSON_OPTIONS).encode()
-    except (BSONError, ValueError, TypeError, ArithmeticError, RecursionError):  # bytes that the driver reads otherwise
+    except (BSONError, ValueError, TypeError, ArithmeticError, RecursionError):  # the driver cannot decode the document
         return None
 
 

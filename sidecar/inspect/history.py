@@ -1,4 +1,4 @@
-"""The versions of one document across the backups that hold its collection, oldest first."""
+"""List the versions of one document in the backups of its collection, oldest first."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,31 +13,31 @@ from sidecar.model import StoredBackup
 from sidecar.mongodb.database import Database
 from sidecar.store.local import LocalStore
 
-LIVE = "now"  # where the database itself was asked
+LIVE = "now"  # stands for the live database among the ids of backups
 
-Told = Callable[[str], None]  # before each backup is read, with its id
+Told = Callable[[str], None]  # called before each backup is read, with its id
 
 
 @dataclass(slots=True)
 class Version:
-    """What a document was in backups that follow one another; `document` is None if they do not hold it."""
+    """One version of a document, and the consecutive backups that hold it."""
 
-    document: Any | None  # in canonical Extended JSON
-    backups: list[str]  # oldest first
-    changes: list[Change] = field(default_factory=list)  # against the version before
+    document: Any | None  # in canonical Extended JSON; None: these backups do not hold the document
+    backups: list[str]  # ids, oldest first
+    changes: list[Change] = field(default_factory=list)  # compared with the version before
 
 
 @dataclass(slots=True)
 class DocumentHistory:
-    """The versions, oldest first, and by id why a backup could not be looked into."""
+    """The versions of a document, oldest first, and the backups that could not be read."""
 
     versions: list[Version] = field(default_factory=list)
-    unread: dict[str, SidecarError] = field(default_factory=dict)
-    identity: bytes | None = None  # of the document, once it was found
+    unread: dict[str, SidecarError] = field(default_factory=dict)  # by the id of the backup
+    identity: bytes | None = None  # type and value of the document's `_id`; None until it is found
     _last: bytes | None = None
 
     def add(self, where: str, document: bytes | None, codec: Codec) -> None:
-        """The next newer place in which the document was looked for."""
+        """Add what the next newer backup, or the live database, holds of the document; None if it holds none."""
         if self.versions and document == self._last:
             self.versions[-1].backups.append(where)
             return
@@ -50,7 +50,7 @@ class DocumentHistory:
 
     @property
     def newest(self) -> Version | None:
-        """The newest version that a backup holds."""
+        """The newest version of the document that a backup holds; None if no backup holds it."""
         held = (one for one in reversed(self.versions) if one.document is not None and one.backups != [LIVE])
         return next(held, None)
 
@@ -58,9 +58,9 @@ class DocumentHistory:
 def document_history(
     backups: Iterable[tuple[LocalStore, StoredBackup]], codec: Codec, collection: str, value: TypedValue, told: Told
 ) -> DocumentHistory:
-    """Look for a document in each of these backups that has its collection, oldest first; every one is read to its end.
+    """Find a document in each of the backups, given oldest first, that hold its collection. Every one is read to its end.
 
-    Blocks. Raises UsageError for an `_id` that means several documents, StorageError.
+    Blocks. Raises UsageError for an `_id` that matches several documents, StorageError.
     """
     history = DocumentHistory()
     for store, one in backups:
@@ -74,14 +74,14 @@ def document_history(
             continue
         if found.count > 1:
             raise UsageError(
-                f"{value.text} is the _id of {found.count} documents of {one.id}: expected it in Extended JSON"
+                f"the _id {value.text} matches {found.count} documents of {one.id}: expected it in Extended JSON"
             )
         history.add(str(one.id), found.documents[0] if found.documents else None, codec)
     return history
 
 
 async def add_live(history: DocumentHistory, codec: Codec, database: Database, collection: str) -> None:
-    """What the database holds now of a document that was found, as the last place. Raises SourceError."""
+    """Add the live document to the history, if the document was found in a backup. Raises SourceError."""
     if history.identity is not None:
         there = (await database.collections()).get(collection)
         history.add(LIVE, await database.document(there, history.identity) if there else None, codec)

@@ -1,6 +1,6 @@
-"""Whether the surroundings are what the configuration needs: MongoDB and its rights, the directory, the space, the clock.
+"""Check what the configuration needs: MongoDB, its user's rights, the backup directory, the free space and the clock.
 
-Nothing is written and nothing is changed.
+Nothing is written or changed.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ SUBJECTS = ("MongoDB", "its user's rights", "the backup directory", "its free sp
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was tried. `is_good` is None if it could not be told."""
+    """The result of one check. `is_good` is None if it could not be found out."""
 
     subject: str
     is_good: bool | None
@@ -38,7 +38,7 @@ class Check:
 
 
 async def look(settings: Settings, database: Database) -> list[Check]:
-    """Everything that was tried, in order."""
+    """Run all checks, and return their results in order."""
     stores = [LocalStore(settings.backup_dir, one) for one in settings.sets.values()]
     found = [one async for one in _server(settings, database)]
     return [
@@ -63,7 +63,7 @@ async def _server(settings: Settings, database: Database) -> AsyncIterator[Check
 
 
 async def _version(database: Database) -> str:
-    """The driver's own limit is shorter, and says why no server was found."""
+    """The server's version. Raises SourceError; usually the driver's own limit ends first, and its error says why."""
     try:
         async with asyncio.timeout(WITHIN_SECONDS):
             return await database.server_version()
@@ -99,7 +99,7 @@ def _right(settings: Settings, purpose: rights.Purpose, missing: list[str]) -> C
 async def _clock(database: Database) -> Check:
     server = await database.time(WITHIN_SECONDS)
     if server is None:
-        return Check("clock", is_good=None, message="the server does not say what time it has")
+        return Check("clock", is_good=None, message="the server's reply does not contain its time")
     apart = (datetime.now(UTC) - server).total_seconds()
     words = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} MongoDB's"
     if abs(apart) <= GRACE.total_seconds():
@@ -119,7 +119,7 @@ def _directories(stores: list[LocalStore]) -> Iterator[Check]:
             yield Check("directory", is_good=False, message=f"{directory} cannot be written", cure=_GIVE)
 
 
-_GIVE = "Give it to the user that the sidecar runs as, and mount it for writing."
+_GIVE = "Give it to the user that the sidecar runs as, and mount it for writing."  # advice for the backup directory
 
 
 def _new(root: Path) -> Check:
@@ -130,13 +130,13 @@ def _new(root: Path) -> Check:
 
 
 def _outlook(settings: Settings, stores: list[LocalStore]) -> Iterator[Check]:
-    """Whether what retention is to keep has room, by what is stored; nothing is read for it."""
+    """Check that the backups which retention will keep have room, by the sizes of those stored. No data file is read."""
     now, root = datetime.now(UTC), settings.backup_dir
     try:
         catalog = Catalog({one.set.name: one for one in stores}, Findings(root), reads=False)
         sets = [forecast.stored(catalog.backups(name), one, now) for name, one in policies(settings, now).items()]
         found = forecast.outlook(sets, now, stores[0].space().free, settings.min_storage_bytes)
-    except SidecarError:  # the directory's own check says so
+    except SidecarError:  # the check of the directory reports it
         return
     if found.needed_bytes:
         yield Check("room", is_good=found.is_enough or None, message=str(found), cure=found.cure)

@@ -1,4 +1,4 @@
-"""What the MongoDB user may do, against what the configuration will ask of it. `deploy/mongodb/roles.json` grants the same."""
+"""Compare the MongoDB user's privileges with those that the configuration needs, which `deploy/mongodb/roles.json` grants."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 from sidecar.config import Settings
 from sidecar.mongodb.database import Database
+from sidecar.rules.names import LEASES
 
 _READ = ("find", "listCollections", "listIndexes")
 _WRITE = (
@@ -22,13 +23,16 @@ BACKUP = (*_READ, "collStats")
 RESTORE = (*_READ, *_WRITE)
 DRILL = (*RESTORE, "dropDatabase")
 LEASE = ("find", "insert", "update")
-LEASES = "sidecar_leases"
-_OF_THE_DATABASE = {"listCollections", "dropDatabase", "renameCollectionSameDB"}
+_OF_THE_DATABASE = {
+    "listCollections",
+    "dropDatabase",
+    "renameCollectionSameDB",
+}  # granted on a database, not a collection
 
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What is to be done, and where: an empty name stands for every database, or for every collection."""
+    """A kind of work and the actions that it needs. An empty name means every database, or every collection."""
 
     name: str
     actions: Sequence[str]
@@ -37,7 +41,7 @@ class Purpose:
 
 
 def purposes(settings: Settings) -> list[Purpose]:
-    """Everything that this configuration may do on the server."""
+    """All kinds of work that this configuration may do on the server."""
     named = [name for one in settings.sets.values() for name in one.collections]
     read = ("",) if "*" in named else tuple(named)
     found = [
@@ -52,7 +56,7 @@ def purposes(settings: Settings) -> list[Purpose]:
 
 
 async def privileges(database: Database, within_seconds: float) -> list[Mapping[str, Any]] | None:
-    """Those of the user that is signed in; None if nobody is. Raises SourceError."""
+    """The privileges of the user that is signed in; None if no user is signed in. Raises SourceError."""
     status = {"connectionStatus": 1, "showPrivileges": True}
     reply = await database.command(status, database="admin", within_seconds=within_seconds)
     if not reply.documents("authInfo.authenticatedUsers"):
