@@ -1,7 +1,7 @@
-"""When nothing is begun: windows in local time, such as the hours of a school's registration. Pure.
+"""Blackout windows in local time, during which no run begins, such as the hours of a school's registration. Pure.
 
-What is due within a window is passed over, and once more due when the window ends; with the set's own shift after that, but
-not later than what is due then anyway.
+Due times within a window are skipped. One run is due instead when the window ends, plus the set's jitter, but not later than the
+next due time after the window.
 """
 
 import re
@@ -24,15 +24,15 @@ MOST_TOLD: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From a time of the day up to, but not including, another one, which may be that of the next day."""
+    """A window from a time of the day up to, but not including, another one, which may be on the next day."""
 
-    days: frozenset[int]  # on which it begins; 0 is Monday
-    begins: timedelta  # after midnight
+    days: frozenset[int]  # the weekdays on which it begins; 0 is Monday
+    begins: timedelta  # from midnight
     lasts: timedelta
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`08:00-10:30`, `mon-fri 22:00-02:00`, `sat,sun 00:00-06:00`. A ValueError says what was expected."""
+        """Parse `08:00-10:30`, `mon-fri 22:00-02:00` or `sat,sun 00:00-06:00`. A ValueError says what was expected."""
         found = _WINDOW.fullmatch(" ".join(text.lower().split()))
         if found is None:
             raise ValueError(EXPECTED)
@@ -43,7 +43,7 @@ class Window:
         return cls(_days(found[1]), begins, ends - begins if ends > begins else ends - begins + _DAY)
 
     def end_over(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
-        """When it ends, where `moment` lies in it."""
+        """When the window ends, if `moment` lies in it; else None."""
         today = moment.astimezone(zone).date()
         for day in (today, today - _DAY):
             if day.weekday() in self.days:
@@ -53,21 +53,21 @@ class Window:
         return None
 
     def _on(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """A local time that comes twice ends it the second time."""
+        """The begin and end of the window on a day. If a clock change repeats the end's local time, the second one counts."""
         local = datetime.combine(day, time.min) + self.begins
         end = local + self.lasts
         second = end.replace(tzinfo=zone, fold=1).astimezone(UTC)
         return instant(local, zone), max(instant(end, zone), second)
 
     def minutes(self) -> Iterator[int]:
-        """Those of a week that it covers."""
+        """Yield the minutes of a week that the window covers."""
         for day in self.days:
             first = (day * _DAY + self.begins) // timedelta(minutes=1)
             yield from (minute % _WEEK_MINUTES for minute in range(first, first + self.lasts // timedelta(minutes=1)))
 
 
 def parse(texts: Iterable[str]) -> tuple[Window, ...]:
-    """Windows that leave some time of the week. A ValueError says what was expected."""
+    """Parse windows, which must not cover the whole week. A ValueError says what was expected."""
     windows = tuple(Window.parse(text) for text in texts)
     if len({minute for one in windows for minute in one.minutes()}) == _WEEK_MINUTES:
         raise ValueError("expected windows that leave some time of the week")
@@ -90,7 +90,7 @@ def _days(text: str | None) -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True)
 class Dark:
-    """Another timetable, with nothing due within windows: what would be is due at their end, once."""
+    """Another timetable without due times in the windows: those are replaced by one at the end of the windows."""
 
     timetable: Timetable
     windows: Sequence[Window]
@@ -98,7 +98,7 @@ class Dark:
     shift: timedelta = timedelta()
 
     def end_over(self, moment: datetime) -> datetime | None:
-        """When the windows end that `moment` lies in, also where one follows on another; None outside of them."""
+        """When the window around `moment` ends, together with windows that follow without a gap; None outside of windows."""
         end: datetime | None = None
         while (later := self._end_of_one(end or moment)) is not None:
             end = later
@@ -109,7 +109,7 @@ class Dark:
         return max(ends, default=None)
 
     def _moved(self, due: datetime) -> datetime:
-        """When something is due that is due then without the windows. A later due time is never moved before an earlier one."""
+        """Move a due time out of the windows. The order of due times is kept."""
         while (end := self.end_over(due)) is not None:
             due = min(end + self.shift, self.timetable.next_after(end - MICROSECOND))
         return due
@@ -118,12 +118,12 @@ class Dark:
         return self._end_of_one(due) is not None
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first one after `moment`."""
+        """The first due time after `moment`."""
         moved = self._moved(next(iter(self.timetable.latest_first(moment))))
         return moved if moved > moment else self._moved(self.timetable.next_after(moment))
 
     def latest_first(self, until: datetime) -> Iterator[datetime]:
-        """Those up to and including `until`, backwards."""
+        """Yield the due times up to and including `until`, newest first."""
         previous: datetime | None = None
         for due in self.timetable.latest_first(until):
             moved = self._moved(due)
@@ -132,6 +132,6 @@ class Dark:
                 previous = moved
 
     def passed_over(self, after: datetime, until: datetime) -> list[datetime]:
-        """What was due within windows between these two, oldest first; of very much the last."""
+        """The skipped due times between these two moments, oldest first; of very many only the newest."""
         newest_first = takewhile(lambda due: due > after, self.timetable.latest_first(until))
         return sorted(islice((due for due in newest_first if self._is_dark(due)), MOST_TOLD))

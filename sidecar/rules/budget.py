@@ -1,7 +1,7 @@
-"""What the backups of a set may take together. Pure.
+"""The limit of the total size of a set's backups (`max_total_mb`). Pure.
 
-What always stays is counted first, then valid backups that nobody doubts, suspect ones and the others, the newest first: the
-first that has no room goes, with all after it.
+Sizes are added in this order: backups that always stay, valid ones, suspect ones, the others; the newest first in each group.
+The first backup above the limit is deleted, with all after it.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ ALWAYS = frozenset({Rule.HELD, Rule.NEWEST, Rule.PINNED, Rule.ALL_THAT_IS_LEFT, 
 
 
 def within_budget(candidates: Sequence[Candidate], decisions: Sequence[Decision], policy: Policy) -> list[Decision]:
-    """The decisions on these candidates, newest first, with those let go that have no room."""
+    """Return the decisions, with `keep=False` for the backups above the limit. Both lists are newest first, in the same order."""
     if not policy.max_total_bytes:
         return list(decisions)
     kept = [(one, decision) for one, decision in zip(candidates, decisions, strict=True) if decision.keep]
@@ -35,7 +35,7 @@ def within_budget(candidates: Sequence[Candidate], decisions: Sequence[Decision]
 
 
 def _worth(one: Candidate) -> int:
-    """From the most on."""
+    """The position of a backup's group in the order: 0 for valid ones, 1 for suspect ones, 2 for the others."""
     if not one.counts:
         return 2
     return 1 if one.is_suspect else 0

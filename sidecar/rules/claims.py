@@ -1,6 +1,6 @@
-"""Which rules claim which valid backups, and until when. Pure.
+"""Which retention rules keep which valid backups, and until when. Pure.
 
-Each rule claims on its own, so that one more rule never lets go what is kept without it.
+Each rule decides on its own, so that an additional rule never deletes a backup that is kept without it.
 """
 
 from collections import defaultdict
@@ -16,21 +16,22 @@ from sidecar.rules.tiers import Rule, Tier, newest_of_each
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One reason to keep one backup, and when it ends at the earliest; None: never, or not known."""
+    """One reason to keep one backup."""
 
     rule: Rule
     words: str
-    until: datetime | None
+    until: datetime | None  # when the claim ends at the earliest; None: never, or not known
 
     @property
     def is_of_age(self) -> bool:
+        """Whether the claim depends on the backup's age."""
         return self.rule in (Rule.LAST, Rule.WITHIN)
 
 
 def claims(
     newest_first: Sequence[BackupId], policy: Policy, now: datetime, clock: Steadiness
 ) -> Mapping[BackupId, Sequence[Claim]]:
-    """The claims on valid backups of one kind that take places."""
+    """Return the claims on these backups, which must all take a place. Either all of them are suspect, or none."""
     found: dict[BackupId, list[Claim]] = defaultdict(list)
     for one, claim in _all(newest_first, policy, now, clock):
         found[one].append(claim)
@@ -61,7 +62,7 @@ def _last(
 def _of_tier(
     tier: Tier, count: int, newest_first: Sequence[BackupId], policy: Policy, now: datetime
 ) -> Iterator[tuple[BackupId, Claim]]:
-    """The newest of each bucket that has one: an outage costs no bucket, and a new backup takes only its own bucket's place."""
+    """Claim the newest backup of each calendar bucket. Empty buckets are not counted, so that an outage deletes nothing."""
     representing = newest_of_each(newest_first, tier, lambda one: one.taken_at, policy.zone)
     for place, one in enumerate(representing, 1):
         if place > count:
@@ -71,7 +72,7 @@ def _of_tier(
 
 
 def _pushed_out(tier: Tier, by: int, newest: BackupId, policy: Policy, now: datetime) -> datetime | None:
-    """When there are so many newer buckets with a backup, if every run succeeds from now on."""
+    """When `by` newer buckets will hold a backup, if every run succeeds from now on; None: not known."""
     has_one = tier.begins(newest.taken_at, policy.zone) >= tier.begins(now, policy.zone)
     opens = tier.opens(max(now, newest.taken_at), by if has_one else by - 1, policy.zone)
     made = _made(policy, newest, by)
@@ -79,7 +80,7 @@ def _pushed_out(tier: Tier, by: int, newest: BackupId, policy: Policy, now: date
 
 
 def _made(policy: Policy, newest: BackupId, further: int) -> datetime | None:
-    """When so many further backups will have been made; None: not known."""
+    """When `further` more backups will have been made, if every run succeeds; None: not known."""
     if policy.every is None:
         return None
     try:

@@ -1,6 +1,6 @@
-"""What a backup's definitions need of a server. Pure.
+"""Which server version the definitions of a backup need. Pure.
 
-Since when an option is known: https://www.mongodb.com/docs/manual/release-notes/ of that version.
+Source of the versions: https://www.mongodb.com/docs/manual/release-notes/.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,13 +26,13 @@ def version_of(text: str) -> Version | None:
 
 
 def is_older(target: str, source: str | None) -> bool:
-    """Whether the target is of an earlier release series than the server that a backup was made from."""
+    """Whether the target's version is older than the source's, by major and minor number. False if one is unknown."""
     has, needs = version_of(target), version_of(source or "")
     return has is not None and needs is not None and has < needs
 
 
 def lacks(name: str, options: Mapping[str, Any], indexes: Sequence[Mapping[str, Any]], target: str) -> list[str]:
-    """What a server of the version `target` does not know of a collection's definition, in words."""
+    """The options in a collection's definition that a server of the version `target` does not know, in words."""
     has = version_of(target)
     needed = [(f"the option {key}", since) for key, since in _COLLECTION_OPTIONS.items() if key in options]
     for index in indexes:

@@ -1,4 +1,4 @@
-"""What is in no backup: collections that no set takes, and, where a set takes everything, other databases. Pure."""
+"""Find data that is in no backup: collections of no set and, if a set takes everything, other databases. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from sidecar.model import BackupSet
 from sidecar.rules.names import SYSTEM_DATABASES, is_ours
 
-SHOWN = 5  # names that a sentence lists
+SHOWN = 5  # how many names a sentence lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,12 @@ class Uncovered:
     databases: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """In words; empty if there is nothing."""
+        """The names in a sentence; empty if there are none."""
         said = [_said(self.collections, "collection"), _said(self.databases, "database")]
         return "; ".join(filter(None, said))
 
     def new(self, before: "Uncovered") -> "Uncovered":
-        """What was not there before."""
+        """The names that are not in `before`."""
         return Uncovered(
             tuple(name for name in self.collections if name not in before.collections),
             tuple(name for name in self.databases if name not in before.databases),
@@ -36,10 +36,10 @@ def uncovered(
     databases: Iterable[str] = (),
     ignore: Sequence[str] = (),
 ) -> Uncovered:
-    """`collections` are those of the database, `databases` the others of the server.
+    """Return the collections of the database and the other databases of the server that are in no backup.
 
-    What a set that takes everything excludes is left out on purpose. `ignore` holds patterns such as `tmp_*`, and `name.*` for
-    a database.
+    Collections that a set with `*` excludes are left out on purpose and not returned. `ignore` holds patterns of names not to
+    return, such as `tmp_*`, or `name.*` for a database.
     """
     excluded = {name for one in sets if one.takes_all for name in one.exclude}
     loose = [

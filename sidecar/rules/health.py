@@ -1,7 +1,7 @@
-"""How well a set is protected, from its newest backup's age and verdict. Pure: `now` is passed in.
+"""Judge how well a set is protected by the age and verdict of its newest backup. Pure: `now` is passed in.
 
-Boundaries: younger than 24 h is healthy, 24 h up to and including 48 h is caution, older is a warning; corrupt or none is
-critical. What is dated ahead of now by a clock that was wrong is no newest backup: it is only told of.
+Younger than 24 h is healthy, 24 h up to and including 48 h is caution, older is a warning; corrupt or none is critical. A backup
+that a wrong clock dated ahead of now is never the newest one: the message only mentions it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ FIRST_COPY = timedelta(hours=1)
 
 
 class Health(StrEnum):
-    """From good to bad, so that the worst of several can be taken."""
+    """The protection of a set, from good to bad."""
 
     HEALTHY = "healthy"
     CAUTION = "caution"
@@ -24,7 +24,7 @@ class Health(StrEnum):
 
 
 class Status(StrEnum):
-    """The same in the words of the API's `status` key."""
+    """The state of a set's newest backup, in the words of the API's `status` key."""
 
     CURRENT = "current"
     AGING = "aging"
@@ -40,13 +40,13 @@ class Newest:
     taken_at: datetime
     is_valid: bool
     reason: str
-    suspicions: tuple[str, ...] = ()  # what it lost, unless somebody confirmed it
-    is_empty: bool = False  # it holds no document
+    suspicions: tuple[str, ...] = ()  # the losses that make it suspect; empty if somebody confirmed it
+    is_empty: bool = False  # whether it holds no document
 
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """The judgement on one set."""
+    """How well one set is protected."""
 
     status: Status
     health: Health
@@ -54,7 +54,7 @@ class Protection:
 
 
 def judge(newest: Newest | None, now: datetime, ahead: Sequence[str] = ()) -> Protection:
-    """What the newest backup of a set says about it; `ahead` are the ids of those that are dated ahead of now."""
+    """Judge a set by its newest backup. `ahead` are the ids of backups that are dated ahead of now."""
     protection = _judged(newest, now)
     return replace(protection, message=f"{protection.message}; {_told(ahead)}") if ahead else protection
 
@@ -88,7 +88,7 @@ def _judged(newest: Newest | None, now: datetime) -> Protection:
 def lateness(
     copy: str, newest_there: datetime | None, oldest_here: datetime | None, limit: timedelta, now: datetime
 ) -> str | None:
-    """Why a copy elsewhere is too old, in words; None if it is not. A new set has an hour for its first one."""
+    """Why an off-site copy is too old, in words; None if it is not. A new set has an hour for its first copy."""
     if newest_there is not None:
         age = now - newest_there
         return f"the copy {copy} is {age_in_words(age)} old" if age > limit else None
@@ -98,7 +98,7 @@ def lateness(
 
 
 def with_copies(protection: Protection, late: Sequence[str]) -> Protection:
-    """The judgement with its copies elsewhere: one that is too old is at least a warning."""
+    """Return the judgement with late off-site copies added: they make it a warning or worse."""
     if not late:
         return protection
     message = f"{protection.message}; {'; '.join(late)}"
@@ -106,7 +106,7 @@ def with_copies(protection: Protection, late: Sequence[str]) -> Protection:
 
 
 def overall(protections: Iterable[Health], *, has_space: bool, runs_well: bool, is_scheduling: bool) -> Health:
-    """The worst of the sets, of the storage and of the scheduler, whose last runs ended well or not."""
+    """Return the worst health of the sets, the storage, the last runs and the scheduler."""
     found = list(protections)
     if not has_space:
         found.append(Health.CRITICAL)
@@ -116,7 +116,7 @@ def overall(protections: Iterable[Health], *, has_space: bool, runs_well: bool, 
 
 
 def age_in_words(age: timedelta) -> str:
-    """`2 hours`, `1 minute`, `3 days`: the largest unit of which there are enough, rounded down."""
+    """An age such as `1 minute`, `2 hours` or `3 days`, rounded down; in hours up to 48, then in days."""
     minutes = int(age.total_seconds() // 60)
     if minutes < 60:  # noqa: PLR2004 - minutes of an hour
         return _plural(minutes, "minute")
@@ -130,6 +130,6 @@ def _plural(number: int, unit: str) -> str:
 
 
 def worst(healths: list[Health]) -> Health:
-    """The worst of several; healthy where there is nothing to judge."""
+    """The worst of several; healthy if the list is empty."""
     order = list(Health)
     return max(healths, key=order.index, default=Health.HEALTHY)

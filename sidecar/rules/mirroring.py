@@ -1,7 +1,8 @@
-"""What is to be done so that a place elsewhere holds what it should. Pure: both listings and `now` are passed in.
+"""Decide what to do so that an off-site copy holds the backups that it should. Pure: both lists and `now` are passed in.
 
-Only what was proven counts: a backup here that was verified, one there that was read back. Neither side is mended from one that
-nobody has read, that is suspect, or that is another one of the same name. Nothing goes there because it is missing here.
+Only a local backup that was verified and a remote one that was read back count as good. Neither side is repaired from a backup
+that was not read, is suspect, or is a different one of the same id. A remote backup is never deleted because the local one is
+missing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,12 +21,12 @@ NOT_THE_SAME: Final = "another backup of the same name lies there: neither is to
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Newest first: what to send, what of that mends a damaged copy, what to fetch, and what cannot be helped."""
+    """What to do, newest first."""
 
     send: tuple[BackupId, ...]
-    mended_there: frozenset[BackupId]
-    fetch: tuple[BackupId, ...]
-    hopeless: Mapping[BackupId, str]
+    mended_there: frozenset[BackupId]  # those to send that replace a damaged remote backup
+    fetch: tuple[BackupId, ...]  # remote backups that replace a damaged local one
+    hopeless: Mapping[BackupId, str]  # those that cannot be repaired, with the reason
 
 
 def plan(
@@ -35,7 +36,7 @@ def plan(
     now: datetime,
     clock: Steadiness | None = None,
 ) -> Queue:
-    """`there`, what nobody has read back yet is NOT_READ: it is neither sent again nor mended from."""
+    """Compare local backups (`here`) with remote ones (`there`). A remote one that is NOT_READ is neither replaced nor used."""
     local, remote = {one.id: one for one in here}, {one.id: one for one in there}
     wanted = _wanted(local, remote, policy, now, clock)
     both = sorted(local.keys() | remote.keys(), reverse=True)
@@ -57,7 +58,7 @@ def to_delete(
     now: datetime,
     clock: Steadiness | None = None,
 ) -> list[Decision]:
-    """The retention rules' verdicts on what lies there alone. While something there is unread, nothing goes."""
+    """Return the retention decisions on the remote backups. Nothing is deleted while any of them was not read back."""
     kept = set(pinned)
     whole = [replace(one, is_pinned=one.id in kept) for one in there if one.verdict.state is not BackupState.ORPHAN]
     decisions = retention.judge([Candidate.of(one, now) for one in whole], policy, now, clock)
@@ -76,9 +77,9 @@ def _wanted(
     now: datetime,
     clock: Steadiness | None,
 ) -> set[BackupId]:
-    """What would be kept there if all of it were there: anything else would be sent to be deleted."""
+    """The ids that retention would keep if all backups were there. Sending any other backup would only lead to its deletion."""
     union = [*local.values(), *(one for backup_id, one in remote.items() if not _is_good(local.get(backup_id)))]
-    by_id = {one.id: one for one in union}  # of two the one there, where that here is not valid
+    by_id = {one.id: one for one in union}  # if the local backup is not valid, the remote one counts
     decisions = retention.judge([Candidate.of(one, now) for one in by_id.values()], policy, now, clock)
     return {one.id for one in decisions if one.keep}
 

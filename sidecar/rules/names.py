@@ -1,10 +1,10 @@
-"""Which names MongoDB takes, which are its own, and which are the sidecar's. Pure; every place that is given one asks here."""
+"""The rules for names of databases and collections: which MongoDB accepts, which are its own, which are the sidecar's. Pure."""
 
 import re
 
 SYSTEM_DATABASES = frozenset({"admin", "local", "config"})
-LEASES = "sidecar_leases"  # where sidecars agree who does what
-# A collection on its way to its target; versions before this one put the target's name first.
+LEASES = "sidecar_leases"  # the collection of the leases, by which several sidecars agree on one owner
+# A staging collection of a restore; earlier versions put the target's name first.
 STAGED = re.compile(r"(?:sidecar_restoring_|.+\.restoring_)(?P<run>[0-9a-f]{8})(?:_\d+)?")
 
 DATABASE_BYTES = 63
@@ -14,17 +14,17 @@ _SYSTEM_COLLECTIONS = "system."
 
 
 def is_system(collection: str) -> bool:
-    """Whether a collection is the server's own."""
+    """Whether a collection belongs to the server."""
     return collection.startswith(_SYSTEM_COLLECTIONS)
 
 
 def is_ours(collection: str) -> bool:
-    """Whether a collection is the sidecar's own and no part of the application's data."""
+    """Whether a collection belongs to the sidecar, and not to the application's data."""
     return collection == LEASES or STAGED.fullmatch(collection) is not None
 
 
 def database_expected(name: str) -> str | None:
-    """What was expected instead of this name of a database; None for a good one."""
+    """What is expected instead of this name of a database; None if the name is good."""
     if not name.strip():
         return "the name of a database, not an empty one"
     if name in SYSTEM_DATABASES:
@@ -37,7 +37,7 @@ def database_expected(name: str) -> str | None:
 
 
 def collection_expected(name: str) -> str | None:
-    """What was expected instead of this name of a collection; None for a good one."""
+    """What is expected instead of this name of a collection; None if the name is good."""
     if not name.strip():
         return "the name of a collection, not an empty one"
     if not _is_utf8(name) or "$" in name or "\0" in name:

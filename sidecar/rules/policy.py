@@ -1,4 +1,4 @@
-"""How many backups are to be kept, as the configuration says it. Pure."""
+"""The retention policy: how many backups to keep, from the configuration. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from sidecar.rules.tiers import TIERS, Tier
 
 
 class Words(Protocol):
-    """The keys of the configuration: those of a set, and of whatever else keeps backups by the same rules."""
+    """The configuration keys of a retention policy, in a set and in an off-site copy."""
 
     @property
     def limit(self) -> int: ...
@@ -34,11 +34,11 @@ class Words(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What may stay.
+    """Which backups to keep.
 
-    The `limit` newest valid backups, none longer than `retention_days`; beside them the newest of so many hours, days, weeks,
-    months and years, and all that are not older than `keep_within_days`; together no more than `max_total_mb`. 0 is none, and of
-    `max_total_mb` no bound.
+    Kept are the `limit` newest valid backups up to an age of `retention_days`, the newest backup of so many hours, days, weeks,
+    months and years, and all backups not older than `keep_within_days`; together at most `max_total_mb`. 0 means none, and for
+    `max_total_mb` no limit.
     """
 
     limit: int
@@ -50,8 +50,10 @@ class Policy:
     keep_yearly: int = 0
     keep_within_days: int = 0
     max_total_mb: float = 0
-    zone: tzinfo = UTC  # whose days and weeks are meant
-    every: timedelta | None = None  # from one backup to the next; None: not known, so that fewer dates can be told
+    zone: tzinfo = UTC  # the time zone of hours, days, weeks, months and years
+    every: timedelta | None = (
+        None  # the time from one backup to the next; None: unknown, so that fewer dates can be told
+    )
 
     @classmethod
     def of(cls, words: Words, zone: tzinfo = UTC, every: timedelta | None = None) -> Self:
@@ -70,7 +72,7 @@ class Policy:
         )
 
     def but(self, **changes: float | None) -> Self:
-        """The same with the counts that are given; `keep_last` is another name of the limit."""
+        """Return the policy with these values changed; None leaves a value unchanged, `keep_last` is the limit."""
         given = {
             "limit" if name == "keep_last" else name: value for name, value in changes.items() if value is not None
         }
@@ -78,12 +80,12 @@ class Policy:
 
     @property
     def newest_only(self) -> Self:
-        """The same without tiers."""
+        """The policy with `limit` and `retention_days` only, without tiers and `keep_within_days`."""
         none = {tier.rule: 0 for tier in TIERS}
         return self.but(keep_within_days=0, **{f"keep_{name}": count for name, count in none.items()})
 
     def tiers(self) -> Iterator[tuple[Tier, int]]:
-        """Those of which any are kept, and how many."""
+        """The tiers in use, each with the number of backups to keep."""
         counts = (self.keep_hourly, self.keep_daily, self.keep_weekly, self.keep_monthly, self.keep_yearly)
         return ((tier, count) for tier, count in zip(TIERS, counts, strict=True) if count)
 
@@ -93,5 +95,5 @@ class Policy:
 
     @property
     def keeps_more(self) -> bool:
-        """Whether anything but the newest ones is kept."""
+        """Whether any rule keeps more than the newest backups."""
         return bool(self.keep_within_days) or any(True for _ in self.tiers())

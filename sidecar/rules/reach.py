@@ -1,4 +1,4 @@
-"""How far back retention reaches, how many backups it leaves, and what to do where that is little. Pure."""
+"""How far back retention reaches, how many backups it keeps, and advice if that is little. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from sidecar.model import StoredBackup
 from sidecar.rules.policy import Policy
 from sidecar.rules.tiers import Tier
 
-SHORT = timedelta(days=7)  # what is broken on a Friday evening is often found on Monday
-LONG = timedelta(days=366_000)  # longer than any set is known
+SHORT = timedelta(days=7)  # damage of a Friday evening is often found on Monday or later
+LONG = timedelta(days=366_000)  # longer than any set exists
 _UNITS = (
     (timedelta(days=365.25), "year"),
     (timedelta(days=365.25 / 12), "month"),
@@ -22,14 +22,14 @@ _UNITS = (
 
 
 def reach(policy: Policy, every: timedelta) -> timedelta:
-    """How old the oldest backup becomes before it goes, if every run succeeds."""
+    """The age at which the oldest backup is deleted, if every run succeeds."""
     lasts = [min(policy.limit * every, timedelta(days=policy.retention_days))]
     lasts += [count * max(tier.lasts, every) for tier, count in policy.tiers()]
     return max([*lasts, timedelta(days=policy.keep_within_days)])
 
 
 def in_words(span: timedelta) -> str:
-    """`about 5 hours`: in the largest unit of which there are two, or else the largest of which there is one."""
+    """A span such as `about 5 hours`: in the largest unit with a number of at least two, else of at least one."""
     counted = [(round(span / unit), name) for unit, name in _UNITS]
     number, name = next((one for one in counted if one[0] > 1), None) or next(
         (one for one in counted if one[0]), (0, "minute")
@@ -38,7 +38,7 @@ def in_words(span: timedelta) -> str:
 
 
 def cure(span: timedelta) -> str:
-    """Advice if that is short; empty if it is enough."""
+    """Advice if the reach is short; else empty."""
     if span >= SHORT:
         return ""
     return (
@@ -49,10 +49,10 @@ def cure(span: timedelta) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The backups that retention leaves, each by how many are newer than it: the `newest` ones and some `older` ones."""
+    """The backups that retention keeps. A backup is identified by the number of newer ones that were made: 0 is the newest."""
 
-    newest: int
-    older: tuple[int, ...]
+    newest: int  # all backups with a smaller number are kept
+    older: tuple[int, ...]  # the numbers of the others that are kept
 
     def __len__(self) -> int:
         return self.newest + len(self.older)
@@ -61,10 +61,10 @@ class Left:
 def expected(
     policy: Policy, interval_seconds: float, known_seconds: float, now: datetime, newest: Sequence[StoredBackup] = ()
 ) -> int:
-    """How many valid backups a set would have that is known for so long, had every run succeeded.
+    """How many valid backups a set would have after `known_seconds`, if every run had succeeded.
 
-    `newest` are those that it has, newest first. Tiers are counted from the oldest of them: what went before a tier was set does
-    not come back.
+    `newest` are its backups, newest first. Tiers are counted from the oldest of them, because a backup that was deleted before
+    the tier was configured does not come back.
     """
     every, made = timedelta(seconds=interval_seconds), int(known_seconds // interval_seconds)
     since_oldest = (now - newest[-1].taken_at) // every + 1 if newest else 0
@@ -76,9 +76,9 @@ def expected(
 
 
 def left(policy: Policy, every: timedelta, now: datetime, made: int | None = None) -> Left:
-    """What is there when every run succeeded and the last was just now.
+    """The backups that are kept if every run succeeded and the last was just now.
 
-    `made` is how many there ever were; None: more than are kept.
+    `made` is the number of backups made so far; None: more than are kept.
     """
     most = int(LONG / every) if made is None else max(made, 0)
     not_too_old = timedelta(days=policy.retention_days) // every
@@ -91,7 +91,7 @@ def left(policy: Policy, every: timedelta, now: datetime, made: int | None = Non
 
 
 def _steps(tier: Tier, every: timedelta, now: datetime, most: int, policy: Policy) -> Iterator[int]:
-    """The newest backup of each bucket, backwards."""
+    """Yield the number of the newest backup of each calendar bucket, newest bucket first."""
     number = 0
     while number < most:
         yield number

@@ -1,13 +1,15 @@
-"""Which backups of a set stay and which go. Pure: `now` is passed in.
+"""The retention rules: which backups of a set stay and which are deleted. Pure: `now` is passed in.
 
-The newest valid backup and a pinned one always stay. One that was made before a restore never counts: it may hold only a
-part of the set. While the newest valid backup is a suspect one nothing goes; afterwards suspect ones go by a count of their
-own, so that they never push out one that nobody doubts. One that a wrong clock dated ahead takes no place and stays until its
-time has come. A valid one stays as long as any rule claims it (`claims`), then everything goes by age, but an invalid one only
-while there is a valid one: until then it is all that is left. What the set may take at most comes last (`budget`). The order of
-the input never matters.
+* The newest valid backup and pinned backups always stay.
+* A safety backup never counts, because it may hold only a part of the set.
+* While the newest valid backup is suspect, nothing is deleted. Suspect backups are counted separately, so that they never
+  replace a good one.
+* A backup that a wrong clock dated ahead is not counted, and stays until its time has come.
+* A valid backup is deleted when no rule claims it any more (`claims`); invalid ones and safety backups are deleted by age.
+* If there is no valid backup, nothing is deleted, because it may be all that is left.
+* The limit of the total size is applied last (`budget`).
 
-Age is only as true as the clock: it counts from the last moment at which the clock is known to have been set.
+The order of the input does not matter. An age counts from the last moment at which the clock is known to have been set.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,14 +28,16 @@ __all__ = ["Candidate", "Decision", "Policy", "Rule", "Steadiness", "is_held", "
 
 @dataclass(frozen=True, slots=True)
 class _Set:
-    """All the backups of a set together: what a rule has to know to judge one of them."""
+    """What a rule must know about all backups of a set to judge one of them."""
 
     policy: Policy
     now: datetime
     clock: Steadiness
-    newest_valid: BackupId | None  # that nobody doubts
-    held_by: BackupId | None  # the newest valid one, where it is suspect
-    places: Mapping[BackupId, int]  # of those that count, from the newest on
+    newest_valid: BackupId | None  # the newest valid backup that is not suspect
+    held_by: BackupId | None  # the newest valid backup if it is suspect, so that nothing is deleted
+    places: Mapping[
+        BackupId, int
+    ]  # the place of each backup that counts, 1 for the newest; suspect ones have their own
     claimed: Mapping[BackupId, Sequence[Claim]]
 
     def expires_at(self, one: Candidate) -> datetime | None:
@@ -44,14 +48,14 @@ _Rule = Callable[[Candidate, _Set], Decision | None]
 
 
 def is_held(candidates: Iterable[Candidate]) -> bool:
-    """Whether nothing goes because the newest valid backup is suspect."""
+    """Whether nothing is deleted because the newest valid backup is suspect."""
     return _held_by(_whole(candidates)) is not None
 
 
 def judge(
     candidates: Iterable[Candidate], policy: Policy, now: datetime, clock: Steadiness | None = None
 ) -> list[Decision]:
-    """A decision on each backup, newest first: that of the first rule which has one."""
+    """Return a decision on each backup, newest first: that of the first rule that decides."""
     newest_first = sorted(candidates, key=lambda one: one.id, reverse=True)
     whole = _whole(newest_first)
     trusted = [one for one in whole if not one.is_suspect]
@@ -80,7 +84,7 @@ def _held_by(whole: Sequence[Candidate]) -> BackupId | None:
 
 
 def _counting(alike: Iterable[Candidate]) -> list[BackupId]:
-    """A pinned one takes no place."""
+    """The ids of the backups that take a place; a pinned one takes none."""
     return [one.id for one in alike if not one.is_pinned]
 
 
@@ -89,13 +93,13 @@ def _first(one: Candidate, situation: _Set) -> Decision:
 
 
 def _waiting(one: Candidate, decision: Decision) -> Decision:
-    """Whoever reads a backup may end."""
+    """Keep a backup that is in use until it has been read."""
     if decision.keep or not one.is_in_use:
         return decision
     return replace(decision, keep=True, reason=f"in use; then: {decision.reason}", rules=(Rule.IN_USE,))
 
 
-# -- the rules, each of which decides or passes on --------------------------------------------------------------------------
+# -- the rules; each returns a decision, or None to let the next rule decide ------------------------------------------------
 
 
 def _hold_all(one: Candidate, situation: _Set) -> Decision | None:
@@ -124,7 +128,7 @@ def _keep_ahead(one: Candidate, situation: _Set) -> Decision | None:
 
 
 def _keep_claimed(one: Candidate, situation: _Set) -> Decision | None:
-    """The last of its claims to end is the end of it."""
+    """Keep a backup as long as any of its claims holds."""
     found = situation.claimed.get(one.id, ())
     if not found:
         return None

@@ -1,7 +1,7 @@
-"""When something is due: the one place that knows time zones. Pure: `now` is passed in.
+"""Schedules and their due times in a time zone. Pure: `now` is passed in.
 
-A cron expression speaks of local times. One that a clock change repeats is due the first time, one that it skips is due
-when the clock has jumped: each exactly once.
+A cron expression names local times. A local time that a clock change repeats is due the first time, one that it skips is due
+right after the change: each exactly once.
 """
 
 import hashlib
@@ -18,16 +18,18 @@ from sidecar.model import Kind
 
 ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 _FIELDS = 5
-_PLAIN = re.compile(  # each field a number that every month has, or any: sound at sight, so that croniter is not imported for it
-    r"(\*|[1-5]?\d) (\*|1?\d|2[0-3]) (\*|[1-9]|1\d|2[0-8]) (\*|[1-9]|1[0-2]) (\*|[0-7])", re.ASCII
+_PLAIN = (
+    re.compile(  # each field is `*` or a number that exists in every month: correct without the slow import of croniter
+        r"(\*|[1-5]?\d) (\*|1?\d|2[0-3]) (\*|[1-9]|1\d|2[0-8]) (\*|[1-9]|1[0-2]) (\*|[0-7])", re.ASCII
+    )
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A cron expression that is known to come due."""
+    """A cron expression that has been checked."""
 
-    expression: str  # five fields with one blank between them, or an alias
+    expression: str  # five fields separated by one space, or an alias
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -36,7 +38,7 @@ class Schedule:
         if expression not in ALIASES and not _PLAIN.fullmatch(expression):
             if len(expression.split()) != _FIELDS:
                 raise ValueError(f"expected a cron expression of five fields or one of {', '.join(ALIASES)}")
-            from sidecar.rules import cron_expression  # noqa: PLC0415 - see above
+            from sidecar.rules import cron_expression  # noqa: PLC0415 - it imports croniter, which is slow
 
             cron_expression.require_sound(expression)
         return cls(expression)
@@ -46,13 +48,13 @@ class Schedule:
 
 
 def _due_times(expression: str, start: datetime) -> Any:
-    from sidecar.rules import cron_expression  # noqa: PLC0415 - see above
+    from sidecar.rules import cron_expression  # noqa: PLC0415 - it imports croniter, which is slow
 
     return cron_expression.due_times(expression, start)
 
 
 def schedule_name(kind: Kind, set_name: str) -> str:
-    """What the schedule for one kind of work on one set is known by: in the record, in the lease, in the scheduler."""
+    """The name of the schedule for one kind of work on one set, as in the record of runs and in the lease."""
     return f"{kind}:{set_name}"
 
 
@@ -61,27 +63,30 @@ def schedule_name(kind: Kind, set_name: str) -> str:
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
-FEWEST, MOST = 8, 200  # due times from which the usual distance is taken: a week of weekdays, a week of hours
+FEWEST, MOST = (
+    8,
+    200,
+)  # the usual interval is measured over so many due times: enough for daily and for hourly schedules
 WEEK = timedelta(days=8)
-RUN = timedelta(minutes=15)  # what a run may take
-SCRAPES = timedelta(minutes=5)  # what is told may be compared so much later
+RUN = timedelta(minutes=15)  # the longest usual run
+SCRAPES = timedelta(minutes=5)  # a metric may be compared with the clock so much later
 
 
 class Timetable(Protocol):
-    """Due times, aware and in UTC; the same for every caller at any time."""
+    """Due times, with time zone UTC. The same question always has the same answer."""
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first one after `moment`."""
+        """The first due time after `moment`."""
         ...
 
     def latest_first(self, until: datetime) -> Iterator[datetime]:
-        """Those up to and including `until`, backwards."""
+        """Yield the due times up to and including `until`, newest first."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """A fixed distance from one to the next, counted from the Unix epoch so that a restart moves nothing."""
+    """A fixed interval, counted from the Unix epoch so that a restart does not move due times."""
 
     period: timedelta
 
@@ -104,7 +109,7 @@ class Cron:
     def next_after(self, moment: datetime) -> datetime:
         found = _due_times(self.schedule.expression, _local(moment, self.zone))
         while (due := instant(found.get_next(datetime), self.zone)) <= moment:
-            pass  # repeated local times, which were due before the clock was put back
+            pass  # skip repeated local times, which were due before the clock change
         return due
 
     def latest_first(self, until: datetime) -> Iterator[datetime]:
@@ -122,7 +127,7 @@ class Cron:
 
 @dataclass(frozen=True, slots=True)
 class Shifted:
-    """Another timetable, with everything due a little later."""
+    """Another timetable with all due times a little later."""
 
     timetable: Timetable
     by: timedelta
@@ -134,12 +139,12 @@ class Shifted:
         return (due + self.by for due in self.timetable.latest_first(until - self.by))
 
 
-PAUSES = (30.0, 60.0, 120.0, 300.0)  # seconds before a run that failed for a passing reason is tried again
+PAUSES = (30.0, 60.0, 120.0, 300.0)  # seconds before a run that failed for a temporary reason is tried again
 PATIENCE_SECONDS = 900.0
 
 
 def pauses(interval_seconds: float) -> Iterator[float]:
-    """How long to wait before each further attempt at a run: a quarter of an hour in all, and half an interval at most."""
+    """Yield the seconds to wait before each further attempt at a run: in all at most 15 minutes and half an interval."""
     left = min(PATIENCE_SECONDS, interval_seconds / 2)
     for pause in PAUSES:
         if pause > left:
@@ -149,18 +154,18 @@ def pauses(interval_seconds: float) -> Iterator[float]:
 
 
 def jitter(name: str, spread_seconds: float) -> timedelta:
-    """A shift from 0 to the spread that is always the same for a name, so that not everything begins at once."""
+    """A shift between 0 and the spread, always the same for the same name, so that sets do not begin all at once."""
     share = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
     return timedelta(seconds=share * spread_seconds)
 
 
 def interval_seconds(timetable: Timetable, now: datetime) -> float:
-    """The usual distance between two due times: the longest in the coming week, or among the next few."""
+    """The usual time between two due times in seconds: the longest in the coming week, or among the next few due times."""
     return max((after - before).total_seconds() for before, after in pairwise(_coming(timetable, now)))
 
 
 def average_distance(timetable: Timetable, now: datetime) -> timedelta:
-    """Between two of the due times that `interval_seconds` looks at."""
+    """The average time between the due times from which `interval_seconds` takes the longest."""
     first, *_, last = dues = _coming(timetable, now)
     return (last - first) / (len(dues) - 1)
 
@@ -173,9 +178,9 @@ def _coming(timetable: Timetable, now: datetime) -> list[datetime]:
 
 
 def max_age_seconds(timetable: Timetable, now: datetime) -> float:
-    """The age from which a set's newest backup is too old now: it is from before the last due time but one.
+    """The age in seconds from which a set's newest backup is too old: it was made before the last due time but one.
 
-    One run may be missed, and the last may still be under way.
+    So one run may be missed, and the last one may still be running.
     """
     _, last_but_one = islice(timetable.latest_first(now - RUN), 2)
     return (now - last_but_one + SCRAPES).total_seconds()
@@ -183,14 +188,14 @@ def max_age_seconds(timetable: Timetable, now: datetime) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Reckoning:
-    """What became due: the last of it is to be done, what came before it was missed, oldest first."""
+    """The due times that have passed."""
 
-    missed: tuple[datetime, ...] = ()
-    due: datetime | None = None
+    missed: tuple[datetime, ...] = ()  # those before the last one, oldest first
+    due: datetime | None = None  # the last one, which is to be run now
 
 
 def reckon(timetable: Timetable, accounted_until: datetime, now: datetime, at_most: int = 10_000) -> Reckoning:
-    """The due times after `accounted_until` up to `now`, each once. Of a very long time only the last `at_most` are told."""
+    """Return the due times after `accounted_until` up to `now`, of very many only the last one and the `at_most` before it."""
     if timetable.next_after(accounted_until) > now:
         return Reckoning()
     newest_first = takewhile(lambda due: due > accounted_until, timetable.latest_first(now))
@@ -210,13 +215,13 @@ def _offset(local: datetime, *, fold: int) -> timedelta:
 
 @lru_cache(maxsize=4096)
 def instant(local: datetime, zone: ZoneInfo) -> datetime:
-    """When it is this local time: the first time if it comes twice, the end of the gap if it never comes."""
+    """Convert a local time to UTC: the first moment if it comes twice, the end of the gap if a clock change skips it."""
     wall = local.replace(tzinfo=zone)
     first = (local - _offset(wall, fold=0)).replace(tzinfo=UTC)
     if _local(first, zone) == local:
         return first
     after = _offset(wall, fold=1)
-    early, late = (local - after).replace(tzinfo=UTC), first  # the clock jumps between these two
+    early, late = (local - after).replace(tzinfo=UTC), first  # the clock change lies between these two
     while late - early > MICROSECOND:
         middle = early + (late - early) / 2
         if middle.astimezone(zone).utcoffset() == after:

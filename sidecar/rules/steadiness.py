@@ -1,9 +1,9 @@
-"""Whether the clock by which ages are told was set, and since when it has gone on evenly. Pure.
+"""Find out whether the wall clock was set, and since when it has run evenly. Pure.
 
-A machine's wall clock is set by people and by protocols, sometimes wrongly; the counter of the time that the machine has been
-running is not. A reading of both is kept and compared with the next one: where the wall clock went on by more or less than the
-counter, it was set. Where the machine was started again meanwhile only a long silence tells: longer than a day, and longer than
-three times the usual distance between two backups. One long outage makes no long distance usual.
+A machine's wall clock is set by people and protocols, sometimes wrongly; the counter of its running time is not. A reading of
+both is stored and compared with the next one: if the wall clock advanced by more or less than the counter, it was set. After a
+reboot only a long silence shows that: longer than a day and than three times the usual time between two backups, which is a
+median, so that one long outage does not change it.
 """
 
 from collections.abc import Iterable
@@ -21,27 +21,27 @@ DISTANCES = 3
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the clocks of a machine said at one moment."""
+    """The clocks of a machine at one moment."""
 
     wall: datetime
-    running_seconds: float  # since the machine was started, suspended or not
-    boot_id: str  # tells one start of a machine from every other
+    running_seconds: float  # since the machine was started, including the time it was suspended
+    boot_id: str  # different for each start of each machine
 
 
 @dataclass(frozen=True, slots=True)
 class KeptReading:
-    """The last reading that was kept, and since when the clock had gone on evenly then; None: as long as is known."""
+    """The last reading that was stored."""
 
     reading: Reading
-    since: datetime | None
+    since: datetime | None  # when the clock was last found to have been set; None: never
 
 
 def judge(
     kept: KeptReading | None, now: Reading, backups: Iterable[datetime], server: datetime | None = None
 ) -> tuple[Steadiness, KeptReading]:
-    """What to think of the clock, and what to keep of it.
+    """Judge the clock. Return the judgement, and the reading to store for the next time.
 
-    `backups` are the times at which the stored ones were begun, `server` is MongoDB's own time if it was asked.
+    `backups` are the times at which the stored backups were begun; `server` is MongoDB's time, None if it was not asked.
     """
     taken = sorted(moment for moment in backups if moment <= now.wall)
     since = kept.since if kept else None
@@ -60,12 +60,12 @@ def _was_set(kept: KeptReading | None, now: Reading, taken: list[datetime]) -> b
 
 
 def _silence(taken: list[datetime]) -> timedelta:
-    """How long nothing may have been heard of a directory with these backups without the clock being suspected."""
+    """The longest time without any sign of the sidecar that does not suggest a set clock, given these backups."""
     return max(SILENCE, DISTANCES * usual_distance(taken))
 
 
 def usual_distance(taken: list[datetime]) -> timedelta:
-    """The median time from one backup to the next, the lower of two."""
+    """The median time from one backup to the next; the lower one of two middle values."""
     distances = sorted(after - before for before, after in pairwise(sorted(taken)))
     return distances[(len(distances) - 1) // 2] if distances else timedelta()
 

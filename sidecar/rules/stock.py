@@ -1,4 +1,4 @@
-"""What the backups of a set come to, so that not all of them are gone through at each question. Pure: `now` is passed in."""
+"""A summary of the backups of a set, computed once instead of at each question. Pure: `now` is passed in."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,29 +11,30 @@ from sidecar.rules import counting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
-    """Of these very backups. Time alone changes it only where one is dated ahead."""
+    """The summary of these backups. It changes with time only if a backup is dated ahead."""
 
     backups: tuple[StoredBackup, ...]  # newest first
-    since: datetime  # the moment of which it was reckoned
-    until: datetime | None  # when the first of those dated ahead will have its time; None: it holds for ever
-    newest: StoredBackup | None  # by which the set is judged, valid or not
+    since: datetime  # the moment for which it was computed
+    until: datetime | None  # when the first backup that is dated ahead begins to count; None: there is none
+    newest: StoredBackup | None  # the one by which the set is judged, valid or not
     restorable: Sequence[StoredBackup]  # newest first
     oldest_restorable_at: datetime | None
-    ahead: Sequence[StoredBackup]  # dated ahead of now: they do not count
+    ahead: Sequence[StoredBackup]  # dated ahead of now, so that they do not count
     pinned: Sequence[StoredBackup]
     states: Mapping[BackupState, int]
-    recipients: Mapping[str, int]  # public keys, by how many backups are encrypted for each
+    recipients: Mapping[str, int]  # public key → number of backups that are encrypted for it
     unencrypted: int
     sealed: int
-    suspect: int  # that count and are not confirmed
+    suspect: int  # backups that count, are suspect and not confirmed
     size_bytes: int
 
     def is_of(self, backups: tuple[StoredBackup, ...], now: datetime) -> bool:
-        """Whether reckoning again would come to the same; the catalogue returns another tuple whenever anything changed."""
+        """Whether the summary is still right. The catalog returns a new tuple whenever a backup has changed."""
         return self.backups is backups and self.since <= now and (self.until is None or now < self.until)
 
 
 def stock_of(backups: tuple[StoredBackup, ...], now: datetime) -> Stock:
+    """Compute the summary of these backups, given newest first."""
     counted = counting.counted(backups, now)
     restorable = counting.restorable(counted, now)
     ahead = [one for one in backups if counting.is_ahead(one, now)]

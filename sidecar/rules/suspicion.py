@@ -1,21 +1,21 @@
-"""Whether a new backup lost what the recent ones still held. Pure.
+"""Find out whether a new backup lost documents that recent backups hold. Pure.
 
-An application that was emptied by accident goes on being backed up, and each of its empty backups is valid. So a backup is
-compared with the recent ones that nobody doubts: a collection that had documents and has none, or one of some size that lost
-more than half of them, makes it suspect.
+A database that was emptied by accident is still backed up, and each empty backup is valid. So a backup is compared with recent
+ones that are not suspect. It becomes suspect if a collection had documents and has none, or if one of ten or more documents lost
+more than half of them.
 """
 
 from collections.abc import Iterable, Mapping
 
 from sidecar.model import documents_in_words
 
-RECENT = 5  # valid backups that are compared with
-SOME_SIZE = 10  # documents; the half of fewer is soon deleted by hand
+RECENT = 5  # the number of valid backups to compare with
+SOME_SIZE = 10  # documents; half of fewer is easily deleted on purpose
 KEPT_SHARE = 0.5
 
 
 def baseline(recent: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """The most documents that each collection had in any of the recent backups."""
+    """The largest number of documents that each collection had in any of the recent backups."""
     most: dict[str, int] = {}
     for counts in recent:
         for name, documents in counts.items():
@@ -24,7 +24,7 @@ def baseline(recent: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def losses(before: Mapping[str, int], now: Mapping[str, int]) -> tuple[str, ...]:
-    """What a backup with these document counts lost against the baseline, in words; nothing if it is above suspicion."""
+    """What a backup with these document counts lost compared with the baseline, in words; empty if it is not suspect."""
     return tuple(
         f"{name}: {documents_in_words(now.get(name, 0))}, a recent backup holds {had:,}"
         for name, had in sorted(before.items())

@@ -1,4 +1,4 @@
-"""A webhook's body: JSON with places in its texts for what a notice says. Pure."""
+"""The body of a webhook: JSON with placeholders in its strings for the values of a notice. Pure."""
 
 import json
 import re
@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from sidecar.model import Notice, NoticeState, Severity
 
-DEFAULT: Final = '{"text": "{title}\\n{text}"}'  # what Slack, Mattermost and many others take
+DEFAULT: Final = '{"text": "{title}\\n{text}"}'  # the format of Slack, Mattermost and many others
 _KINDS: Final = {
     Severity.INFO: "info",
     Severity.WARNING: "warning",
     Severity.CRITICAL: "failure",
-}  # as Apprise has them
-_PRIORITIES: Final = {Severity.INFO: 3, Severity.WARNING: 4, Severity.CRITICAL: 5}  # as ntfy has them
+}  # the types of Apprise
+_PRIORITIES: Final = {Severity.INFO: 3, Severity.WARNING: 4, Severity.CRITICAL: 5}  # the priorities of ntfy
 PLACES: Final[Mapping[str, Callable[[Notice], str | int]]] = {
     "title": lambda one: one.title,
     "text": lambda one: one.text,
@@ -27,7 +27,7 @@ _PLACE: Final = re.compile(r"\{([a-z]+)\}")
 
 
 def parse(text: str) -> str:
-    """A template that can be filled. Raises ValueError with what was expected."""
+    """Return the template if it can be filled. Raises ValueError with what was expected."""
     try:
         template = json.loads(text)
     except (ValueError, RecursionError):
@@ -41,7 +41,7 @@ def parse(text: str) -> str:
 
 
 def filled(template: str, notice: Notice) -> Any:
-    """The body. A text that is one place and nothing else becomes its value: a number where that is one."""
+    """Return the template filled with the values of a notice. A string that is only a placeholder becomes the value itself."""
     return _filled(json.loads(template), notice)
 
 

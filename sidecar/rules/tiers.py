@@ -1,6 +1,6 @@
-"""Hours, days, weeks, months and years as retention counts them: by the calendar of a set's time zone. Pure.
+"""The hours, days, weeks, months and years of retention, by the calendar of a set's time zone. Pure.
 
-An hour that a clock change repeats is two hours. A day begins at its local midnight, a week on Monday.
+An hour that a clock change repeats counts as two hours. A day begins at local midnight, a week on Monday.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,13 +11,13 @@ from functools import lru_cache
 from typing import Final, TypeVar
 
 T = TypeVar("T")
-MONTHS: Final = 12  # of a year
+MONTHS: Final = 12  # in a year
 
 
 class Rule(StrEnum):
-    """What keeps a backup."""
+    """Why a backup is kept."""
 
-    HELD = "held"  # the newest valid backup is suspect: nothing goes
+    HELD = "held"  # the newest valid backup is suspect: nothing is deleted
     NEWEST = "newest"  # the newest valid backup
     PINNED = "pinned"
     ALL_THAT_IS_LEFT = "all_that_is_left"  # there is no valid backup
@@ -30,35 +30,35 @@ class Rule(StrEnum):
     YEARLY = "yearly"
     WITHIN = "within"
     AGE = "age"  # invalid, or made before a restore: kept until it is too old
-    IN_USE = "in_use"  # somebody reads it: it goes afterwards
+    IN_USE = "in_use"  # being read: deleted afterwards
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One size of calendar buckets."""
+    """A kind of calendar bucket: hours, days, weeks, months or years."""
 
     rule: Rule
-    lasts: timedelta  # about
-    floor: Callable[[datetime], datetime]  # the local time at which the bucket of a local time begins
-    later: Callable[[datetime, int], datetime]  # the beginning of the bucket that is so many further on
+    lasts: timedelta  # the average length
+    floor: Callable[[datetime], datetime]  # local time → the beginning of its bucket
+    later: Callable[[datetime, int], datetime]  # beginning of a bucket → that of the bucket so many later
 
     def begins(self, moment: datetime, zone: tzinfo) -> datetime:
-        """When the bucket that holds a moment begins, in UTC; it names the bucket."""
+        """When the bucket around a moment begins, in UTC, which identifies the bucket."""
         return _begins(self.floor, moment, zone)
 
     def opens(self, moment: datetime, number: int, zone: tzinfo) -> datetime | None:
-        """When the bucket begins that is `number` further on than that of a moment; None past the end of the calendar."""
+        """When the bucket begins that is `number` later than the one around a moment; None past the end of the calendar."""
         try:
             return self.later(self.floor(moment.astimezone(zone)), number).astimezone(UTC)
         except (OverflowError, ValueError):
             return None
 
 
-@lru_cache(maxsize=8192)  # the same backups are judged again and again
+@lru_cache(maxsize=8192)  # the same backups are judged many times
 def _begins(floor: Callable[[datetime], datetime], moment: datetime, zone: tzinfo) -> datetime:
     try:
         return floor(moment.astimezone(zone)).astimezone(UTC)
-    except OverflowError:  # at the ends of the calendar, where a zone's own time cannot be reckoned
+    except OverflowError:  # at the ends of the calendar there is no local time
         return floor(moment).astimezone(UTC)
 
 
@@ -89,7 +89,7 @@ def _months_later(first: datetime, number: int) -> datetime:
 
 
 def _later(of: timedelta) -> Callable[[datetime, int], datetime]:
-    """By the calendar: a day on which the clock is changed has 23 or 25 hours."""
+    """Add local days or weeks: a day with a clock change has 23 or 25 hours."""
     return lambda local, number: local + number * of
 
 
@@ -106,7 +106,7 @@ TIERS: Final = (
 def newest_of_each(
     newest_first: Iterable[T], tier: Tier, taken_at: Callable[[T], datetime], zone: tzinfo
 ) -> Iterator[T]:
-    """The newest of each bucket that holds one, the newest bucket first."""
+    """Yield the newest item of each bucket that holds any, newest bucket first."""
     seen = set[datetime]()
     for one in newest_first:
         bucket = tier.begins(taken_at(one), zone)

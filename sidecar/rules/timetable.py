@@ -1,4 +1,4 @@
-"""When a set is due, by everything that its keys say. Pure."""
+"""The due times of a set by its configuration: schedule or interval, jitter and blackout windows. Pure."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ from sidecar.rules.schedule import Cron, Every, Schedule, Shifted, Timetable, ji
 
 
 def timetable_of(one: BackupSet, zone: ZoneInfo) -> Timetable:
-    """When a backup of the set is due."""
+    """The timetable of the set's backups."""
     timetable: Timetable = Every(timedelta(hours=one.interval_hours))
     if one.schedule is not None:
         timetable = Cron(Schedule.parse(one.schedule), zone)
@@ -18,7 +18,7 @@ def timetable_of(one: BackupSet, zone: ZoneInfo) -> Timetable:
 
 
 def darkened(timetable: Timetable, one: BackupSet, zone: ZoneInfo) -> Timetable:
-    """The same but for the set's blackout windows."""
+    """Return the timetable without due times in the set's blackout windows."""
     if not one.blackout:
         return timetable
     return blackout.Dark(timetable, blackout.parse(one.blackout), zone, jitter(one.name, one.jitter_seconds))
