@@ -14,7 +14,8 @@ const SMALLEST_PART: usize = 256 << 10;
 /// The text of a larger batch would stand in memory one and a half times.
 const LARGEST_BATCH: usize = 4 << 20;
 
-/// As [`batch::encode`], with the same result, in as many threads as there are processors for this process.
+/// As [`batch::encode`], with the same result, in as many threads as there are processors for this process. Where the system
+/// gives us no thread the caller's does the work.
 ///
 /// # Errors
 /// As those of [`batch::encode`].
@@ -37,21 +38,28 @@ fn encode_in(number: usize, documents: &[u8], text: &mut Vec<u8>, proof: &mut Ve
     };
     let of_all = |error: NoDocument, begin| NoDocument { at: begin + error.at, end: documents.len() };
     thread::scope(|scope| {
-        let others = others.iter().map(|part| (part.len(), scope.spawn(|| encoded(part)))).collect::<Vec<_>>();
+        let start = |part| thread::Builder::new().spawn_scoped(scope, move || encoded(part)).ok();
+        let others = others.iter().map(|&part| (part, start(part))).collect::<Vec<_>>();
         let mut totals = batch::encode(first, text, proof).map_err(|error| of_all(error, 0))?;
         let mut begin = first.len();
-        for (size, other) in others {
-            let (lines, found) = other.join().unwrap_or_else(|fault| panic::resume_unwind(fault));
+        for (part, other) in others {
+            let (lines, found) = other.map_or_else(|| encoded(part), joined);
             totals.join(&found.map_err(|error| of_all(error, begin))?);
             text.extend_from_slice(b",\n");
             text.extend_from_slice(&lines);
-            begin += size;
+            begin += part.len();
         }
         Ok(totals)
     })
 }
 
-fn encoded(part: &[u8]) -> (Vec<u8>, Result<Totals, NoDocument>) {
+type Encoded = (Vec<u8>, Result<Totals, NoDocument>);
+
+fn joined(other: thread::ScopedJoinHandle<'_, Encoded>) -> Encoded {
+    other.join().unwrap_or_else(|fault| panic::resume_unwind(fault))
+}
+
+fn encoded(part: &[u8]) -> Encoded {
     let mut lines = Vec::with_capacity(2 * part.len());
     let found = batch::encode(part, &mut lines, &mut Vec::new());
     (lines, found)
