@@ -86,7 +86,7 @@ def split(batch: bytes) -> Iterator[bytes]:
 
 def document_id(document: bytes) -> bytes | None:
     """The type byte and the value of the top-level `_id`; None if there is none. Raises ValueError for malformed BSON."""
-    if document[5:9] == b"_id\0" and (end := _value_end(document, document[4], 9)) < len(document):
+    if document[5:9] == b"_id\0" and (end := value_end(document, document[4], 9)) < len(document):
         return document[4:5] + document[9:end]  # a server stores `_id` as the first field
     return next((bytes([kind]) + value for kind, name, value in elements(document) if name == b"_id"), None)
 
@@ -101,24 +101,26 @@ def elements(document: bytes) -> Iterator[Element]:
     at, end = 4, len(document) - 1
     while at < end:
         name_end = document.index(0, at + 1)
-        value_end = _value_end(document, document[at], name_end + 1)
-        if value_end > end:
-            raise ValueError(f"a value of {value_end - name_end - 1} bytes at byte {name_end + 1} of {end}")
-        yield Element(document[at], document[at + 1 : name_end], document[name_end + 1 : value_end])
-        at = value_end
+        following = value_end(document, document[at], name_end + 1)
+        if following > end:
+            raise ValueError(f"a value of {following - name_end - 1} bytes at byte {name_end + 1} of {end}")
+        yield Element(document[at], document[at + 1 : name_end], document[name_end + 1 : following])
+        at = following
 
 
-def _value_end(document: bytes, kind: int, at: int) -> int:
+def value_end(document: bytes | memoryview, kind: int, at: int) -> int:
+    """Where a value of this type ends that begins there; perhaps behind the document. Raises ValueError."""
     if kind in _FIXED_SIZES:
         return at + _FIXED_SIZES[kind]
     if kind in _UNCOUNTED:
         return at + _UNCOUNTED[kind] + _length(document, at)
     if kind == _REGEX:
-        return document.index(0, document.index(0, at) + 1) + 1
+        raw = document if isinstance(document, bytes) else bytes(document)
+        return raw.index(0, raw.index(0, at) + 1) + 1
     raise ValueError(f"unknown BSON type {kind:#04x}")
 
 
-def _length(document: bytes, at: int) -> int:
+def _length(document: bytes | memoryview, at: int) -> int:
     if at + 4 > len(document):
         raise ValueError(f"a length at byte {at} of {len(document)}")
     size: int = _uint32(document, at)[0]

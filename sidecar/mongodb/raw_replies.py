@@ -1,13 +1,23 @@
 """Batches as they came from the wire.
 
 PyMongo's raw-batch cursor makes an object of every document of a reply and throws them away again: two thirds of what a
-plain read costs. Asked the same thing of a reply whose arrays are left closed, it gives the same answer.
+plain read costs. What it makes of a reply in the end is made here of the reply's own bytes, and these are copied once.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import struct
+from collections.abc import Callable
+from typing import Any, Final
 
+import bson
 from bson import raw_bson
+
+from sidecar.archive.bson import value_end
+
+_BATCHES: Final = (b"firstBatch", b"nextBatch")
+_ARRAY: Final = 0x04
+_BEFORE_ONE: Final = b"\x030\0"  # in an array with one document: its type and its name
+_LONGEST_NAME: Final = 64  # of a field of a cursor
+_INT32: Final = struct.Struct("<i")
 
 
 def leave_documents_closed(cursor: Any) -> None:
@@ -18,27 +28,44 @@ def leave_documents_closed(cursor: Any) -> None:
         return
 
     def unpacked(response: Any, *args: Any, **kwargs: Any) -> Any:
-        return unpack(_Closed(response), *args, **kwargs)
+        try:
+            return [_with_batch_closed(response.payload_document)]
+        except (AttributeError, TypeError, LookupError, ValueError, struct.error):  # another PyMongo, or no batch in it
+            return unpack(response, *args, **kwargs)
 
     inner._unpack_response = unpacked  # noqa: SLF001 - there is no other way in
 
 
-class _Closed:
-    """A reply, as far as a raw-batch cursor asks it anything."""
+def _with_batch_closed(payload: Any) -> dict[str, Any]:
+    """A reply as the driver would have it: its batch is a list with all documents as one `bytes`, or an empty one."""
+    options: Any = raw_bson._RAW_ARRAY_BSON_OPTIONS  # noqa: SLF001 - its documents keep arrays as bytes
+    reply = dict(options.document_class(payload, options).items())
+    cursor = memoryview(reply["cursor"].raw)
+    begin, value, end = _batch_in(cursor)
+    name = bytes(cursor[begin + 1 : value - 1]).decode()
+    rest = b"".join((_INT32.pack(len(cursor) - end + begin), cursor[4:begin], cursor[end:]))
+    documents = _documents_of(cursor[value:end])
+    reply["cursor"] = dict(options.document_class(rest, options).items()) | {name: [documents] if documents else []}
+    return reply
 
-    def __init__(self, response: Any) -> None:
-        self._response = response
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._response, name)
+def _batch_in(cursor: memoryview) -> tuple[int, int, int]:
+    """Where the batch begins, its value begins, and it ends. Raises ValueError, LookupError where there is none."""
+    begin = _INT32.size
+    while True:
+        head = bytes(cursor[begin : begin + _LONGEST_NAME])
+        name_end = head.index(0, 1)
+        value = begin + name_end + 1
+        end = value_end(cursor, head[0], value)
+        if end >= len(cursor):
+            raise ValueError("a field that is longer than the cursor")
+        if head[0] == _ARRAY and head[1:name_end] in _BATCHES:
+            return begin, value, end
+        begin = end
 
-    def raw_response(self, cursor_id: int | None = None, user_fields: Mapping[str, Any] | None = None) -> list[Any]:
-        try:
-            options: Any = raw_bson._RAW_ARRAY_BSON_OPTIONS  # noqa: SLF001 - its documents keep arrays as bytes
-            reply = dict(options.document_class(self._response.payload_document, options).items())
-            for name in user_fields or ():  # the cursor; the driver itself would copy it once more for what is in it
-                reply[name] = dict(reply[name].items())
-        except (AttributeError, TypeError, KeyError):  # another PyMongo, or a reply of an error
-            return list(self._response.raw_response(cursor_id, user_fields))
-        else:
-            return [reply]
+
+def _documents_of(array: memoryview) -> bytes:
+    """The documents of an array one after the other; a large one is alone in its batch, and its bytes are copied as they are."""
+    one = array[_INT32.size + len(_BEFORE_ONE) : -1]
+    is_alone = bytes(array[_INT32.size :][: len(_BEFORE_ONE)]) == _BEFORE_ONE and _INT32.unpack_from(one)[0] == len(one)
+    return bytes(one) if is_alone else bytes(bson._array_of_documents_to_buffer(array))  # noqa: SLF001 - as the driver does
