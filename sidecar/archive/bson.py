@@ -53,10 +53,9 @@ _UNCOUNTED: Final = {
 
 _OLD_BINARY: Final = 2  # the binary subtype that repeats its length inside the value
 _SORTED_FLAGS: Final = re.compile(rb"i?l?m?s?u?x?")
-_EXACT_NON_FINITES: Final = frozenset(
-    bytes(6) + end for end in (b"\xf0\x7f", b"\xf0\xff", b"\xf8\x7f")
-)  # ±Infinity, NaN
-_EXACT_SPECIAL_DECIMALS: Final = frozenset(top << 120 for top in (0x78, 0xF8, 0x7C))  # ±Infinity, NaN
+# ±Infinity and NaN, as doubles and as decimals
+_EXACT_NON_FINITES: Final = frozenset(bytes(6) + end for end in (b"\xf0\x7f", b"\xf0\xff", b"\xf8\x7f"))
+_EXACT_SPECIAL_DECIMALS: Final = frozenset(top << 120 for top in (0x78, 0xF8, 0x7C))
 _SPECIAL: Final = 3 << 125  # both bits set: an infinity, a NaN, or a coefficient too long for the format
 _COEFFICIENT: Final = (1 << 113) - 1
 _DECIMAL_DIGITS: Final = 34

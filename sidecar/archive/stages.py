@@ -65,6 +65,7 @@ class Writer:
         return self._stored if self._frames is None and self._encrypting is None else self._text
 
     def write(self, text: bytes) -> None:
+        """Add text, and write the stored bytes that are ready to the sink."""
         if self.text is self._text:
             self._text.add(text)
         self._pass_on(text if self._frames is None else self._frames.write(text))

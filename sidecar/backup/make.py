@@ -84,9 +84,7 @@ class BackupOrder:
     baseline: Mapping[str, int] = field(default_factory=dict)  # collection → number of documents in recent backups
     listener: Listener = nobody
     fence: Fence = field(default_factory=Fence)
-    committed: Callable[[Manifest, Identity], None] = (
-        _nobody  # called in a thread after the commit has verified the file
-    )
+    committed: Callable[[Manifest, Identity], None] = _nobody  # called in a thread after the commit
 
     @property
     def set(self) -> BackupSet:

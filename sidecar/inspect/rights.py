@@ -23,11 +23,7 @@ BACKUP = (*_READ, "collStats")
 RESTORE = (*_READ, *_WRITE)
 DRILL = (*RESTORE, "dropDatabase")
 LEASE = ("find", "insert", "update")
-_OF_THE_DATABASE = {
-    "listCollections",
-    "dropDatabase",
-    "renameCollectionSameDB",
-}  # granted on a database, not a collection
+_OF_THE_DATABASE = {"listCollections", "dropDatabase", "renameCollectionSameDB"}  # not granted on a collection
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class Pair:
 
     @property
     def now(self) -> Now:
+        """How the target's document compares with the backup's."""
         return since(self.stored, self.live)
 
 
@@ -56,11 +57,8 @@ class Paired:
     pairs: tuple[Pair, ...]
 
     @property
-    def to_write(self) -> list[Pair]:
-        return [pair for pair in self.pairs if pair.now is not Now.SAME]
-
-    @property
     def replaces(self) -> bool:
+        """Whether any document of the target is replaced, so that a safety backup is needed."""
         return any(pair.now is Now.CHANGED for pair in self.pairs)
 
 

@@ -57,6 +57,7 @@ class Examination:
         self._keys.__exit__(kind, error, trace)
 
     def add(self, documents: bytes) -> None:
+        """Examine concatenated BSON documents of the collection."""
         if not (self._examined or self._expiries):
             return
         for raw in split(documents):
@@ -119,6 +120,7 @@ class _Expiry:
         return cls(tuple(fields[0].split(".")), now.astimezone(UTC).timestamp() * 1000 - 1000 * seconds)
 
     def has_passed(self, document: Mapping[str, Any]) -> bool:
+        """Whether the server would delete the document now."""
         dates = [int(value) for value in _values(document, list(self.path)) if isinstance(value, DatetimeMS)]
         return bool(dates) and min(dates) < self.before_ms
 

@@ -109,10 +109,7 @@ class Safeguard:
                     await in_thread(journal.protect, existing, None)
                 loaded = await engine.put_in_place(target, items, source, there)
                 await in_thread(journal.end)
-            except (
-                Exception,
-                asyncio.CancelledError,
-            ) as error:  # a bug of ours must not leave a half-replaced target either
+            except (Exception, asyncio.CancelledError) as error:  # a bug must not leave a half-replaced target either
                 raise await completed(self._undone(target, error)) from error
         await self._forget_replaced(journal.note)
         return loaded

@@ -51,9 +51,7 @@ class Policy:
     keep_within_days: int = 0
     max_total_mb: float = 0
     zone: tzinfo = UTC  # the time zone of hours, days, weeks, months and years
-    every: timedelta | None = (
-        None  # the time from one backup to the next; None: unknown, so that fewer dates can be told
-    )
+    every: timedelta | None = None  # the time from one backup to the next; None: not known
 
     @classmethod
     def of(cls, words: Words, zone: tzinfo = UTC, every: timedelta | None = None) -> Self:

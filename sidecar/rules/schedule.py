@@ -18,11 +18,8 @@ from sidecar.model import Kind
 
 ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 _FIELDS = 5
-_PLAIN = (
-    re.compile(  # each field is `*` or a number that exists in every month: correct without the slow import of croniter
-        r"(\*|[1-5]?\d) (\*|1?\d|2[0-3]) (\*|[1-9]|1\d|2[0-8]) (\*|[1-9]|1[0-2]) (\*|[0-7])", re.ASCII
-    )
-)
+# Each field is `*` or a number that exists in every month: certainly correct, so that croniter, which is slow, is not imported.
+_PLAIN = re.compile(r"(\*|[1-5]?\d) (\*|1?\d|2[0-3]) (\*|[1-9]|1\d|2[0-8]) (\*|[1-9]|1[0-2]) (\*|[0-7])", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +60,7 @@ def schedule_name(kind: Kind, set_name: str) -> str:
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
-FEWEST, MOST = (
-    8,
-    200,
-)  # the usual interval is measured over so many due times: enough for daily and for hourly schedules
+FEWEST, MOST = 8, 200  # how many due times show the usual interval: enough for daily and for hourly schedules
 WEEK = timedelta(days=8)
 RUN = timedelta(minutes=15)  # the longest usual run
 SCRAPES = timedelta(minutes=5)  # a metric may be compared with the clock so much later

@@ -8,12 +8,9 @@ from typing import Any, Final
 from sidecar.model import Notice, NoticeState, Severity
 
 DEFAULT: Final = '{"text": "{title}\\n{text}"}'  # the format of Slack, Mattermost and many others
-_KINDS: Final = {
-    Severity.INFO: "info",
-    Severity.WARNING: "warning",
-    Severity.CRITICAL: "failure",
-}  # the types of Apprise
-_PRIORITIES: Final = {Severity.INFO: 3, Severity.WARNING: 4, Severity.CRITICAL: 5}  # the priorities of ntfy
+# the types of Apprise and the priorities of ntfy
+_KINDS: Final = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "failure"}
+_PRIORITIES: Final = {Severity.INFO: 3, Severity.WARNING: 4, Severity.CRITICAL: 5}
 PLACES: Final[Mapping[str, Callable[[Notice], str | int]]] = {
     "title": lambda one: one.title,
     "text": lambda one: one.text,
