@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE  # where it is set, each of the many processes 
 NEWEST ?= $(shell for v in 3.15 3.14 3.13 3.12; do python$$v -c "" 2>/dev/null && echo python$$v && break; done)
 CARGO := $(shell cargo clippy --version >/dev/null 2>&1 && echo cargo)
 
-.PHONY: versitygw copies alerts-mutants promtool-3 demo test newest native fuzz fuzz-guided instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos soak alerts-live mutation lock sbom clean
+.PHONY: versitygw copies alerts-mutants promtool-3 demo test newest native fuzz fuzz-guided instructions wheels check format docs generated dashboards-preview bench page-figures screenshots chaos properties soak alerts-live mutation lock sbom clean
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -43,7 +43,7 @@ demo: $(DEMO)  ## an embedded server with school data; makes, lists, verifies an
 
 test: $(NATIVE) check  ## all tests
 	cargo test --quiet --locked --manifest-path native/Cargo.toml
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --quiet  # three on two cores: much of it is waiting
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal --quiet  # four on two cores: much of it is waiting
 
 newest:  ## the tests of rules, formats and codecs on the newest Python there is, or NEWEST=path, in an environment of its own
 	@test -n "$(NEWEST)" || { echo "newest: no python3.12 or newer is on PATH; name one: make newest NEWEST=/path/to/python3.14"; exit 2; }
@@ -111,6 +111,9 @@ states: $(READY)  ## /tmp/states: the admin page in each state, two schemes, thr
 
 chaos: $(READY)  ## the long fault campaign, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -m chaos tests/system tests/integration tests/api
+
+properties: $(READY)  ## a thousand made-up examples of each property in place of fifty
+	HYPOTHESIS_PROFILE=properties $(BIN)/python -m pytest --numprocesses 2 --quiet tests/unit tests/contract
 
 soak: $(READY)  ## ten minutes of a backup every second while everything breaks, figures of docs/reliability.md
 	$(BIN)/python -m pytest --quiet -s -m soak tests/system

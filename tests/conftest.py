@@ -25,12 +25,39 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 Client = MongoClient[dict[str, Any]]
 
 # Property tests judge results, not the speed of a busy machine or of a clone whose caches are still empty. CI always tries the
-# same examples, so that a change is judged by what it changed; people try new ones with every run.
+# same examples, so that a change is judged by what it changed; people try new ones at each run, and many with `make properties`.
 settings.register_profile(
-    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+    "suite",
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
 )
-settings.register_profile("mutation", settings.get_profile("suite"), phases=[Phase.explicit, Phase.generate])
+settings.register_profile("properties", settings.get_profile("suite"), max_examples=1000, derandomize=False)
+settings.register_profile(
+    "mutation", settings.get_profile("suite"), max_examples=100, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+# What takes long, or mostly waits, begins first: else everybody would wait for it at the end.
+_FIRST = (
+    "system/test_demo.py",
+    "api/test_generated_requests.py",
+    "live/test_short.py",
+    "system/test_soak.py",
+    "dashboards/test_live.py",
+    "docs/test_emergency.py",
+    "system/test_telemetry_truth.py",
+    "integration/test_demo_server.py",
+    "docs/test_copies.py",
+    "system/test_replicas.py",
+    "docs/test_guides.py",
+    "unit/api/test_openapi.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.path.as_posix().endswith(_FIRST))
 
 
 @pytest.fixture

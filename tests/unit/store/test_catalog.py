@@ -227,7 +227,7 @@ def test_sets_are_looked_at_beside_one_another(tmp_path: Path) -> None:
 
     def look(name: str) -> None:
         try:
-            for _ in range(50):
+            for _ in range(20):
                 catalog.refresh(name)
                 catalog.find(str(catalog.backups(name)[0].id))
         except Exception as error:  # noqa: BLE001 - told below

@@ -7,6 +7,7 @@ import pytest
 
 from sidecar.errors import StorageError
 from sidecar.model import BackupSet
+from sidecar.store import volume as volumes
 from sidecar.store.local import LocalStore
 from sidecar.store.volume import Volume, token, volume
 from support.stores import make, names, store_in
@@ -113,6 +114,13 @@ def test_what_was_there_before_ids_is_taken_as_it_is(store: LocalStore) -> None:
     assert len(names(store)) == 4
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits only for a moment for another process that may just be writing the file."""
+    monkeypatch.setattr(volumes, "_WAIT_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_marker_that_was_half_written_is_written_again(tmp_path: Path) -> None:
     (tmp_path / ".volume").mkdir()
     (tmp_path / ".volume" / "id").write_bytes(b"0123")
@@ -121,6 +129,7 @@ def test_a_marker_that_was_half_written_is_written_again(tmp_path: Path) -> None
     assert (tmp_path / ".volume" / "id").read_text() == f"{found.id}\n"
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"", b"not hexadecimal", b"0123456789abcdef0123"])
 def test_a_token_that_makes_no_sense_is_made_anew(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "token"
