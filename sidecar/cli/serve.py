@@ -1,6 +1,7 @@
 """`serve`: run the server beside the application."""
 
 import asyncio
+import gc
 import os
 import secrets
 
@@ -62,6 +63,7 @@ async def _serve(settings: Settings, token: Secret, telemetry: Telemetry, ears: 
     waiting = asyncio.create_task(_tell_of_waiting())
     async with serving(settings, token, telemetry, ears.listen_for) as listener:
         waiting.cancel()
+        gc.freeze()  # to go through what is there by now takes 60 ms, 280 with 10,000 backups, in which nothing answers
         if settings.admin_token is None:
             console.say(f"Admin token, made for this run: {listener.url}/#token={token.reveal()}")
         async with systemd.announced(os.environ, f"Serving {listener.url}"):

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Self
 
 from sidecar.model.form import Form
@@ -26,20 +27,21 @@ class BackupId:
         day, time = f"{at.year:04}{at.month:02}{at.day:02}", f"{at.hour:02}{at.minute:02}{at.second:02}"
         object.__setattr__(self, "_text", f"{self.prefix}_{day}_{time}")
 
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
+    @staticmethod
+    @lru_cache(maxsize=1 << 16)  # each look at a directory parses the same names again
+    def parse(text: str) -> "BackupId | None":
         """The id that `text` is, or None if it is not one (also for a date that does not exist)."""
         found = _ID.fullmatch(text)
         if found is None:
             return None
         prefix, *parts = found.groups()
         try:
-            return cls(datetime(*map(int, parts), tzinfo=UTC), prefix)  # type: ignore[arg-type,misc] # six integers
+            return BackupId(datetime(*map(int, parts), tzinfo=UTC), prefix)  # type: ignore[arg-type,misc] # six integers
         except ValueError:
             return None
 
     @classmethod
-    def of_file(cls, name: str) -> Self | None:
+    def of_file(cls, name: str) -> "BackupId | None":
         """The backup whose data or metadata file would have this name."""
         stem, dot, end = name.partition(".")
         return cls.parse(stem) if dot + end in MADE_OF else None

@@ -125,10 +125,10 @@ class Overview:
     async def look(self, names: Iterable[str], *, again: bool = False) -> None:
         """Look at the backups and the record of some sets; `again` also at files that seem to be the same."""
         for name in names:
-            view = await in_thread(self._view, name, again=again)
+            view, standings = await in_thread(self._looked_at, name, again=again)
             self.sets = {**self.sets, name: view}
-            self.copies = {**self.copies, **await in_thread(self._standings, name)}
-        self.totals, self.counted = await in_thread(self._history.totals), await in_thread(self._history.counted)
+            self.copies = {**self.copies, **standings}
+        self.totals, self.counted = await in_thread(lambda: (self._history.totals(), self._history.counted()))
 
     async def after(self, run: Run) -> None:
         """What a run may have changed."""
@@ -140,6 +140,10 @@ class Overview:
             await self._reckon_room([run.set_name])
             await self._look_for_uncovered()
             await self._foretell()
+
+    def _looked_at(self, name: str, *, again: bool) -> tuple[SetView, dict[tuple[str, str], CopyView]]:
+        """Return both from one thread: each change of threads may have to wait for the interpreter."""
+        return self._view(name, again=again), self._standings(name)
 
     def _view(self, name: str, *, again: bool) -> SetView:
         store = self._service.stores[name]
@@ -158,6 +162,8 @@ class Overview:
         try:
             backups = catalog.refresh(name) if again else catalog.backups(name)
             self._stocks.of(name, backups, self._clock.now())  # here, where nobody waits for it, and not in an answer
+            if again:
+                self._service.keeping.judge_again(name)  # for the same reason
             return replace(
                 recorded,
                 backups=backups,

@@ -2,11 +2,17 @@
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sidecar.model import BackupId, BackupState, StoredBackup
 from sidecar.rules import retention
 from sidecar.rules.retention import Decision, Policy, Steadiness
+
+BELIEVED: Final = timedelta(seconds=90)
+RENEWED: Final = timedelta(
+    seconds=45
+)  # after which the server's look at everything judges anew, so that no request has to
 
 
 def prunable(backups: Iterable[StoredBackup]) -> list[StoredBackup]:
@@ -22,23 +28,30 @@ def judged(
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _Answer:
     policy: Policy
     clock: Steadiness
-    minute: datetime
+    at: datetime
+    decisions: list[Decision]
+
+    def holds(self, policy: Policy, clock: Steadiness, now: datetime, within: timedelta) -> bool:
+        return (self.policy, self.clock) == (policy, clock) and timedelta() <= now - self.at < within
 
 
 class Judgement:
-    """On these very backups. Who asks the same again within a minute is told the same."""
+    """The decisions on these very backups. The same question within 90 seconds gets the same answer."""
 
     def __init__(self, backups: tuple[StoredBackup, ...]) -> None:
         self.backups = backups
         self.stored = prunable(backups)
         self.taken = sorted(one.taken_at for one in self.stored)
-        self._last: tuple[_Question, list[Decision]] | None = None
+        self._last: _Answer | None = None
 
-    def decisions(self, policy: Policy, clock: Steadiness, now: datetime) -> list[Decision]:
-        question, last = _Question(policy, clock, now.replace(second=0, microsecond=0)), self._last
-        if last is None or last[0] != question:
-            last = self._last = question, judged(self.stored, policy, now, clock)
-        return list(last[1])
+    def decisions(
+        self, policy: Policy, clock: Steadiness, now: datetime, within: timedelta = BELIEVED
+    ) -> list[Decision]:
+        """Return the decisions as of `now`, or as of a moment that is no longer ago than `within`."""
+        last = self._last
+        if last is None or not last.holds(policy, clock, now, within):
+            last = self._last = _Answer(policy, clock, now, judged(self.stored, policy, now, clock))
+        return list(last.decisions)

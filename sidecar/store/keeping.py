@@ -11,7 +11,7 @@ from sidecar.rules import counting, retention
 from sidecar.rules.retention import Decision, Policy
 from sidecar.store import timekeeping
 from sidecar.store.catalog import Catalog
-from sidecar.store.judgement import Judgement, judged, prunable
+from sidecar.store.judgement import RENEWED, Judgement, judged, prunable
 from sidecar.store.ledger import Event
 from sidecar.store.local import LocalStore
 from sidecar.store.lock import Lock
@@ -33,14 +33,24 @@ class Keeping:
 
     def decisions(self, set_name: str, policy: Policy | None = None) -> list[Decision]:
         """What would become of each backup of a set now, and why; by another policy than its own, if one is given."""
-        store, backups = self._stores[set_name], self._catalog.backups(set_name)
-        judgement = self._judgements.get(set_name)
-        if judgement is None or judgement.backups is not backups:
-            judgement = self._judgements[set_name] = Judgement(backups)
+        store, judgement = self._stores[set_name], self._judgement(set_name)
         policy, clock = policy or self.policies[set_name], timekeeping.steadiness(store.root, judgement.taken)
         first = judgement.decisions(policy, clock, now := datetime.now(UTC))
         in_use = _in_use(store, first)
         return judged(judgement.stored, policy, now, clock, in_use) if in_use else first
+
+    def judge_again(self, set_name: str) -> None:
+        """Judge a set by its own policy if that was not done for a while, so that `decisions` need not. Raises StorageError."""
+        judgement = self._judgement(set_name)
+        clock = timekeeping.steadiness(self._stores[set_name].root, judgement.taken)
+        judgement.decisions(self.policies[set_name], clock, datetime.now(UTC), within=RENEWED)
+
+    def _judgement(self, set_name: str) -> Judgement:
+        """Return what was judged of the backups that there are now, or an empty judgement of them."""
+        backups, found = self._catalog.backups(set_name), self._judgements.get(set_name)
+        if found is None or found.backups is not backups:
+            found = self._judgements[set_name] = Judgement(backups)
+        return found
 
     def prune(self, set_name: str) -> list[Decision]:
         """Delete what the rules let go and return all decisions as they were carried out."""

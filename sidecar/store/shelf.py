@@ -43,7 +43,7 @@ class _Known:
 
 
 class Shelf:
-    """The backups of one set. Nobody reads a file twice at once: one look at a time."""
+    """The backups of one set. No file is read twice at once, and nobody waits for a look at all files who needs none."""
 
     def __init__(self, store: LocalStore, remembered: Findings | None, *, reads: bool) -> None:
         self.store = store
@@ -56,6 +56,7 @@ class Shelf:
         self._left_over: list[BackupId] = []  # remembered, and deleted by another process
         self._said: dict[BackupId, Metadata] = {}  # by metadata whose file is the same, for the look under way
         self._read: dict[BackupId, tuple[Exact, Manifest]] = {}  # from the file, and to be remembered
+        self._scanning = Lock()  # one look at all files at a time; who takes both locks takes this one first
         self._mutex = Lock()
         self._files: dict[BackupId, Files] = {}  # newest first
         self._state: State | None = None
@@ -67,8 +68,8 @@ class Shelf:
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def backups(self, listener: Listener, *, again: bool) -> tuple[StoredBackup, ...]:
+        self._look(again=again)
         with self._mutex:
-            self._look(again=again)
             if self._backups is None or any(map(self._is_outdated, self._passing)):
                 self._backups = self._all_judged(tuple(self._files.values()), listener)
                 self._passing = [one for one in self._known.values() if one.is_passing]
@@ -76,13 +77,13 @@ class Shelf:
 
     def newest(self, most: int) -> tuple[StoredBackup, ...]:
         """Looks at no more files than it returns."""
+        self._look(again=False)
         with self._mutex:
-            self._look(again=False)
             return self._all_judged(tuple(islice(self._files.values(), most)), nobody)
 
     def find(self, backup_id: BackupId) -> StoredBackup:
+        self._look(again=False)
         with self._mutex:
-            self._look(again=False)
             if backup_id not in self._files:
                 raise BackupNotFound(f"there is no backup {str(backup_id)!r}")
             self._see(self.store.look_again(self._files[backup_id]))
@@ -109,24 +110,31 @@ class Shelf:
 
     def _look(self, *, again: bool) -> None:
         """Raises StorageError."""
-        before = self.store.state()
-        if again or not self._is_whole or before != self._state:
-            self._scan(before)
-        else:
-            for files in tuple(islice(self._files.values(), LOOKED_AT_AGAIN)):
-                self._see(self.store.look_again(files))
+        if not again and self._is_current(self.store.state()):
+            with self._mutex:
+                for files in tuple(islice(self._files.values(), LOOKED_AT_AGAIN)):
+                    self._see(self.store.look_again(files))
+            return
+        with self._scanning:
+            before = self.store.state()
+            if again or not self._is_current(before):  # else another has just looked
+                self._scan(before)
+
+    def _is_current(self, state: State | None) -> bool:
+        return self._is_whole and state == self._state
 
     def _scan(self, before: State | None) -> None:
         is_settled = before is None or time.time_ns() - before[2] > COARSE_NS
         files = {found.id: found for found in self.store.scan()}
-        if files != self._files:
-            self._backups = None
-        self._files = files
-        self._state, self._is_whole = before, is_settled
-        for gone in self._known.keys() - files.keys():
-            del self._known[gone]
-        self._recall()
-        self._forget()
+        with self._mutex:
+            if files != self._files:
+                self._backups = None
+            self._files = files
+            self._state, self._is_whole = before, is_settled
+            for gone in self._known.keys() - files.keys():
+                del self._known[gone]
+            self._recall()
+            self._forget()
 
     def _see(self, now: Files) -> None:
         if self._files[now.id] != now:
@@ -241,7 +249,6 @@ class Shelf:
                 self._known.pop(backup_id, None)
                 self._backups = None
         self._on_disk = there
-
         self._left_over = [one for one in others if self.store.is_gone(one)]
 
     def _forget(self) -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +19,7 @@ from sidecar.store import shelf as module
 from sidecar.store.catalog import Catalog
 from sidecar.store.findings import Findings
 from sidecar.store.local import LocalStore
+from support.patience import PATIENCE_SECONDS
 from support.stores import NOW, make, manifest_of, store_in
 
 
@@ -125,6 +127,31 @@ def test_an_old_backup_that_was_changed_in_place_is_seen_when_all_are_looked_at_
     (store.directory / old.data_name).write_bytes(b"data")
     catalog.refresh("main")
     assert states(catalog)[str(old)] == "valid"
+
+
+def test_who_asks_does_not_wait_for_a_look_at_all_files_that_is_under_way(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "COARSE_NS", -(10**18))  # the directory has been still for long enough
+    kept, catalog = whole(store), Catalog({"main": store})
+    before, scan, begun, may_end = catalog.backups("main"), LocalStore.scan, threading.Event(), threading.Event()
+
+    def slow(self: LocalStore) -> list[files.Files]:
+        found = scan(self)
+        begun.set()
+        assert may_end.wait(PATIENCE_SECONDS)
+        return found
+
+    monkeypatch.setattr(LocalStore, "scan", slow)
+    with ThreadPoolExecutor(2) as threads:
+        looking = threads.submit(catalog.refresh, "main")
+        assert begun.wait(PATIENCE_SECONDS)
+        try:
+            assert threads.submit(catalog.backups, "main").result(PATIENCE_SECONDS) is before
+            assert threads.submit(catalog.find, str(kept)).result(PATIENCE_SECONDS) == before[0]
+        finally:
+            may_end.set()
+        assert looking.result(PATIENCE_SECONDS) is before
 
 
 def test_what_the_commit_has_proven_is_believed(store: LocalStore, read: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What is kept and what goes: told as it was carried out."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Self
@@ -8,11 +9,12 @@ import pytest
 
 from sidecar.archive.manifest import to_bytes
 from sidecar.errors import Busy, StorageError
-from sidecar.model import BackupId, BackupSet
-from sidecar.rules.retention import Decision, Steadiness
+from sidecar.model import BackupId, BackupSet, StoredBackup
+from sidecar.rules.retention import Decision, Policy, Steadiness
+from sidecar.store import judgement as judgement_module
 from sidecar.store import keeping as module
 from sidecar.store.catalog import Catalog
-from sidecar.store.judgement import Judgement, judged
+from sidecar.store.judgement import BELIEVED, Judgement, judged
 from sidecar.store.keeping import Keeping
 from sidecar.store.ledger import Event
 from sidecar.store.local import LocalStore
@@ -86,7 +88,7 @@ def test_a_set_that_is_in_use_is_busy(store: LocalStore) -> None:
 
 
 def test_who_only_asks_is_told_at_once_what_has_changed(store: LocalStore) -> None:
-    """The same question about the same backups is judged once a minute; everything else is another question."""
+    """The same question about the same backups is judged once in a while; everything else is another question."""
     keeping, (newest, middle, oldest) = Keeping(Catalog({"main": store})), there(store)
 
     def kept() -> list[BackupId]:
@@ -119,11 +121,11 @@ def test_a_minute_later_the_rules_are_asked_anew(store: LocalStore, monkeypatch:
     assert [one.keep for one in keeping.decisions("main", policy)] == [True, False, False]
 
 
-def test_the_same_question_is_judged_once_in_a_minute_and_anew_in_the_next(store: LocalStore) -> None:
+def test_the_same_question_is_judged_once_in_90_seconds(store: LocalStore) -> None:
     oldest, policy = there(store)[-1], Keeping(Catalog({"main": store})).policies["main"].but(limit=3)
     judgement = Judgement(Catalog({"main": store}).backups("main"))
-    minute = (oldest.taken_at + timedelta(days=policy.retention_days)).replace(second=0)  # in which it is too old
-    early, late, after = minute, minute + timedelta(seconds=59.9), minute + timedelta(minutes=1)
+    early = oldest.taken_at + timedelta(days=policy.retention_days)  # right after which it is too old
+    late, after = early + timedelta(seconds=89.9), early + BELIEVED
 
     def told(now: datetime, clock: Steadiness) -> list[Decision]:
         return judgement.decisions(policy, clock, now)
@@ -133,3 +135,48 @@ def test_the_same_question_is_judged_once_in_a_minute_and_anew_in_the_next(store
     assert told(after, Steadiness()) == judged(judgement.stored, policy, after, Steadiness()) != first
     doubted = Steadiness(doubt="it was set")
     assert told(after, doubted) == judged(judgement.stored, policy, after, doubted) != told(after, Steadiness())
+
+
+def test_the_clock_that_was_set_back_makes_another_question(store: LocalStore) -> None:
+    policy = Keeping(Catalog({"main": store})).policies["main"]
+    judgement, now, clock = (
+        Judgement(Catalog({"main": store}).backups("main")),
+        datetime(2027, 6, 1, tzinfo=UTC),
+        Steadiness(),
+    )
+    first = judgement.decisions(policy, clock, now)
+    earlier = there(store)[0].taken_at - timedelta(hours=1)  # all are dated ahead of it
+    assert judgement.decisions(policy, clock, earlier) == judged(judgement.stored, policy, earlier, clock) != first
+
+
+def test_what_the_look_at_everything_judged_is_not_judged_again_by_who_asks(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping, judge, asked, passed = (
+        Keeping(Catalog({"main": store})),
+        judgement_module.judged,
+        list[datetime](),
+        timedelta(0),
+    )
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + passed
+
+    def counted(stored: Iterable[StoredBackup], policy: Policy, now: datetime, clock: Steadiness) -> list[Decision]:
+        asked.append(now)
+        return judge(stored, policy, now, clock)
+
+    monkeypatch.setattr(module, "datetime", Later)
+    monkeypatch.setattr(judgement_module, "judged", counted)
+    monkeypatch.setattr(LocalStore, "is_being_read", lambda *_: False)
+    keeping.judge_again("main")
+    keeping.decisions("main")
+    passed = BELIEVED - timedelta(seconds=10)
+    keeping.decisions("main")
+    assert len(asked) == 1
+    keeping.judge_again("main")
+    assert len(asked) == 2
+    keeping.judge_again("main")
+    assert len(asked) == 2
