@@ -22,7 +22,7 @@ from sidecar.errors import (
     SetNotFound,
     UsageError,
 )
-from sidecar.history import Retry
+from sidecar.history.rows import Retry
 from sidecar.model import Outcome, StoredBackup
 from sidecar.runtime.threads import in_thread
 from sidecar.status.reports import entry

@@ -7,7 +7,7 @@ from aiohttp import web
 from sidecar.api.auth import Gate
 from sidecar.api.problems import Hide
 from sidecar.config import Settings
-from sidecar.history import History
+from sidecar.history.record import History
 from sidecar.metrics import Telemetry
 from sidecar.runs.copying import Copying
 from sidecar.runs.jobs import Jobs

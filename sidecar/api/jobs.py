@@ -11,7 +11,7 @@ from sidecar.api.auth import principal_of
 from sidecar.api.context import Sidecar, sidecar_of
 from sidecar.api.routing import Access, Reply, RouteTable
 from sidecar.errors import BackupNotFound, Busy, Cancelled, JobNotFound
-from sidecar.history import JobFilter
+from sidecar.history.rows import JobFilter
 from sidecar.model import Outcome, Run
 from sidecar.runs.operations import safety_of
 from sidecar.runtime.threads import in_thread

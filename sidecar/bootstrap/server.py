@@ -35,7 +35,8 @@ from sidecar.bootstrap.routines import routines
 from sidecar.bootstrap.service import open_service
 from sidecar.config import Secret, Settings, warnings
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError, StorageError
-from sidecar.history import DIRECTORY, History
+from sidecar.history import DIRECTORY
+from sidecar.history.record import History
 from sidecar.logger import Logger
 from sidecar.metrics import State, Telemetry
 from sidecar.model import Manifest, Run

@@ -2,7 +2,7 @@
 
 from sidecar import errors
 from sidecar.errors import DIED, SidecarError
-from sidecar.history import Pause
+from sidecar.history.rows import Pause
 from sidecar.metrics.family import by, duration, ended, is_good, of_set, seconds
 from sidecar.metrics.state import One
 from sidecar.model import CALLED_OFF, WENT_WRONG, Kind, Outcome, Trigger

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sidecar.history import History
+from sidecar.history.record import History
 from sidecar.model import (
     CALLED_OFF,
     TOOK_PLACE,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sidecar.errors import Stopped
-from sidecar.history import History
+from sidecar.history.record import History
 from sidecar.model import WENT_WRONG, BackupState, Kind, Run, Severity
 from sidecar.rules.conditions import Condition
 from sidecar.rules.health import age_in_words

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from sidecar.config import Settings
-from sidecar.history import Letter
+from sidecar.history.outbox import Letter
 from sidecar.model import Channel, Notice
 from sidecar.notices.channels import Heartbeats, open_session, senders
 from sidecar.notices.conditions import Observed

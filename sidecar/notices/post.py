@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from sidecar.history import History
 from sidecar.history.outbox import FAILURES, START, Letter
+from sidecar.history.record import History
 from sidecar.logger import Logger
 from sidecar.model import Channel
 from sidecar.notices.sending import NotDelivered

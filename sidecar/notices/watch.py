@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from sidecar.config import Settings
-from sidecar.history import Letter
-from sidecar.history.outbox import FAIL, of_heartbeat, of_notice
+from sidecar.history.outbox import FAIL, Letter, of_heartbeat, of_notice
 from sidecar.model import Channel, Notice, NoticeState
 from sidecar.notices.conditions import RUNS, Observed
 from sidecar.rules.conditions import News

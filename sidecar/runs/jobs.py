@@ -14,7 +14,8 @@ import structlog
 
 from sidecar.errors import Busy, Cancelled, JobNotFound, LeaseLost, SidecarError, Stopped
 from sidecar.events import Listener
-from sidecar.history import Accounted, History, Retry
+from sidecar.history.record import History
+from sidecar.history.rows import Accounted, Retry
 from sidecar.logger import Logger
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.runs.progress import Progress

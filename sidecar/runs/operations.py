@@ -10,7 +10,7 @@ from functools import partial
 from sidecar.copies.report import Report
 from sidecar.errors import BackupInvalid, BackupNotFound, SidecarError
 from sidecar.events import Listener
-from sidecar.history import Accounted, Retry
+from sidecar.history.rows import Accounted, Retry
 from sidecar.model import Kind, Run, Trigger, documents_in_words
 from sidecar.restore import restore as engine
 from sidecar.restore.safety import Result

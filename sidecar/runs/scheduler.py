@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sidecar.errors import Busy, SourceError
-from sidecar.history import Accounted, History, Pause
+from sidecar.history.record import History
+from sidecar.history.rows import Accounted, Pause
 from sidecar.logger import Logger
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.rules.blackout import Dark

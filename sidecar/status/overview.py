@@ -10,7 +10,8 @@ from datetime import datetime
 from sidecar.backup.make import predicted_bytes
 from sidecar.copies.copies import CopyView
 from sidecar.errors import SidecarError, StorageFull
-from sidecar.history import History, Total
+from sidecar.history.record import History
+from sidecar.history.rows import Total
 from sidecar.logger import Logger
 from sidecar.model import BackupSet, Kind, Outcome, Run, StoredBackup, Trigger
 from sidecar.rules import forecast, room

@@ -7,7 +7,7 @@ from sidecar.api.auth import Gate
 from sidecar.api.sessions import Tokens
 from sidecar.bootstrap.server import _assembled, _observed
 from sidecar.config import Secret
-from sidecar.history import History
+from sidecar.history.record import History
 from sidecar.metrics import Telemetry
 from sidecar.model import Severity
 from support.rig import BUSES, DB, PEOPLE

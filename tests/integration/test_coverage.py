@@ -4,7 +4,7 @@ from pathlib import Path
 
 import structlog
 
-from sidecar.history import History
+from sidecar.history.record import History
 from sidecar.rules.coverage import Uncovered
 from sidecar.runtime.clock import SystemClock
 from sidecar.status.overview import Overview

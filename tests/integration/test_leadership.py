@@ -12,7 +12,8 @@ import pytest
 
 from sidecar.errors import LeaseLost, SourceUnavailable
 from sidecar.events import Listener
-from sidecar.history import Accounted, History
+from sidecar.history.record import History
+from sidecar.history.rows import Accounted
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.lease import Lease, Timing, since_boot

@@ -14,7 +14,8 @@ from random import Random
 import pytest
 from pymongo import MongoClient
 
-from sidecar.history import History, JobFilter
+from sidecar.history.record import History
+from sidecar.history.rows import JobFilter
 from sidecar.model import VERIFIED, BackupSet, Kind, Outcome, Run
 from sidecar.rules.names import LEASES
 from sidecar.store.deep import verify_deep

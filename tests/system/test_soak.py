@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from sidecar.history import History
+from sidecar.history.record import History
 from sidecar.model import VERIFIED, BackupSet, BackupState, Kind, Outcome
 from sidecar.store.catalog import Catalog
 from sidecar.store.deep import verify_deep

@@ -45,6 +45,7 @@ SLOW = {  # what none needs that only looks, each more than ten milliseconds
     "tomllib",
     "sidecar.archive.bson",
     "sidecar.copies",
+    "sidecar.history.record",
     "sidecar.runtime.logs",
 }
 REACHING = {"pymongo", "motor", "aiohttp", "prometheus_client", "sidecar.service", "sidecar.mongodb", "sidecar.restore"}

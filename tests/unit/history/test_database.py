@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.history import Accounted, History
 from sidecar.history import database as module
+from sidecar.history.record import History
+from sidecar.history.rows import Accounted
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.store.volume import volume
 from support.command import small_disk

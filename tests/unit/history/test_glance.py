@@ -3,8 +3,9 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from sidecar.history import History, glance
+from sidecar.history import glance
 from sidecar.history.database import NAME
+from sidecar.history.record import History
 from sidecar.model import Kind, Outcome, Run, Trigger
 from support.clock import FakeClock
 

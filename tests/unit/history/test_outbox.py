@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import DIED
-from sidecar.history import History, Letter
-from sidecar.history.outbox import KEPT, of_notice
+from sidecar.history.outbox import KEPT, Letter, of_notice
+from sidecar.history.record import History
 from sidecar.model import Channel, Kind, Notice, NoticeState, Outcome, Run, Severity, Trigger
 from sidecar.rules.conditions import Condition, News
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import Busy, UsageError
-from sidecar.history import Accounted, History, JobFilter, Pause, Retry, Total, changes
+from sidecar.history import changes
+from sidecar.history.record import History
+from sidecar.history.rows import Accounted, JobFilter, Pause, Retry, Total
 from sidecar.model import (
     Kind,
     Manifest,

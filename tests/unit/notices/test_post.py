@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.history import History, Letter
-from sidecar.history.outbox import FAILURES, of_heartbeat, of_notice
+from sidecar.history.outbox import FAILURES, Letter, of_heartbeat, of_notice
+from sidecar.history.record import History
 from sidecar.model import Channel, Notice, NoticeState, Severity
 from sidecar.notices.post import Post
 from sidecar.notices.sending import NotDelivered

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.errors import Busy
-from sidecar.history import Accounted, History, JobFilter
+from sidecar.history.record import History
+from sidecar.history.rows import Accounted, JobFilter
 from sidecar.model import Kind, Outcome, Run, Trigger
 from sidecar.rules.blackout import Dark, parse
 from sidecar.rules.schedule import Every
