@@ -1,5 +1,6 @@
 """The service put together, with nothing that only the server needs."""
 
+import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -20,6 +21,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
     """A service on its database and directory. Nothing is connected to before the first use."""
+    gc.enable()  # the command line starts without, see sidecar.cli
     arrange_memory()
     database = Database(
         settings.mongo_url.reveal(),

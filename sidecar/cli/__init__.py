@@ -3,6 +3,7 @@
 Exit codes: 0 good, 1 failed, 2 usage or configuration, 3 a backup is invalid, 4 busy, 130 Ctrl-C.
 """
 
+import gc
 import os
 import sys
 
@@ -23,6 +24,7 @@ def main() -> None:
             os._exit(_said(f"{__version__}\n"))
         case _:
             os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # we have none, and searching for them is slow
+            gc.disable()  # modules are no garbage: looking for some is a tenth of `list`; whatever opens the service does it
             from sidecar.cli import program  # noqa: PLC0415 - see above
 
             program.run()

@@ -1,11 +1,15 @@
 """What a command imports before it does anything: the modules are named, for time depends on the machine."""
 
+import gc
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from sidecar import config
+from sidecar.bootstrap.service import open_service
 
 PROGRAM = """
 import sys, json, os
@@ -67,7 +71,7 @@ def imported(*arguments: str, port: int = 1, directory: Path | None = None, **se
 
 
 def test_the_version_needs_nothing_but_itself() -> None:
-    assert imported("--version") <= OURS | {"__future__"}
+    assert imported("--version") <= OURS | {"__future__", "gc"}
 
 
 def test_a_healthcheck_needs_a_socket_and_nothing_else() -> None:
@@ -94,3 +98,13 @@ def test_what_is_configured_is_imported(tmp_path: Path) -> None:
     file.write_text('[copies.nas]\nurl = "file:///nowhere"\n[sets.main]\nschedule = "*/5 * * * *"\n')
     found = imported("status", directory=tmp_path / "backups", SIDECAR_CONFIG=str(file))
     assert {"tomllib", "croniter", "sidecar.copies"} <= found
+
+
+async def test_garbage_is_collected_in_whatever_opens_the_service(tmp_path: Path) -> None:
+    """The command line starts without: what only looks ends before any is worth looking for."""
+    gc.disable()
+    try:
+        async with open_service(config.load({"BACKUP_DIR": str(tmp_path)})):
+            assert gc.isenabled()
+    finally:
+        gc.enable()
