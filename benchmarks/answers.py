@@ -1,6 +1,7 @@
 """How long a running server takes to answer with 10 to 10,000 stored backups: `python benchmarks/answers.py`.
 
 The data files are tiny and the metadata is that of ten collections. Milliseconds of wall time, over one connection.
+`--signed` is with signatures beside the metadata and a ledger, which takes minutes to write for 10,000.
 """
 
 import argparse
@@ -17,8 +18,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.catalogue import COUNTS, add
+from sidecar.archive.signing import UNSIGNED, Signing
 from sidecar.model import BackupId, BackupSet
 from sidecar.store.local import LocalStore
+from support.keys import KEY, Key
 from support.served import ADMIN, Served
 from support.servers import replay_server
 
@@ -38,12 +41,16 @@ ROUTES = {
 }
 
 
-def fill(directory: Path, count: int) -> dict[str, str]:
-    store = LocalStore(directory, BackupSet(name="main", collections=("*",), prefix="seed_backup"))
+def fill(directory: Path, count: int, signing: Signing = UNSIGNED) -> dict[str, str]:
+    store = LocalStore(directory, BackupSet(name="main", collections=("*",), prefix="seed_backup"), signing=signing)
     store.volume.claim()
     newest = datetime.now(UTC) - timedelta(minutes=10)
     for number in range(count):
-        add(store, BackupId.at("seed_backup", newest - timedelta(minutes=number)))
+        add(store, backup_id := BackupId.at("seed_backup", newest - timedelta(minutes=number)))
+        if signature := signing.sign(store.read_metadata(backup_id)):
+            (directory / backup_id.signature_name).write_bytes(signature)
+    if signing.is_on:
+        store.seal.ledger.accept([one.id for one in store.scan()], "made by the benchmark")
     return {"newest": str(BackupId.at("seed_backup", newest)), "last_page": str(max(count - 50, 0))}
 
 
@@ -63,11 +70,14 @@ def times(served: Served, path: str, repeats: int) -> tuple[list[float], int]:
     return found, size
 
 
-def measure(count: int, repeats: int) -> dict[str, str]:
+def measure(count: int, repeats: int, key: Key | None) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder, replay_server(1) as mongodb:
         directory = Path(folder) / "backups"
-        names = fill(directory, count)
+        names = fill(directory, count, key.signing if key else UNSIGNED)
         variables = {"DB_NAME": "bench", "SIDECAR_LOG_LEVEL": "warning", "BACKUP_LIMIT": str(count)}
+        if key is not None:
+            (file := Path(folder) / "key.pem").write_bytes(key.private)
+            variables["SIDECAR_SIGNING_KEY_FILE"] = str(file)
         found = {}
         with Served(mongodb, directory, variables) as served:
             times(served, ROUTES["status"], 5)
@@ -82,8 +92,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--counts", type=lambda text: [int(one) for one in text.split(",")], default=list(COUNTS))
     parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--signed", action="store_true")
     options = parser.parse_args()
-    columns = [measure(count, options.repeats) for count in options.counts]
+    columns = [measure(count, options.repeats, KEY if options.signed else None) for count in options.counts]
     print("| median / p99 ms (length) | " + " | ".join(f"{count:,}" for count in options.counts) + " |")
     print("|---|" + "--:|" * len(columns))
     for route in ROUTES:

@@ -170,7 +170,7 @@ class Overview:
                 backups=backups,
                 is_writable=store.is_writable(),
                 directory_id=store.volume.id,
-                tampering=tampering.found(store),
+                tampering=tampering.found(store, lambda: catalog.files(name)),
             )
         except SidecarError as error:
             log.warning("overview.set_unreadable", set=name, error=str(error))

@@ -8,9 +8,10 @@ from sidecar.events import Listener, nobody
 from sidecar.model import VERIFIED, BackupId, Manifest, StoredBackup, Verdict
 from sidecar.rules import counting
 from sidecar.store.durable import Identity
-from sidecar.store.findings import Findings
+from sidecar.store.files import Files
+from sidecar.store.findings import Findings, new_finding
 from sidecar.store.local import LocalStore
-from sidecar.store.shelf import Shelf, finding_of
+from sidecar.store.shelf import Shelf
 
 
 class Catalog:
@@ -29,6 +30,10 @@ class Catalog:
     def backups(self, set_name: str, listener: Listener = nobody) -> tuple[StoredBackup, ...]:
         """All of a set's backups, newest first, each verified now or since its files last changed. Raises StorageError."""
         return self._shelves[set_name].backups(listener, again=False)
+
+    def files(self, set_name: str) -> tuple[Files, ...]:
+        """Which files the backups of a set have, newest first; listed anew where any has come or gone. Raises StorageError."""
+        return self._shelves[set_name].files()
 
     def newest(self, set_name: str, most: int) -> tuple[StoredBackup, ...]:
         """The newest so many of the same, without a look at the others. Raises StorageError."""
@@ -59,14 +64,14 @@ class Catalog:
             stored.id, stored.form
         )  # else it was replaced or deleted meanwhile
         if before is not None and is_same and stored.metadata is not None:
-            shelf.note(finding_of(stored.id, before, stored.metadata.brief.checksum, verdict, is_deep=is_deep))
+            shelf.note(new_finding(stored.id, before, stored.metadata.brief.checksum, verdict, is_deep=is_deep))
         return verdict
 
     def committed(self, manifest: Manifest, identity: Identity) -> None:
         """Believe what the commit of a backup has proven: what was read back from the disk is what was written."""
         backup_id = BackupId.parse(manifest.backup_id)
         if backup_id is not None:
-            self._shelves[manifest.backup_type].note(finding_of(backup_id, identity, manifest.checksum, VERIFIED))
+            self._shelves[manifest.backup_type].note(new_finding(backup_id, identity, manifest.checksum, VERIFIED))
 
     def verified_deep_at(self, stored: StoredBackup) -> datetime | None:
         finding = self._shelves[stored.set_name].findings.get(stored.id)

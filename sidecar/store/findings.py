@@ -60,6 +60,19 @@ class Finding:
         return (self.identity, self.checksum) == (files.data.get(form), checksum)
 
 
+def new_finding(
+    backup_id: BackupId, identity: Identity, checksum: str, verdict: Verdict, *, is_deep: bool = False
+) -> Finding:
+    return Finding(
+        backup_id=backup_id,
+        identity=identity,
+        checksum=checksum,
+        verdict=verdict,
+        found_at=datetime.now(UTC),
+        is_deep=is_deep,
+    )
+
+
 class Findings:
     """The findings of one backup directory. Methods block; none of them fails: what cannot be remembered is found again."""
 

@@ -16,7 +16,7 @@ from sidecar.events import Listener, nobody
 from sidecar.model import NOT_READ, BackupId, BackupState, Brief, Form, Manifest, Metadata, Pin, StoredBackup, Verdict
 from sidecar.store.durable import Exact, Identity
 from sidecar.store.files import Files
-from sidecar.store.findings import Finding, Findings
+from sidecar.store.findings import Finding, Findings, new_finding
 from sidecar.store.local import LocalStore, State
 from sidecar.store.verify import read_manifest, verify
 
@@ -74,6 +74,10 @@ class Shelf:
                 self._backups = self._all_judged(tuple(self._files.values()), listener)
                 self._passing = [one for one in self._known.values() if one.is_passing]
             return self._backups
+
+    def files(self) -> tuple[Files, ...]:
+        self._look(again=False)
+        return tuple(self._files.values())
 
     def newest(self, most: int) -> tuple[StoredBackup, ...]:
         """Looks at no more files than it returns."""
@@ -212,7 +216,7 @@ class Shelf:
             if not self._reads:
                 return NOT_READ
             verdict = verify(self.store, files.id, listener)
-            finding = finding_of(files.id, identity, said.checksum, verdict)
+            finding = new_finding(files.id, identity, said.checksum, verdict)
             self._find(finding)
         return finding.verdict
 
@@ -285,16 +289,3 @@ def _size(files: Files, metadata: Metadata | None) -> int:
         return files.size_bytes
     identity = files.data.get(metadata.brief.form)
     return identity[0] if identity else 0
-
-
-def finding_of(
-    backup_id: BackupId, identity: Identity, checksum: str, verdict: Verdict, *, is_deep: bool = False
-) -> Finding:
-    return Finding(
-        backup_id=backup_id,
-        identity=identity,
-        checksum=checksum,
-        verdict=verdict,
-        found_at=datetime.now(UTC),
-        is_deep=is_deep,
-    )

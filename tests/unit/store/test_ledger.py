@@ -16,6 +16,9 @@ from sidecar.archive.signing import Signing
 from sidecar.errors import BackupInvalid, LedgerBroken, StorageFull
 from sidecar.model import BackupId
 from sidecar.store import ledger as module
+from sidecar.store import shelf
+from sidecar.store.catalog import Catalog
+from sidecar.store.files import Files
 from sidecar.store.ledger import DIRECTORY, START, Event, Head, Ledger
 from sidecar.store.local import LocalStore
 from sidecar.store.tampering import found
@@ -313,6 +316,23 @@ def test_a_ledger_that_was_tampered_with_keeps_no_backup_from_being_made_and_let
     with store.locked("test") as lock, pytest.raises(LedgerBroken):
         store.delete(lock, first)
     assert {files.id for files in store.scan() if files.has_metadata} == {first, second}
+
+
+def test_the_directory_is_listed_only_where_a_file_has_come_or_gone(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "COARSE_NS", -(10**18))  # the directory has been still for long enough
+    made, catalog, scan, listed = make_whole(store), Catalog({"main": store}), LocalStore.scan, list[str]()
+    catalog.backups("main")
+
+    def recorded(self: LocalStore) -> list[Files]:
+        listed.append(self.set.name)
+        return scan(self)
+
+    monkeypatch.setattr(LocalStore, "scan", recorded)
+    assert (found(store, lambda: catalog.files("main")), listed) == ((), [])
+    (store.directory / made.metadata_name).unlink()
+    assert found(store, lambda: catalog.files("main")) == (f"gone without an entry: {made}",) == found(store)
 
 
 def test_a_run_that_makes_and_deletes_meanwhile_is_no_tampering(store: LocalStore) -> None:
