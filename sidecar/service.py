@@ -123,7 +123,7 @@ class Service(Holdings):
         share = self.settings.verify_slice
         return await in_thread(self.verification.slice, set_name, share.number / share.parts, gently)
 
-    # -- the way back --------------------------------------------------------------------------------------------------
+    # -- restoring -----------------------------------------------------------------------------------------------------
 
     def restore_order(
         self,

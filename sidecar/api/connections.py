@@ -145,9 +145,8 @@ class Connection(asyncio.Protocol):
         return b""
 
     def _look_for_head_end(self, data: bytes) -> None:
-        seen = (
-            self._received + data if self._received else data.lstrip(b"\r\n")
-        )  # empty lines before a head do not count
+        # empty lines before a head do not count
+        seen = self._received + data if self._received else data.lstrip(b"\r\n")
         self._received = seen[1 - len(_HEAD_END) :]
         if self._head_timer is not None and _HEAD_END in seen:
             self._head_timer.cancel()

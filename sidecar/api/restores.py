@@ -1,4 +1,4 @@
-"""The way back over HTTP: what differs between two backups, the plan of a restore, and the restore as a job."""
+"""Restoring over HTTP: what differs between two backups, the plan of a restore, and the restore as a job."""
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack

@@ -195,9 +195,8 @@ class RecordFile:
     def _read_into(self, memory: sqlite3.Connection) -> None:
         disk = sqlite3.connect(f"file:{quote(str(self.path))}?mode=rw", uri=True, timeout=_AGAIN_SECONDS)
         try:
-            disk.execute(
-                "PRAGMA locking_mode = EXCLUSIVE"
-            )  # keeps the index of the write-ahead log in memory, because the disk may be full
+            # keeps the index of the write-ahead log in memory, because the disk may be full
+            disk.execute("PRAGMA locking_mode = EXCLUSIVE")
             copy(disk, memory)
         finally:
             disk.close()

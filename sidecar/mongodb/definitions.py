@@ -25,13 +25,10 @@ from sidecar.archive.definition import (
     is_same,
     is_true,
     joined,
-    keeps_order,
     number,
     view_source,
 )
 from sidecar.model import Collection, CollectionKind
-
-__all__ = ["EMPTY", "Commands", "Making", "commands", "differences", "keeps_order", "sources_first"]
 
 _LISTED_ONLY = frozenset({"ns", "v"})  # listIndexes shows them, createIndexes refuses `ns` and chooses `v` itself
 _ORDINARY_ID_INDEX = frozenset({"v", "key", "name", "ns", "unique", "background"})

@@ -12,7 +12,7 @@ from functools import partial
 
 from sidecar.archive.content import Content
 from sidecar.archive.criteria import TypedValue
-from sidecar.archive.definition import plain
+from sidecar.archive.definition import EMPTY, plain
 from sidecar.errors import BackupInvalid, StorageError, TargetUnsuitable, UsageError
 from sidecar.logger import Logger
 from sidecar.model import BackupId, Collection, CollectionDetails, CollectionKind, Manifest
@@ -167,7 +167,7 @@ async def _renamable(loading: Loading, items: Mapping[str, Collection]) -> dict[
     found = {item.name: item for item in items.values() if item.kind is CollectionKind.COLLECTION}
     if await loading.rename_keeps_options(list(found.values())):
         return found
-    return {name: item for name, item in found.items() if item.options == definitions.EMPTY}
+    return {name: item for name, item in found.items() if item.options == EMPTY}
 
 
 async def _announce(target: Target, item: Collection, fingerprint: str | None = None) -> None:
@@ -217,7 +217,7 @@ def _stored_definitions(order: Order, manifest: Manifest) -> dict[str, Collectio
 async def as_there(database: Database, target_db: str, names: Iterable[str]) -> dict[str, Collection]:
     """The target's definitions of these collections; a plain collection for each that the target lacks."""
     there = await database.collections(target_db)
-    found = [there.get(name, Collection(name, CollectionKind.COLLECTION, None, definitions.EMPTY)) for name in names]
+    found = [there.get(name, Collection(name, CollectionKind.COLLECTION, None, EMPTY)) for name in names]
     return {item.name: await database.with_indexes(item, target_db) if item.name in there else item for item in found}
 
 

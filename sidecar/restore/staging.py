@@ -7,6 +7,7 @@ from typing import Any
 
 from sidecar.archive.codec import Codec
 from sidecar.archive.content import Batch, Content
+from sidecar.archive.definition import EMPTY, keeps_order
 from sidecar.archive.tally import Tally
 from sidecar.errors import BackupInvalid, IndexRejected, RestoreMismatch, SourceError, WriteRejected
 from sidecar.events import Progressed
@@ -69,7 +70,7 @@ class Loading:
 
     async def rename_keeps_options(self, items: Sequence[Collection]) -> bool:
         """Whether `renameCollection` keeps a collection's options, found by trying: some compatible servers lose them."""
-        model = next((item for item in items if item.options != definitions.EMPTY), None)
+        model = next((item for item in items if item.options != EMPTY), None)
         if model is None:
             return True
         target = self._target.target_db
@@ -147,7 +148,7 @@ class Loading:
                     continue
                 size, tally = len(batch.bson), sent[item.name]
                 tally.add(batch.documents, size, batch.fingerprint, batch.escaped)
-                is_alone = definitions.keeps_order(item) or size > AHEAD_BYTES
+                is_alone = keeps_order(item) or size > AHEAD_BYTES
                 if is_alone:
                     await inserts.end()
                 await inserts.begin(self._insert(item, names[item.name], batch))

@@ -51,7 +51,7 @@ class SetView:
     looked_at: datetime | None = None
     known_since: datetime | None = None  # its first due time or run on record
     last_run: Run | None = None
-    last_judged: Run | None = None  # the last one that nobody called off
+    last_judged: Run | None = None  # the last one that nobody cancelled
     last_success: Run | None = None
     consecutive_failures: int = 0
     last_verification: Run | None = None  # of all its backups

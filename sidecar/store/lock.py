@@ -22,11 +22,8 @@ from sidecar.store.durable import NOTE_BYTES, make_private, note, open_private, 
 from sidecar.store.volume import volume
 
 DIRECTORY = ".locks"
-SERVER, DRILL, RESTORING = (
-    ".server",
-    ".drill",
-    ".restoring_",
-)  # locks that are not those of sets; no set's name begins with a dot
+# locks that are not those of sets; no set's name begins with a dot
+SERVER, DRILL, RESTORING = ".server", ".drill", ".restoring_"
 SOCKET = "server.sock"  # in the same directory: where the running server listens for commands of this host
 SHARED_SECONDS = 5.0  # how long to wait for a process that holds the file exclusively
 _POLL_SECONDS = 0.05

@@ -17,9 +17,8 @@ from sidecar.store.lock import DIRECTORY
 
 FILE = ".clock"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-RUNNING = getattr(
-    time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC
-)  # CLOCK_BOOTTIME also counts the time while the machine is suspended
+# CLOCK_BOOTTIME also counts the time while the machine is suspended
+RUNNING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 _one_at_a_time = Lock()
 log = Logger(__name__)

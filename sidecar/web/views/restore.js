@@ -166,7 +166,7 @@ const UnderWay = ({ state, jobId }) => {
 
 // -- how it ended
 
-/** The way back from a restore: the backup of what it replaced. */
+/** How to undo a restore: the backup of what it replaced. */
 export const Undo = ({ run: { backup_type: set, safety_backup: id } }) => id && html`<p>
   Safety backup <a href=${address({ view: "set", set, id })}>${id}</a>
   ${" "}<a class="button small" href=${address({ view: "set", set, id, action: "restore" })}>Undo this restore…</a>
