@@ -22,6 +22,12 @@ _FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+_GO: Final = """
+    address => new Promise(done => {
+        if (new URL(address, location).hash === location.hash) return done();
+        addEventListener("hashchange", () => done(), { once: true }); // the page heard of it before, and has drawn
+        location.hash = address;
+    })"""
 _REPORT_VIOLATIONS: Final = """
     document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
         console.error(`CSP: ${violatedDirective} ${blockedURI}`));
@@ -49,11 +55,11 @@ class Visit:
     # -- coming and going ----------------------------------------------------------------------------------------------
 
     def at(self, address: str = "#/", token: str | None = ADMIN) -> Page:
-        """Sign in with a ready link, then go somewhere."""
+        """Sign in with a ready link, then go somewhere; returns when nothing of the view before is shown any more."""
         if token is not None:
             self.page.goto(f"{self.served.url}/#token={token}")
             expect(self.page.locator("#main")).to_be_visible()
-        self.page.evaluate("address => { location.hash = address; }", address)
+        self.page.evaluate(_GO, address)
         expect(self.page.locator("h1")).to_be_visible()
         return self.page
 
