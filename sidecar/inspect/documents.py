@@ -11,12 +11,12 @@ from sidecar.archive.bson import document_id
 from sidecar.archive.codec import Codec
 from sidecar.archive.criteria import Criterion, meeting
 from sidecar.errors import StorageError, UsageError
-from sidecar.model import BackupId, Collection, CollectionKind, Manifest
+from sidecar.model import BackupId, Collection, CollectionKind
 from sidecar.mongodb.database import Database
 from sidecar.runtime.threads import in_thread
 from sidecar.store.contents import contents
 from sidecar.store.local import LocalStore
-from sidecar.store.verify import read_manifest
+from sidecar.store.verify import read_manifest, require_held
 
 SHOWN_BYTES = 256 << 10  # the most BSON in one answer; the first document is always shown
 MOST_CHANGES = 100
@@ -100,13 +100,6 @@ def find(  # noqa: PLR0913 - a backup, and the documents to find in it
     except OSError as error:
         raise StorageError.of(error, f"reading {manifest.filename}") from error
     return found
-
-
-def require_held(manifest: Manifest, collection: str) -> None:
-    """Raises UsageError if the backup does not hold the collection."""
-    if collection not in manifest.collections:
-        held = ", ".join(manifest.collections)
-        raise UsageError(f"{manifest.backup_id} does not hold {collection!r}; it holds {held}")
 
 
 def _require_documents(definitions: Mapping[str, Collection], collection: str) -> None:

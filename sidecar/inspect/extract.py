@@ -8,11 +8,10 @@ from bson.errors import BSONError
 
 from sidecar.archive.bson import split
 from sidecar.archive.codec import Codec
-from sidecar.errors import UsageError
 from sidecar.model import BackupId
 from sidecar.store.contents import contents
 from sidecar.store.local import LocalStore
-from sidecar.store.verify import read_manifest
+from sidecar.store.verify import read_manifest, require_held
 
 
 class Extracted(NamedTuple):
@@ -37,8 +36,7 @@ def extract(  # noqa: PLR0913 - a backup, a collection of it, and where and how 
     Raises UsageError, BackupInvalid, IdentityRequired, StorageError.
     """
     manifest = read_manifest(store, backup_id)
-    if collection not in manifest.collections:
-        raise UsageError(f"{backup_id} does not hold {collection!r}; it holds {', '.join(manifest.collections)}")
+    require_held(manifest, collection)
     separator = b"\n" if as_lines else b",\n"
     written = escaped = 0
     with contents(store, backup_id, manifest, codec) as content:

@@ -23,7 +23,7 @@ from sidecar.logger import Logger
 from sidecar.model import Collection, CollectionKind
 from sidecar.mongodb.database import by_id
 from sidecar.restore import restore as engine
-from sidecar.restore.inserting import replacing_empty_timestamps
+from sidecar.restore.inserting import insert_options
 from sidecar.restore.plan import Plan, Planned
 from sidecar.restore.writing import as_ours, write
 from sidecar.runtime.completion import completed
@@ -246,6 +246,5 @@ class _Writing:
         """Return the options of insert and update that make the server store a document unchanged."""
         # a document that was valid when it was backed up may violate the validator of today
         if self._options is None:
-            version = (await self._order.database.command({"buildInfo": 1})).part("versionArray", list)
-            self._options = {"bypassDocumentValidation": True, **replacing_empty_timestamps(version)}
+            self._options = {"bypassDocumentValidation": True, **await insert_options(self._order.database)}
         return self._options

@@ -14,6 +14,7 @@ from sidecar.archive.content import Batch
 from sidecar.errors import WriteRejected
 from sidecar.inspect.compare import readable
 from sidecar.model import Collection, CollectionKind, documents_in_words
+from sidecar.mongodb.database import Database
 from sidecar.mongodb.replies import ServerReply, understood
 from sidecar.runtime.completion import completed
 
@@ -69,6 +70,11 @@ async def insert(run: Run, item: Collection, name: str, batch: Batch, options: M
                 raise _rejection(item.name, message.bson, errors)
         if (stored := reply.count("n")) != message.documents:
             raise WriteRejected(f"{item.name}: the server stored {stored} of {documents_in_words(message.documents)}")
+
+
+async def insert_options(database: Database) -> Mapping[str, Any]:
+    """The options of insert and update that make this server store a document unchanged. Raises SourceError."""
+    return replacing_empty_timestamps((await database.command({"buildInfo": 1})).part("versionArray", list))
 
 
 def replacing_empty_timestamps(server_version: Sequence[object]) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from sidecar.mongodb import definitions
 from sidecar.mongodb.database import Database
 from sidecar.mongodb.reading import read_collection
 from sidecar.mongodb.replies import ServerReply
-from sidecar.restore.inserting import AtOnce, insert, replacing_empty_timestamps
+from sidecar.restore.inserting import AtOnce, insert, insert_options
 from sidecar.restore.target import Target
 from sidecar.restore.writing import write
 from sidecar.runtime.threads import AHEAD_BYTES, entered, in_thread, in_turn, read_ahead
@@ -168,8 +168,7 @@ class Loading:
 
     async def _insert(self, item: Collection, name: str, batch: Batch) -> None:
         if self._options is None:
-            version = (await self._target.database.command({"buildInfo": 1})).part("versionArray", list)
-            self._options = replacing_empty_timestamps(version)
+            self._options = await insert_options(self._target.database)
         await insert(self.run, item, name, batch, self._options)
 
     async def _compare(self, item: Collection, name: str, sent: Tally) -> None:

@@ -9,7 +9,7 @@ from io import BufferedReader
 
 from sidecar.archive.manifest import from_bytes
 from sidecar.archive.sealing import opened
-from sidecar.errors import BackupInvalid, BackupNotFound
+from sidecar.errors import BackupInvalid, BackupNotFound, UsageError
 from sidecar.events import Listener, Progressed, nobody
 from sidecar.model import VERIFIED, BackupId, BackupState, Manifest, Verdict
 from sidecar.store.files import identity_of
@@ -30,6 +30,13 @@ def read_manifest(store: LocalStore, backup_id: BackupId) -> Manifest:
     ):
         raise BackupInvalid(objection)
     return opened(from_bytes(content, backup_id, store.set.name), store.keyring)
+
+
+def require_held(manifest: Manifest, collection: str) -> None:
+    """Raises UsageError if the backup does not hold the collection."""
+    if collection not in manifest.collections:
+        held = ", ".join(manifest.collections)
+        raise UsageError(f"{manifest.backup_id} does not hold {collection!r}; it holds {held}")
 
 
 def verify(store: LocalStore, backup_id: BackupId, listener: Listener = nobody) -> Verdict:
