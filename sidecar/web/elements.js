@@ -81,7 +81,8 @@ export function Dialog({ title, onClose, children, kind = "" }) {
     event.preventDefault();
     onClose?.();
   };
-  return html`<dialog ref=${ref} class=${kind} aria-labelledby=${id} onCancel=${close}>
+  const closed = ({ target }) => target.isConnected && (onClose ? onClose() : target.showModal()); // by the browser, which asks once only
+  return html`<dialog ref=${ref} class=${kind} aria-labelledby=${id} closedby=${onClose ? undefined : "none"} onCancel=${close} onClose=${closed}>
     <header>
       <h2 id=${id}>${title}</h2>
       ${onClose && html`<button type="button" class="quiet" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>`}

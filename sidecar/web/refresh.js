@@ -15,25 +15,26 @@ export const RULES = [
 ];
 
 let timer;
-let isLoading = false;
-let isOutdated = false; // asked for once more while it was loading
+let loading = null; // what is awaited by everybody who asks while it is under way
+let isOutdated = false; // asked for, or once more while it was loading
 
-/** What went wrong is in the store. */
-export async function refresh() {
-  if (isLoading) {
-    isOutdated = true;
-    return;
-  }
-  isLoading = true;
+/** Returns when everything is as new as this call. What went wrong is in the store. */
+export function refresh() {
+  isOutdated = true;
+  loading ??= untilNew();
+  return loading;
+}
+
+async function untilNew() {
   clearTimeout(timer);
   update({ isRefreshing: true });
   try {
-    do {
+    while (isOutdated) {
       isOutdated = false;
       await told(load);
-    } while (isOutdated);
+    }
   } finally {
-    isLoading = false;
+    loading = null;
     update({ isRefreshing: false });
     if (current().session !== null) timer = setTimeout(tick, current().awaySince ? RETRY_MS : EVERY_MS);
   }
@@ -42,7 +43,7 @@ export async function refresh() {
 whenSilent(refresh);
 
 /** The reader has gone somewhere else on the page. */
-export const arrive = () => (isLoading ? refresh() : told(loadOpen));
+export const arrive = () => (loading ? refresh() : told(loadOpen));
 
 function tick() {
   if (document.hidden) timer = setTimeout(tick, EVERY_MS);
@@ -56,13 +57,14 @@ document.addEventListener("visibilitychange", () => {
 
 /** Does it, and says in the store whether the server answered. */
 async function told(work) {
+  const { session } = current();
   try {
     await work();
     if (current().awaySince) update({ awaySince: null });
   } catch (problem) {
     if (problem.isSignedOut) {
       update({ awaySince: null }); // it answers, if only that
-      left("Your session is over, or the server was started again.");
+      if (session === current().session) left("Your session is over, or the server was started again."); // and not an earlier one
     } else if (problem.status === undefined) throw problem; // a defect of ours belongs on the console
     else update({ awaySince: current().awaySince ?? Date.now(), awayReason: problem.isAway ? "" : problem.message });
   }
@@ -85,14 +87,15 @@ async function load() {
   for (const job of answer.jobs) if (job.state === "running" && !isWatched(job.id)) watch(job.id).then(refresh, () => {});
 }
 
+let newest = 0; // the last question about the open view: a late answer to one before is out of date
+
 /** What only the open view shows. */
 async function loadOpen() {
   const { route, session } = current();
   if (session === null) return;
+  const mine = ++newest;
   const loaded = await { set: loadSet, runs: loadRuns, retention: loadRetention }[route.view]?.(route);
-  if (current().session === null) return;
-  if (route === current().route) update(loaded ?? {});
-  else isOutdated = true;
+  if (mine === newest && route === current().route && session === current().session) update(loaded ?? {});
 }
 
 async function loadSet({ set, id, query }) {

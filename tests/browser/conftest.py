@@ -36,11 +36,11 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
         seed(mongodb.uri, DB, {"users": PEOPLE, "buses": BUSES})
         with Served(mongodb, tmp_path_factory.mktemp("furnished") / "backups") as served:
             made, now = served.back_up(), datetime.now(UTC)
-            repeat(served.directory, made, [now - timedelta(hours=number) for number in range(1, 30)])
+            ids = repeat(served.directory, made, [now - timedelta(hours=number) for number in (*range(1, 29), 72)])
             served.post(f"{BACKUPS}/trigger?backup_type=attendance")
             served.post("/api/admin/schedule/pause?backup_type=attendance", {"until": "2090-01-01T00:00:00Z"})
             served.post(f"{BACKUPS}/drill?backup_type=main")
-            yield Furnished(served, made["backup_id"])
+            yield Furnished(served, made, ids)
 
 
 @pytest.fixture

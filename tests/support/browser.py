@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect, sync_playwright
 
 from support.patience import PATIENCE_SECONDS
 from support.served import ADMIN, Served
@@ -22,16 +24,25 @@ _FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-_GO: Final = """
-    address => new Promise(done => {
-        if (new URL(address, location).hash === location.hash) return done();
-        addEventListener("hashchange", () => done(), { once: true }); // the page heard of it before, and has drawn
-        location.hash = address;
-    })"""
 _REPORT_VIOLATIONS: Final = """
     document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
         console.error(`CSP: ${violatedDirective} ${blockedURI}`));
 """
+
+_GO: Final = """address => location.hash === address ? null : new Promise(arrived => {
+    addEventListener("hashchange", () => arrived(), { once: true }); // the page listens for it since before
+    location.hash = address;
+})"""
+_ASK: Final = "fetch('healthz').then(answer => answer.text()).then(() => {})"
+
+
+def _far_from_midnight() -> ZoneInfo:
+    """Berlin, or in the hours around its midnight Tokyo: the day does not change while the tests run."""
+    berlin = ZoneInfo("Europe/Berlin")
+    return berlin if 1 <= datetime.now(UTC).astimezone(berlin).hour <= 22 else ZoneInfo("Asia/Tokyo")
+
+
+ZONE: Final = _far_from_midnight()  # of those who look at the page
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -46,7 +57,7 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """One reader with a browser of their own, at a sidecar's page. Shows English, and the time of Berlin."""
+    """One reader with a browser of their own, at a sidecar's page. Shows English, and the time of `ZONE`."""
 
     served: Served
     page: Page
@@ -55,22 +66,49 @@ class Visit:
     # -- coming and going ----------------------------------------------------------------------------------------------
 
     def at(self, address: str = "#/", token: str | None = ADMIN) -> Page:
-        """Sign in with a ready link, then go somewhere; returns when nothing of the view before is shown any more."""
+        """Sign in with a ready link, then go somewhere. The view is there then; its backups or runs may still be on their way."""
         if token is not None:
             self.page.goto(f"{self.served.url}/#token={token}")
             expect(self.page.locator("#main")).to_be_visible()
         self.page.evaluate(_GO, address)
-        expect(self.page.locator("h1")).to_be_visible()
+        expect(self.page.locator("#main h1")).to_be_visible()
         return self.page
+
+    def type_token(self, token: str) -> None:
+        """Sign in by hand."""
+        field = self.page.get_by_label("Token", exact=True)
+        field.fill(token)
+        field.press("Enter")
+
+    def tab(self, name: str) -> Locator:
+        return self.page.get_by_role("navigation", name="Views").get_by_role("link", name=name, exact=True)
 
     def refresh(self) -> None:
         """What happens by itself every 30 seconds; returns when it is over."""
-        button = self.page.get_by_role("button", name="Refresh")
+        button = self.refresh_button
         with self.page.expect_response("**/api/admin/schedule"):
             button.evaluate("button => button.click()")  # works under a window too, and moves no focus
         expect(button).to_have_attribute("aria-busy", "false")
 
+    def hold(self, pattern: str, times: int = 1) -> list[Route]:
+        """The page's next requests of these addresses wait in this list for their answers."""
+        held: list[Route] = []
+
+        def keep(route: Route) -> None:
+            held.append(route)
+
+        self.page.route(pattern, keep, times=times)
+        return held
+
+    def settle(self) -> None:
+        """Returns when the page has dealt with every answer that had come before."""
+        self.page.evaluate(_ASK)
+
     # -- looking -------------------------------------------------------------------------------------------------------
+
+    @property
+    def refresh_button(self) -> Locator:
+        return self.page.get_by_role("button", name="Refresh", exact=True, include_hidden=True)
 
     def toast(self, words: str) -> Locator:
         return self.page.locator(".toast", has_text=words)
@@ -116,13 +154,18 @@ class Furnished:
     """A server with something of everything: backups for two pages, a drill, a run that failed, a schedule that is paused."""
 
     served: Served
-    backup_id: str  # the newest of `main`
+    made: dict[str, Any]  # the metadata of the newest backup of `main`
+    ids: list[str]  # of the others: one for each hour before, and one of three days ago
+
+    @property
+    def backup_id(self) -> str:
+        return str(self.made["backup_id"])
 
 
 @contextmanager
 def visit(browser: Browser, served: Served, **options: Any) -> Iterator[Visit]:
     """`options` are those of a browser context: `color_scheme`, `viewport`, …"""
-    chosen = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "viewport": {"width": 1280, "height": 800}} | options
+    chosen = {"locale": "en-GB", "timezone_id": str(ZONE), "viewport": {"width": 1280, "height": 800}} | options
     with browser.new_context(**chosen) as context:
         context.set_default_timeout(PATIENCE_MS)
         visited = Visit(served, context.new_page())

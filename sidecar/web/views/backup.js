@@ -8,7 +8,7 @@ import { html, useState } from "../html.js";
 import { Icon } from "../icons.js";
 import { running } from "../jobs.js";
 import { address, go } from "../route.js";
-import { mayWrite } from "../store.js";
+import { current, mayWrite } from "../store.js";
 import { CONSISTENCY, KIND, STATE, TRIGGER } from "../words.js";
 import { Compare } from "./compare.js";
 import { Documents } from "./documents.js";
@@ -137,10 +137,15 @@ function Pin({ entry }) {
 function Delete({ entry, to, close }) {
   const [typed, setTyped] = useState("");
   const [problem, setProblem] = useState(null);
+  const [isBusy, setBusy] = useState(false);
   const isMeant = typed.trim() === entry.backup_id;
+  const leave = () => current().route.id === entry.backup_id && close(); // the reader may have gone on meanwhile
   const submit = async (event) => {
     event.preventDefault();
-    if (isMeant) await remove(entry.backup_id, close).catch(setProblem);
+    if (!isMeant || isBusy) return;
+    setBusy(true);
+    await remove(entry.backup_id, leave).catch(setProblem);
+    setBusy(false);
   };
   return html`<${Step} label="Deletion" onSubmit=${submit}>
     <p>This deletes <code>${entry.filename}</code> and its metadata from the disk. It cannot be taken back.</p>
@@ -150,7 +155,7 @@ function Delete({ entry, to, close }) {
     <p role="alert" class="problem">${problem && html`<${Icon} name="critical" />${problem.message}. ${problem.cure}`}</p>
     <footer class="actions">
       <a class="button" href=${to(undefined)}>Back</a>
-      <button class="danger" aria-disabled=${!isMeant}>Delete it</button>
+      <button class="danger" aria-disabled=${!isMeant || isBusy} aria-busy=${isBusy}>${isBusy && html`<${Icon} name="running" />`}Delete it</button>
     </footer>
   <//>`;
 }

@@ -22,7 +22,8 @@ export function Compare({ state, entry, to }) {
     setProblem(null);
     try {
       const isOlder = other && others(state, entry).find((one) => one.backup_id === other).timestamp < entry.timestamp;
-      setFound(await (isOlder ? compare(other, entry.backup_id) : compare(entry.backup_id, other)));
+      const rows = await (isOlder ? compare(other, entry.backup_id) : compare(entry.backup_id, other));
+      setFound({ other, rows });
     } catch (refused) {
       if (refused.status === undefined) throw refused;
       setProblem(refused);
@@ -33,7 +34,7 @@ export function Compare({ state, entry, to }) {
     <p>Compares <code>${entry.backup_id}</code>, taken <${When} at=${entry.timestamp} />, document by document. Nothing is written.</p>
     <${Choice} label="With" value=${other} options=${[[LIVE, "the database as it is now"], ...options]} onChange=${choose} />
     ${problem && html`<p role="alert" class="problem"><${Icon} name="critical" />${problem.message}. ${problem.cure}</p>`}
-    ${found && html`<${Differences} found=${found} />`}
+    ${found?.other === other && html`<${Differences} found=${found.rows} />`}
     <footer class="actions">
       <a class="button" href=${to(undefined)}>Back</a>
       <${Action} kind="primary" work=${look} autofocus>Compare<//>

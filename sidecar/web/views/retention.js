@@ -2,7 +2,7 @@
 
 import { Nothing } from "../elements.js";
 import { ago, count, local, now, number } from "../format.js";
-import { html } from "../html.js";
+import { html, useState } from "../html.js";
 import { RULES } from "../refresh.js";
 import { address, go } from "../route.js";
 import { Decision } from "./facts.js";
@@ -60,8 +60,7 @@ function Form({ route, rules }) {
   return html`<form class="rules" onSubmit=${(event) => event.preventDefault()}>
     <p class="help">What if? Try other numbers: nothing is deleted or changed by that.</p>
     <div>${RULES.map((name) => html`<label key=${name} class=${tried[name] === undefined ? "" : "tried"}>${FIELDS[name]}
-      <input type="number" inputmode="numeric" min=${["keep_last", "retention_days"].includes(name) ? 1 : 0}
-        value=${tried[name] ?? rules[name]} onChange=${(event) => change(name, event.target.value)} />
+      <${Count} least=${["keep_last", "retention_days"].includes(name) ? 1 : 0} value=${tried[name] ?? rules[name]} onChange=${(value) => change(name, value)} />
     </label>`)}</div>
     ${given.length > 0 && html`
       <p class="help">To keep it so, write into the configuration file and start the sidecar again:</p>
@@ -69,6 +68,16 @@ function Form({ route, rules }) {
       <p><a class="button" href=${address({ view: "retention", set: route.set })}>Back to the rules in force</a></p>
     `}
   </form>`;
+}
+
+/** What is being typed stays when the page is drawn again; it counts once the field is left, or on Enter. */
+function Count({ least, value, onChange }) {
+  const [typed, setTyped] = useState(null);
+  const end = (event) => {
+    setTyped(null);
+    onChange(event.target.value);
+  };
+  return html`<input type="number" inputmode="numeric" min=${least} value=${typed ?? value} onInput=${(event) => setTyped(event.target.value)} onChange=${end} />`;
 }
 
 function Judged({ shown: { inForce, judged, problem } }) {
