@@ -7,26 +7,26 @@ import pytest
 
 from support.many_backups import repeat
 from support.rig import DB, PEOPLE
-from support.served import BACKUPS, Served
+from support.served import BACKUPS, FAR, FAR_AT, Served
 from support.servers import ServerProcess, seed
 
 SCHEDULE = "/api/admin/schedule"
-NEW_YEAR = f"{datetime.now(UTC).year + 1}-01-01T00:00:00Z"
+NEXT = f"{FAR_AT:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_the_schedule_shows_what_runs_by_itself_and_when(served: Served) -> None:
     shown = served.get(SCHEDULE).json
     assert (shown["is_running"], shown["timezone"]) == (True, "UTC")
     assert [(one["kind"], one["backup_type"], one["schedule"]) for one in shown["entries"]] == [
-        ("backup", "main", "0 0 1 1 *"),
-        ("backup", "attendance", "0 0 1 1 *"),
+        ("backup", "main", FAR),
+        ("backup", "attendance", FAR),
         ("verify", "main", "30 3 * * *"),
         ("verify", "attendance", "30 3 * * *"),
         ("drill", "main", "0 4 * * 0"),
         ("drill", "attendance", "0 4 * * 0"),
     ]
     first = shown["entries"][0]
-    assert (first["next_run"], first["pause"], first["last_run"]) == (NEW_YEAR, None, None)
+    assert (first["next_run"], first["pause"], first["last_run"]) == (NEXT, None, None)
     served.back_up()
     after = served.get(SCHEDULE).json["entries"][0]
     assert (after["last_run"]["outcome"], after["last_success_at"]) == ("succeeded", after["last_run"]["ended_at"])
@@ -59,13 +59,13 @@ def test_a_pause_names_who_and_survives_a_restart(served: Served) -> None:
     assert {**again, "max_age_seconds": 0} == {**paused[0], "max_age_seconds": 0}
     assert served.metrics()['schedule_enabled{set="main"}'] == 0
     resumed = served.post(f"{SCHEDULE}/resume").json["entries"][0]
-    assert (resumed["next_run"], resumed["pause"]) == (NEW_YEAR, None)
+    assert (resumed["next_run"], resumed["pause"]) == (NEXT, None)
     assert served.metrics()['schedule_enabled{set="main"}'] == 1
 
 
 def test_a_pause_may_have_an_end_but_not_in_the_past(served: Served) -> None:
-    paused = served.post(f"{SCHEDULE}/pause", {"until": "2099-06-01T00:00:00Z"}).json["entries"][0]
-    assert (paused["next_run"], paused["pause"]["until"]) == ("2100-01-01T00:00:00Z", "2099-06-01T00:00:00Z")
+    paused = served.post(f"{SCHEDULE}/pause", {"until": "2099-12-31T00:00:00Z"}).json["entries"][0]
+    assert (paused["next_run"], paused["pause"]["until"]) == (f"{FAR_AT:2100-%m-%dT%H:%M:%SZ}", "2099-12-31T00:00:00Z")
     refused = served.post(f"{SCHEDULE}/pause", {"until": "2020-01-01T00:00:00Z"})
     assert (refused.status, refused.json["code"]) == (409, "already_over")
 

@@ -3,16 +3,16 @@
 from playwright.sync_api import expect
 
 from support.browser import Visit
-from support.served import Served
+from support.served import FAR, Served
 
 
 def test_schedules_are_paused_until_then_and_resumed(reader: Visit, served: Served) -> None:
     page = reader.at("#/schedule")
     row = page.get_by_role("row", name="Backup of main")
-    expect(row).to_contain_text("0 0 1 1 *")
+    expect(row).to_contain_text(FAR)
     expect(row).to_contain_text("Never")
-    page.get_by_label("Pause backups of").select_option("main")
-    page.get_by_label("How long").select_option("for 4 hours")
+    page.get_by_role("combobox", name="Pause backups of", exact=True).select_option("main")
+    page.get_by_role("combobox", name="How long", exact=True).select_option("for 4 hours")
     page.get_by_role("button", name="Pause", exact=True).click()
     expect(row).to_contain_text("Paused until")
     expect(row).to_contain_text("by session of the admin token")
@@ -22,10 +22,10 @@ def test_schedules_are_paused_until_then_and_resumed(reader: Visit, served: Serv
         if one["kind"] == "backup"
     }
     assert (pauses["main"]["until"] is not None, pauses["attendance"]) == (True, None)
-    page.get_by_role("link", name="Overview").click()
+    reader.tab("Overview").click()
     expect(reader.set_card("main")).to_contain_text("Paused until")
-    page.get_by_role("link", name="Schedule").click()
-    page.get_by_role("button", name="Resume main").click()
+    reader.tab("Schedule").click()
+    page.get_by_role("button", name="Resume main", exact=True).click()
     expect(row).not_to_contain_text("Paused")
 
 
@@ -36,7 +36,7 @@ def test_a_run_that_failed_shows_its_log(reader: Visit, served: Served) -> None:
     served.back_up()
     page = reader.at("#/runs")
     expect(page.locator(".run")).to_have_count(2)
-    page.get_by_label("Outcome").select_option("Failed")
+    page.get_by_role("combobox", name="Outcome", exact=True).select_option("Failed")
     expect(page.locator(".run")).to_have_count(1)
     run = page.locator(".run")
     expect(run).to_contain_text("the disk is on fire")
@@ -47,7 +47,7 @@ def test_a_run_that_failed_shows_its_log(reader: Visit, served: Served) -> None:
     expect(run.locator(".log")).to_be_visible()  # what was opened stays open
 
 
-def test_a_test_notice_says_that_no_channel_is_configured(reader: Visit) -> None:
-    page = reader.at("#/schedule")
-    page.get_by_role("button", name="Send a test notice").click()
-    expect(page.get_by_role("alert")).to_contain_text("No channel is configured")
+def test_a_test_notice_says_that_no_channel_is_configured(onlooker: Visit) -> None:
+    page = onlooker.at("#/schedule")
+    page.get_by_role("button", name="Send a test notice", exact=True).click()
+    expect(onlooker.toast("No channel is configured")).to_be_visible()
