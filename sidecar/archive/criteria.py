@@ -1,12 +1,9 @@
 """Criteria that choose documents by `_id` or by fields, with values as people type them."""
 
 import json
-import math
 import re
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
 
@@ -20,13 +17,12 @@ from bson.json_util import JSONMode, JSONOptions
 from bson.objectid import ObjectId
 
 from sidecar.archive.bson import Element, document_id, elements, split
+from sidecar.archive.values import bytes_of_all_equal, key_of, values_at
 from sidecar.errors import UsageError
 
 MOST_BYTES: Final = 4096  # the longest typed value
 
 _ID: Final = "_id"
-_DOUBLE, _DOCUMENT, _ARRAY, _INT32, _INT64, _DECIMAL = 0x01, 0x03, 0x04, 0x10, 0x12, 0x13
-_NUMBERS: Final = {_DOUBLE: struct.Struct("<d"), _INT32: struct.Struct("<i"), _INT64: struct.Struct("<q")}
 _HEX_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,17})?")
@@ -84,7 +80,7 @@ def meeting(criteria: Sequence[Criterion], batch: bytes) -> Iterator[bytes]:
     for document in split(batch):
         try:
             is_met = all(one.is_met_by(document) for one in criteria)
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, RecursionError):
             continue
         if is_met:
             yield document
@@ -99,41 +95,6 @@ def id_key(document: bytes) -> bytes | None:
     """The `key_of` a document's `_id`; None if it has none."""
     found = document_id(document)
     return None if found is None else key_of(Element(found[0], _ID.encode(), found[1:]))
-
-
-def values_at(document: bytes, names: Sequence[bytes]) -> Iterator[Element]:
-    """Yield the values at a path of names. Like MongoDB, it looks into arrays on the way and at the end of the path."""
-    name, *rest = names
-    for element in elements(document):
-        if element.name == name:
-            yield from _within(element, rest)
-
-
-def _within(element: Element, names: Sequence[bytes]) -> Iterator[Element]:
-    if not names:
-        yield element
-        if element.kind == _ARRAY:
-            yield from elements(element.value)
-    elif element.kind in (_DOCUMENT, _ARRAY):
-        yield from values_at(element.value, names)
-        if element.kind == _ARRAY:
-            for one in elements(element.value):
-                if one.kind == _DOCUMENT:
-                    yield from values_at(one.value, names)
-
-
-def key_of(element: Element) -> bytes:
-    """Bytes that are equal for values that a server takes for equal: numbers whatever their type, other values byte for byte."""
-    if element.kind == _DECIMAL:
-        number: float | Decimal = Decimal128.from_bid(element.value).to_decimal()
-    elif element.kind in _NUMBERS:
-        (number,) = _NUMBERS[element.kind].unpack(element.value)
-    else:
-        return bytes([element.kind]) + element.value
-    if number.is_nan() if isinstance(number, Decimal) else math.isnan(number):
-        return b"nnan"  # also for a signalling NaN, which float() refuses
-    finite = number.is_finite() if isinstance(number, Decimal) else number - number == 0
-    return b"n%x/%x" % number.as_integer_ratio() if finite else f"n{float(number)}".encode()
 
 
 # -- what people type --------------------------------------------------------------------------------------------------
@@ -219,6 +180,5 @@ def _value(text: str, meanings: Iterable[Any]) -> TypedValue:
         found = [next(elements(bson.encode({"": meaning}, codec_options=_AS_STORED))) for meaning in meanings]
     except (BSONError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise UsageError(f"{text[:80]!r} is not a value that MongoDB can store: {error}") from None
-    is_number = any(one.kind == _DECIMAL or one.kind in _NUMBERS for one in found)
-    stored = () if is_number else tuple(one.value for one in found if one.value)
+    stored = tuple(filter(None, map(bytes_of_all_equal, found)))
     return TypedValue(text, frozenset(map(key_of, found)), stored if len(stored) == len(found) else ())

@@ -8,6 +8,7 @@ import math
 import struct
 from collections.abc import Collection as AnyCollection
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 import bson
@@ -19,17 +20,8 @@ from sidecar.archive.bson import Element, elements
 from sidecar.model import Collection, CollectionKind
 
 EMPTY: Final = bson.encode({})
-DOUBLE, STRING, DOCUMENT, ARRAY, BOOL, NULL, INT32, INT64, DECIMAL = (
-    0x01,
-    0x02,
-    0x03,
-    0x04,
-    0x08,
-    0x0A,
-    0x10,
-    0x12,
-    0x13,
-)
+DOUBLE, STRING, DOCUMENT, ARRAY, UNDEFINED, BOOL, DATE, NULL = 0x01, 0x02, 0x03, 0x04, 0x06, 0x08, 0x09, 0x0A
+SYMBOL, INT32, INT64, DECIMAL = 0x0E, 0x10, 0x12, 0x13
 ID_INDEX: Final = "_id_"
 FLAGS: Final = frozenset({"unique", "sparse", "hidden", "background", "prepareUnique", "clustered", "capped", "temp"})
 
@@ -61,20 +53,28 @@ def text(field: Element | None) -> str | None:
 
 
 def number(field: Element | None) -> float | None:
-    """The number that a field holds, of any numeric type; None for other types."""
-    if field is None or field.kind not in _NUMBERS:
+    """The number that a field holds, of any numeric type; a decimal is rounded. None for other types."""
+    found = None if field is None else exact_number(field)
+    return float(found) if isinstance(found, Decimal) else found
+
+
+def exact_number(field: Element) -> float | Decimal | None:
+    """The number that a field holds, not rounded; infinities and NaN are floats. None for other types."""
+    if field.kind not in _NUMBERS:
         return None
     if field.kind == DOUBLE:
         return float(struct.unpack("<d", field.value)[0])
     if field.kind == DECIMAL:
         decimal = Decimal128.from_bid(field.value).to_decimal()
+        if decimal.is_finite():
+            return decimal
         return math.nan if decimal.is_nan() else float(decimal)  # float() refuses a signalling NaN
     return int.from_bytes(field.value, "little", signed=True)
 
 
 def is_true(field: Element | None) -> bool:
     """Whether a server takes the value of a flag for true: any value but null, undefined, false and 0."""
-    if field is None or field.kind in (NULL, 0x06):
+    if field is None or field.kind in (NULL, UNDEFINED):
         return False
     return any(field.value) if field.kind == BOOL else number(field) != 0
 

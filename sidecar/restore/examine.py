@@ -4,31 +4,23 @@ These are warnings before a restore. Documents and indexes that cannot be examin
 here declares a backup bad.
 """
 
-import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import bson
-from bson.codec_options import CodecOptions, DatetimeConversion
-from bson.datetime_ms import DatetimeMS
-from bson.decimal128 import Decimal128
-from bson.errors import BSONError
+from typing import Self
 
 from sidecar.archive.bson import split
+from sidecar.archive.definition import DATE, ID_INDEX, exact_number, fields, index_key, index_name, is_true, number
+from sidecar.archive.values import Names, index_key_of, index_keys
 from sidecar.model import Collection, documents_in_words
 from sidecar.store.spill import Spill
 
-_PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
-    datetime_conversion=DatetimeConversion.DATETIME_MS, unicode_decode_error_handler="replace"
-)
 _NOT_EXAMINED = ("collation", "partialFilterExpression")  # only the server knows which keys are equal under these
+_ADD = "INSERT OR IGNORE INTO keys VALUES (?, ?, ?)"
 
 
 class Examination:
@@ -38,10 +30,9 @@ class Examination:
     """
 
     def __init__(self, item: Collection, now: datetime, directory: Path | None) -> None:
-        indexes = [index for raw in item.indexes if (index := _decoded(raw)) is not None]
-        self._unique = [str(index["name"]) for index in indexes if index.get("unique") and index["name"] != "_id_"]
-        examined = [index for index in indexes if not any(key in index for key in _NOT_EXAMINED)]
-        self._examined = [index for index in examined if str(index["name"]) in self._unique]
+        indexes = [index for raw in item.indexes if (index := _Index.of(raw)) is not None]
+        self._unique = [index for index in indexes if index.is_unique and index.name != ID_INDEX]
+        self._examined = [index for index in self._unique if index.is_plain]
         self._expiries = [found for index in indexes if (found := _Expiry.of(index, now)) is not None]
         self._expired = 0
         self._unreadable = 0
@@ -58,25 +49,19 @@ class Examination:
 
     def add(self, documents: bytes) -> None:
         """Examine concatenated BSON documents of the collection."""
-        if not (self._examined or self._expiries):
-            return
-        for raw in split(documents):
-            self._documents += 1
-            try:
-                document: dict[str, Any] = bson.decode(raw, _PLAIN)
-                is_expired, rows = self._looked_at(document)
-            except Exception:  # noqa: BLE001 - a value that Python or PyMongo cannot take is no fault of the backup
-                self._unreadable += 1
-                continue
-            self._expired += is_expired
-            self._keys.add("INSERT OR IGNORE INTO keys VALUES (?, ?, ?)", rows)
+        if self._examined or self._expiries:
+            self._keys.add(_ADD, (row for document in split(documents) for row in self._rows(document)))
 
-    def _looked_at(self, document: dict[str, Any]) -> tuple[bool, list[tuple[str, bytes, int]]]:
-        is_expired = any(expiry.has_passed(document) for expiry in self._expiries)
+    def _rows(self, document: bytes) -> list[tuple[str, bytes, int]]:
+        self._documents += 1
         number = self._documents
-        return is_expired, [
-            (str(index["name"]), key, number) for index in self._examined for key in _keys(index, document)
-        ]
+        try:
+            rows = [(index.name, key, number) for index in self._examined for key in index.unique_keys(document)]
+            self._expired += any(expiry.has_passed(document) for expiry in self._expiries)
+        except (ValueError, IndexError, RecursionError):  # malformed, or refused by every server
+            self._unreadable += 1
+            return []
+        return rows
 
     def findings(self) -> list[str]:
         """The warnings in words; an empty list if there are none."""
@@ -96,85 +81,64 @@ class Examination:
             found.append(
                 f"{documents_in_words(self._unreadable)} could not be checked in advance: the server decides on the insert"
             )
-        examined = {str(index["name"]) for index in self._examined}
-        unknown = [name for name in self._unique if name not in examined]
         return found + [
-            f"the unique index {name} cannot be checked in advance: the server decides when it builds it"
-            for name in unknown
+            f"the unique index {index.name} cannot be checked in advance: the server decides when it builds it"
+            for index in self._unique
+            if not index.is_plain
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The definition of an index, as far as it matters here."""
+
+    name: str
+    paths: tuple[Names, ...]
+    is_unique: bool
+    is_sparse: bool
+    is_plain: bool  # its keys can be computed here, without the server
+    expires_after: float | None  # seconds
+
+    @classmethod
+    def of(cls, raw: bytes) -> Self | None:
+        """Read a definition; None if it has no name or no key, which the server will judge."""
+        try:
+            has, name, key = fields(raw), index_name(raw), index_key(raw)
+        except (ValueError, IndexError):
+            return None
+        paths = tuple(tuple(part.name.split(b".")) for part in key)
+        is_ordered = all(exact_number(part) is not None for part in key)  # not "2dsphere", "text" and the like
+        names_position = any(name.isdigit() for path in paths for name in path)
+        return cls(
+            name,
+            paths,
+            is_unique=is_true(has.get("unique")),
+            is_sparse=is_true(has.get("sparse")),
+            is_plain=is_ordered and not names_position and has.keys().isdisjoint(_NOT_EXAMINED),
+            expires_after=number(has.get("expireAfterSeconds")),
+        )
+
+    def unique_keys(self, document: bytes) -> Iterator[bytes]:
+        """The keys that the index would hold for a document: several if a field is an array."""
+        return map(index_key_of, index_keys(document, self.paths, is_sparse=self.is_sparse))
 
 
 @dataclass(frozen=True, slots=True)
 class _Expiry:
     """A TTL index: it deletes a document some time after a date that the document holds."""
 
-    path: tuple[str, ...]
+    paths: tuple[Names, ...]
     before_ms: float  # documents with an earlier date have expired; milliseconds since 1970
 
     @classmethod
-    def of(cls, index: Mapping[str, Any], now: datetime) -> Self | None:
+    def of(cls, index: _Index, now: datetime) -> Self | None:
         """The expiry of an index; None if the index expires nothing, or in a way that only the server understands."""
-        seconds, fields = _number(index.get("expireAfterSeconds")), list(index["key"])
-        if seconds is None or len(fields) != 1:
+        seconds = index.expires_after
+        if seconds is None or not math.isfinite(seconds) or len(index.paths) != 1:
             return None
-        return cls(tuple(fields[0].split(".")), now.astimezone(UTC).timestamp() * 1000 - 1000 * seconds)
+        return cls(index.paths, now.astimezone(UTC).timestamp() * 1000 - 1000 * seconds)
 
-    def has_passed(self, document: Mapping[str, Any]) -> bool:
-        """Whether the server would delete the document now."""
-        dates = [int(value) for value in _values(document, list(self.path)) if isinstance(value, DatetimeMS)]
-        return bool(dates) and min(dates) < self.before_ms
-
-
-def _number(value: Any) -> float | None:
-    """The value as a float; None if it is no number or not finite."""
-    if isinstance(value, Decimal128):
-        value = value.to_decimal()
-    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    return float(value) if is_number and _is_finite(value) else None
-
-
-def _decoded(raw: bytes) -> dict[str, Any] | None:
-    """The definition of an index; None if it has no name or no key, which the server will judge."""
-    try:
-        index = bson.decode(raw, _PLAIN)
-    except (BSONError, ValueError):
-        return None
-    return index if "name" in index and isinstance(index.get("key"), Mapping) else None
-
-
-def _keys(index: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[bytes]:
-    """The keys that the index would hold for a document: several if a field is an array."""
-    fields = [list(_values(document, path.split("."))) for path in index["key"]]
-    if index.get("sparse") and not any(fields):
-        return
-    for values in itertools.product(*(found or [None] for found in fields)):
-        yield b"".join(_canonical(value) for value in values)
-
-
-def _values(value: Any, path: list[str]) -> Iterator[Any]:
-    """The values at a dotted path; like MongoDB, it looks into the elements of arrays."""
-    if isinstance(value, list):
-        for element in value:
-            if path or not isinstance(element, list):
-                yield from _values(element, path)
-    elif not path:
-        yield value
-    elif isinstance(value, dict) and path[0] in value:
-        yield from _values(value[path[0]], path[1:])
-
-
-def _canonical(value: Any) -> bytes:
-    """Bytes that are equal where a unique index takes two values for equal, also for numbers of different types."""
-    if isinstance(value, Decimal128):
-        value = value.to_decimal()
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return bson.encode({"": value})
-    if _is_finite(value):
-        return b"n%x/%x;" % value.as_integer_ratio()  # hexadecimal, for which no number has too many digits
-    if value.is_nan() if isinstance(value, Decimal) else math.isnan(value):
-        return b"nNaN;"
-    return b"nInfinity;" if value > 0 else b"n-Infinity;"
-
-
-def _is_finite(value: float | Decimal) -> bool:
-    return value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
+    def has_passed(self, document: bytes) -> bool:
+        """Whether the server would delete the document now: of several dates in an array, the earliest counts."""
+        found = [key for (key,) in index_keys(document, self.paths) if key is not None and key.kind == DATE]
+        return any(int.from_bytes(date.value, "little", signed=True) < self.before_ms for date in found)

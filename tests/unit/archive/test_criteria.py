@@ -53,6 +53,7 @@ def met(*criteria: Criterion) -> list[Any]:
         ("0.5", [Decimal128("0.5")]),
         ("0.1", [0.1]),
         ('{"bus": 1, "day": "Mo"}', [{"bus": 1, "day": "Mo"}]),
+        ('{"bus": {"$numberDouble": "1.0"}, "day": "Mo"}', [{"bus": 1, "day": "Mo"}]),
         ('{"day": "Mo", "bus": 1}', []),
         (str(UID), [Binary.from_uuid(UID)]),
         ("nobody", []),

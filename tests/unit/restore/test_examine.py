@@ -46,8 +46,37 @@ def test_elements_of_arrays_and_paths_through_them_count() -> None:
     assert repeats({"a": 1}, {"a": [1, 1]}, {"a": [2, 3]}) == 0  # twice in one document is no repeat
 
 
-def test_what_only_the_server_can_compare_is_said() -> None:
-    index = {"key": {"a": 1}, "unique": True, "collation": {"locale": "de"}}
+def test_an_empty_array_is_a_key_of_its_own_also_in_a_sparse_index() -> None:
+    assert repeats({"a": 1}, {"a": []}, {"a": None}) == 0
+    assert repeats({"a": 1}, {"a": []}, {"a": []}, sparse=True) == 1
+
+
+def test_fields_of_one_array_are_compared_element_by_element() -> None:
+    crossed = [{"a": [{"b": 1, "c": 2}, {"b": 2, "c": 1}]}, {"a": [{"b": 1, "c": 1}, {"b": 2, "c": 2}]}]
+    assert repeats({"a.b": 1, "a.c": 1}, *crossed) == 0
+    assert repeats({"a.b": 1, "a.c": 1}, crossed[0], {"a": {"b": 2, "c": 1.0}}) == 1
+
+
+def test_references_are_compared_by_what_they_refer_to() -> None:
+    assert repeats({"a.$id": 1}, *({"a": {"$ref": "c", "$id": one}} for one in (1, 2, 2))) == 1
+
+
+def test_a_document_that_a_server_refuses_is_left_to_the_server() -> None:
+    assert findings({"key": {"a": 1, "b": 1}, "unique": True}, [{"a": [1], "b": [2]}]) == [
+        "1 document could not be checked in advance: the server decides on the insert"
+    ]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        {"key": {"a": 1}, "unique": True, "collation": {"locale": "de"}},
+        {"key": {"a": 1}, "unique": True, "partialFilterExpression": {"b": 1}},
+        {"key": {"a": "2dsphere"}, "unique": True},
+        {"key": {"a.0": 1}, "unique": True},
+    ],
+)
+def test_what_only_the_server_can_compare_is_said(index: Mapping[str, Any]) -> None:
     assert findings(index, [{"a": "x"}, {"a": "x"}]) == [
         "the unique index i cannot be checked in advance: the server decides when it builds it"
     ]
@@ -97,10 +126,11 @@ def test_an_index_that_only_an_old_server_understands_is_left_to_the_server(inde
 def test_dates_that_python_does_not_know_and_bytes_that_are_no_text_are_examined_too() -> None:
     far = bson.encode({"a": bson.DatetimeMS(2**62)})
     bad_text = bson.encode({"a": "xx"}).replace(b"xx", b"\xff\xfe")
+    other_bad_text = bson.encode({"a": "xx"}).replace(b"xx", b"\xfe\xff")
     raw = (bson.encode({"v": 2, "name": "i", "key": {"a": 1}, "unique": True}),)
     item = Collection("c", CollectionKind.COLLECTION, None, bson.encode({}), raw)
     with TemporaryDirectory() as directory, Examination(item, NOW, Path(directory)) as examination:
-        examination.add(far + far + bad_text)
+        examination.add(far + far + bad_text + other_bad_text)
         assert [one.split(":")[0] for one in examination.findings()] == [
             "1 document with a key of the unique index i that another document has"
         ]
