@@ -13,10 +13,10 @@ from bson import raw_bson
 
 from sidecar.archive.bson import value_end
 
-_BATCHES: Final = (b"firstBatch", b"nextBatch")
-_ARRAY: Final = 0x04
-_BEFORE_ONE: Final = b"\x030\0"  # in an array with one document: its type and its name
-_LONGEST_NAME: Final = 64  # of a field of a cursor
+_CURSOR: Final = frozenset({b"cursor"})
+_BATCHES: Final = frozenset({b"firstBatch", b"nextBatch"})
+_DOCUMENT, _ARRAY = 0x03, 0x04
+_LONGEST_NAME: Final = 64  # of a field of a reply
 _INT32: Final = struct.Struct("<i")
 
 
@@ -37,35 +37,53 @@ def leave_documents_closed(cursor: Any) -> None:
 
 
 def _with_batch_closed(payload: Any) -> dict[str, Any]:
-    """A reply as the driver would have it: its batch is a list with all documents as one `bytes`, or an empty one."""
-    options: Any = raw_bson._RAW_ARRAY_BSON_OPTIONS  # noqa: SLF001 - its documents keep arrays as bytes
-    reply = dict(options.document_class(payload, options).items())
-    cursor = memoryview(reply["cursor"].raw)
-    begin, value, end = _batch_in(cursor)
-    name = bytes(cursor[begin + 1 : value - 1]).decode()
-    rest = b"".join((_INT32.pack(len(cursor) - end + begin), cursor[4:begin], cursor[end:]))
-    documents = _documents_of(cursor[value:end])
-    reply["cursor"] = dict(options.document_class(rest, options).items()) | {name: [documents] if documents else []}
-    return reply
+    """Return a reply as the driver would: its batch is a list with all documents as one `bytes`, or an empty one.
+
+    Raises ValueError, LookupError, struct.error where the reply is not as expected.
+    """
+    whole = memoryview(payload)
+    _, cursor, around = _cut(whole, _DOCUMENT, _CURSOR)
+    name, batch, rest = _cut(cursor, _ARRAY, _BATCHES)
+    documents = _documents_of(batch)
+    return _plain(around) | {"cursor": _plain(rest) | {name: [documents] if documents else []}}
 
 
-def _batch_in(cursor: memoryview) -> tuple[int, int, int]:
-    """Where the batch begins, its value begins, and it ends. Raises ValueError, LookupError where there is none."""
+def _cut(document: memoryview, kind: int, names: frozenset[bytes]) -> tuple[str, memoryview, bytes]:
+    """Cut out the one field that has this type and one of these names. Return its name, its value, and what is left."""
     begin = _INT32.size
     while True:
-        head = bytes(cursor[begin : begin + _LONGEST_NAME])
-        name_end = head.index(0, 1)
-        value = begin + name_end + 1
-        end = value_end(cursor, head[0], value)
-        if end >= len(cursor):
-            raise ValueError("a field that is longer than the cursor")
-        if head[0] == _ARRAY and head[1:name_end] in _BATCHES:
-            return begin, value, end
+        head = bytes(document[begin : begin + _LONGEST_NAME])
+        name = head[1 : head.index(0, 1)]
+        value = begin + len(name) + 2
+        end = value_end(document, head[0], value)
+        if end >= len(document):
+            raise ValueError("a field that is longer than its document")
+        if name in names:
+            break
         begin = end
+    rest = b"".join((_INT32.pack(len(document) - end + begin), document[4:begin], document[end:]))
+    if head[0] != kind or _length(document) != len(document) or not names.isdisjoint(map(str.encode, _plain(rest))):
+        raise ValueError(f"expected one field {name!r} of type {kind:#04x}")
+    return name.decode(), document[value:end], rest
+
+
+def _plain(document: bytes) -> dict[str, Any]:
+    options: Any = raw_bson._RAW_ARRAY_BSON_OPTIONS  # noqa: SLF001 - its documents keep arrays as bytes
+    return dict(options.document_class(document, options).items())
+
+
+def _length(document: memoryview) -> int:
+    length: int = _INT32.unpack_from(document)[0]
+    return length
 
 
 def _documents_of(array: memoryview) -> bytes:
-    """The documents of an array one after the other; a large one is alone in its batch, and its bytes are copied as they are."""
-    one = array[_INT32.size + len(_BEFORE_ONE) : -1]
-    is_alone = bytes(array[_INT32.size :][: len(_BEFORE_ONE)]) == _BEFORE_ONE and _INT32.unpack_from(one)[0] == len(one)
-    return bytes(one) if is_alone else bytes(bson._array_of_documents_to_buffer(array))  # noqa: SLF001 - as the driver does
+    """Return the documents of an array one after the other.
+
+    A large document is alone in its batch: its bytes are copied once, and not twice as the driver would.
+    """
+    head = bytes(array[4 : 4 + _LONGEST_NAME])
+    one = array[4 + head.index(0, 1) + 1 : -1] if head[0] == _DOCUMENT else array[:0]
+    if len(one) > _INT32.size and _length(one) == len(one) and array[-1] == one[-1] == 0:
+        return bytes(one)
+    return bytes(bson._array_of_documents_to_buffer(array))  # noqa: SLF001 - as the driver does

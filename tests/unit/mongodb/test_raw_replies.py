@@ -38,11 +38,18 @@ REPLIES: Final = {
     for documents, batch in BATCHES.items()
     for shape, reply in shapes(batch).items()
 }
+REPLIES["a large one of another name"] = encode(
+    {"cursor": {"firstBatch": {"00000": {"text": "x" * 1_000_000}}, **ENDS}, "ok": 1.0}
+).replace(b"\x03firstBatch", b"\x04firstBatch")
 OTHERS: Final = {
     "an error": encode({"ok": 0.0, "errmsg": "cursor not found", "code": 43}),
     "no batch": encode({"cursor": dict(ENDS), "ok": 1.0}),
     "a cursor that is none": encode({"cursor": "none", "ok": 1.0}),
     "a batch that is none": encode({"cursor": {"firstBatch": "none", **ENDS}, "ok": 1.0}),
+    "two cursors": encode({"cursor": {"firstBatch": [{"_id": 1}]}, "cursoR": {"nextBatch": []}}).replace(
+        b"cursoR", b"cursor"
+    ),
+    "two batches": encode({"cursor": {"firstBatch": [{"_id": 1}], "nextBatch": [{"_id": 2}], **ENDS}, "ok": 1.0}),
 }
 ONE: Final = encode({"cursor": {"firstBatch": [{"_id": 1}], **ENDS}, "ok": 1.0})
 DAMAGED: Final = {
