@@ -19,11 +19,12 @@ from sidecar.store import reading_back
 from sidecar.store.draft import Draft
 from sidecar.store.local import LocalStore
 from support.forms import KEYRING, every_form, set_options
-from support.patience import PATIENCE_SECONDS
+from support.patience import PATIENCE_SECONDS, wait_for
 from support.stores import NOW, names
 
 STEP: Final = 1 << 18
 TEXT: Final = random.Random(20261129).randbytes(2 * STEP).hex().encode()  # four steps, two where it is compressed
+FIRST: Final = STEP // 2
 
 
 @dataclass
@@ -94,6 +95,7 @@ def text_in(store: LocalStore, draft: Draft) -> bytes:
 
 def flip_a_byte(store: LocalStore, at: int) -> None:
     (path,) = store.directory.glob(".*.tmp")
+    wait_for(lambda: path.stat().st_size > at)  # what is encrypted arrives by a thread of its own
     with path.open("r+b") as file:
         file.seek(at)
         byte = file.read(1)
@@ -145,7 +147,7 @@ def test_a_draft_that_goes_back_after_it_was_read_is_read_again_from_its_beginni
 @pytest.mark.usefixtures("disk")
 def test_a_byte_that_the_disk_changed_before_it_was_read_is_found(form: Form, tmp_path: Path) -> None:
     with begun(tmp_path, form) as (store, draft):
-        draft.write(TEXT[:STEP])
+        draft.write(TEXT[:FIRST])  # less than what is read at once
         flip_a_byte(store, 1000)
         with pytest.raises(StorageError, match="reads back"):
             write_and_commit(draft)
@@ -153,7 +155,7 @@ def test_a_byte_that_the_disk_changed_before_it_was_read_is_found(form: Form, tm
 
 
 def write_and_commit(draft: Draft) -> None:
-    draft.write(TEXT[STEP:])
+    draft.write(TEXT[FIRST:])
     draft.commit_data()
 
 
