@@ -54,7 +54,7 @@ def interrupt(_number: int, _frame: object) -> None:
 
 
 def end_at_the_latest(seconds: float, code: int) -> None:
-    """Whatever hangs: a thread that waits for a disk cannot be cancelled."""
+    """End the process after so many seconds, even if a thread hangs: one that waits for a disk cannot be cancelled."""
     last_resort = threading.Timer(seconds, os._exit, [code])
     last_resort.daemon = True
     last_resort.start()

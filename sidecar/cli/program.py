@@ -34,7 +34,7 @@ class Program(CommandGroup):
 
 
 def _require_values(arguments: list[str]) -> None:
-    """An unset variable of a shell is an empty argument: it never means what is done without it."""
+    """Refuse empty arguments: an unset shell variable must not mean the same as an option that was left out."""
     for before, argument in zip(["", *arguments], arguments, strict=False):
         name, _, value = argument.partition("=")
         if not argument.strip() or (name.startswith("--") and name != argument and not value.strip()):

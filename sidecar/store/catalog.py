@@ -36,7 +36,7 @@ class Catalog:
         return self._shelves[set_name].files()
 
     def newest(self, set_name: str, most: int) -> tuple[StoredBackup, ...]:
-        """The newest so many of the same, without a look at the others. Raises StorageError."""
+        """The newest `most` backups of a set, without a look at the others. Raises StorageError."""
         return self._shelves[set_name].newest(most)
 
     def refresh(self, set_name: str, listener: Listener = nobody) -> tuple[StoredBackup, ...]:

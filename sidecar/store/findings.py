@@ -46,7 +46,7 @@ log = Logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A verdict on a data file, bound to the very file and checksum that it was found for."""
+    """A verdict on a data file. It holds for that file and that checksum only."""
 
     backup_id: BackupId
     identity: Identity
@@ -56,7 +56,7 @@ class Finding:
     is_deep: bool = False
 
     def is_about(self, files: Files, form: Form, checksum: str) -> bool:
-        """Whether the backup's data is in this form the very file, and its metadata names the checksum."""
+        """Whether the backup's data file in this form is the one that was verified, and its metadata names the same checksum."""
         return (self.identity, self.checksum) == (files.data.get(form), checksum)
 
 
@@ -81,14 +81,14 @@ class Findings:
         self._path = root / DIRECTORY / NAME
 
     def version(self) -> object:
-        """Another one whenever another process may have saved something."""
+        """A token that changes whenever another process may have saved something."""
         try:
             return as_identity(self._path.stat())
         except OSError:
             return None
 
     def known(self, prefix: str, among: Iterable[BackupId]) -> tuple[dict[BackupId, Finding], list[BackupId]]:
-        """Those of some backups of a set, and which others of it there are; nothing where nothing can be read."""
+        """Return the findings of these backups, and the ids of the set's other findings. Nothing if it cannot be read."""
         ids = {str(one): one for one in among}
         try:
             if not self._path.is_file():  # SQLite would wait for a pipe
@@ -103,7 +103,7 @@ class Findings:
             return {}, []
 
     def metadata(self, wanted: Mapping[BackupId, Exact]) -> dict[BackupId, Metadata]:
-        """What the metadata of these backups says, of those whose file is still the one that it was read from."""
+        """Return what is remembered of these backups' metadata, for each whose metadata file has not changed since."""
         ids, found = {str(one): one for one in wanted}, dict[BackupId, Metadata]()
         try:
             if not wanted or not self._path.is_file():
@@ -124,7 +124,7 @@ class Findings:
         gone: Iterable[BackupId] = (),
         read: Mapping[BackupId, tuple[Exact, Manifest]] = MappingProxyType({}),
     ) -> None:
-        """Remember these and what metadata said, and forget those."""
+        """Save findings and metadata, and delete what is no longer needed."""
         rows, forgotten = [_row(one) for one in found], [(str(one),) for one in gone]
         manifests = [
             row for one, (identity, manifest) in read.items() if (row := metadata_rows.row_of(one, identity, manifest))
@@ -150,7 +150,7 @@ class Findings:
 
 
 def _make_file(path: Path) -> None:
-    """Raises StorageError where something else has its name: SQLite would wait for a pipe."""
+    """Create the file. Raises StorageError if its name is taken by a pipe or the like, for which SQLite would wait."""
     os.close(open_private(path, os.O_RDWR | os.O_CREAT))
     if not path.is_file():
         raise StorageError(f"{path.name} is not a file")
@@ -174,7 +174,7 @@ def _row(one: Finding) -> tuple[object, ...]:
 
 
 def _finding_of(backup_id: BackupId, row: tuple[Any, ...]) -> Finding:
-    """Raises ValueError, TypeError for a row that makes no sense."""
+    """Return the finding in a row. Raises ValueError, TypeError for a row that is not valid."""
     _, size, mtime_ns, inode, checksum, state, message, found_at, is_deep = row
     is_usual = (state, message) == (VERIFIED.state, VERIFIED.message)
     return Finding(

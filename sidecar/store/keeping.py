@@ -61,9 +61,9 @@ class Keeping:
     def prune_locked(
         self, lock: Lock, set_name: str, just_made: BackupId | None = None, server_time: datetime | None = None
     ) -> list[Decision]:
-        """The same for who holds the set's lock. Raises the first error once all the others were tried.
+        """`prune` for a caller that holds the set's lock. Tries every deletion, then raises the first error.
 
-        The one just made stays even where a clock that was set back makes it the oldest.
+        The backup that was just made stays, even if a clock that was set back makes it look the oldest.
         """
         stored = prunable(self._catalog.backups(set_name))
         earlier = [one.taken_at for one in stored if one.id != just_made]

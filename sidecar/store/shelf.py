@@ -43,7 +43,7 @@ class _Known:
 
 
 class Shelf:
-    """The backups of one set. No file is read twice at once, and nobody waits for a look at all files who needs none."""
+    """The backups of one set. No file is read twice at once. A caller waits for a look at all files only if it needs one."""
 
     def __init__(self, store: LocalStore, remembered: Findings | None, *, reads: bool) -> None:
         self.store = store
@@ -80,7 +80,7 @@ class Shelf:
         return tuple(self._files.values())
 
     def newest(self, most: int) -> tuple[StoredBackup, ...]:
-        """Looks at no more files than it returns."""
+        """Return the newest `most` backups, and look at their files only."""
         self._look(again=False)
         with self._mutex:
             return self._all_judged(tuple(islice(self._files.values(), most)), nobody)
@@ -95,7 +95,7 @@ class Shelf:
             return found
 
     def identity(self, backup_id: BackupId, form: Form) -> Identity | None:
-        """Of its data file, as it is now."""
+        """Return the identity of a backup's data file, as it is now."""
         with self._mutex:
             files = self._files.get(backup_id)
         return self.store.look_again(files).data.get(form) if files else None
@@ -227,7 +227,7 @@ class Shelf:
         self._unsaved.add(finding.backup_id)
 
     def _remembered_metadata(self, chosen: Iterable[Files]) -> dict[BackupId, Metadata]:
-        """What is asked of memory: once of each backup, while it is valid. Signatures are checked on the files themselves."""
+        """Take from memory what is known of each valid backup, once. Signatures are checked on the files themselves."""
         if self._remembered is None or self.store.seal.signing.is_on:
             return {}
         wanted = {
@@ -242,7 +242,7 @@ class Shelf:
         return finding is not None and finding.verdict.is_valid
 
     def _recall(self) -> None:
-        """What other processes found since; what this one has just found itself goes before."""
+        """Take over what other processes found since. What this process has just found itself comes first."""
         if self._remembered is None or (version := self._remembered.version()) == self._recalled:
             return
         self._recalled = version
@@ -274,7 +274,7 @@ class Shelf:
 
 
 def _is_settled(identity: Exact) -> bool:
-    """Whether a file can no more be changed without its times telling it."""
+    """Whether a later change of the file would show in its times."""
     _, _, _, modified, changed = identity
     return time.time_ns() - max(modified, changed) > COARSE_NS
 
@@ -284,7 +284,7 @@ def _metadata_files(files: Files) -> tuple[Exact | None, Identity | None]:
 
 
 def _size(files: Files, metadata: Metadata | None) -> int:
-    """Of its data file; where nothing tells which that is, of all there are."""
+    """The size of the data file; of all data files together if nothing says which of them is the backup's."""
     if metadata is None:
         return files.size_bytes
     identity = files.data.get(metadata.brief.form)
