@@ -12,10 +12,10 @@ import bson
 from bson import raw_bson
 
 from sidecar.archive.bson import value_end
+from sidecar.archive.definition import ARRAY, DOCUMENT
 
 _CURSOR: Final = frozenset({b"cursor"})
 _BATCHES: Final = frozenset({b"firstBatch", b"nextBatch"})
-_DOCUMENT, _ARRAY = 0x03, 0x04
 _LONGEST_NAME: Final = 64  # of a field of a reply
 _INT32: Final = struct.Struct("<i")
 
@@ -41,15 +41,14 @@ def _with_batch_closed(payload: Any) -> dict[str, Any]:
 
     Raises ValueError, LookupError, struct.error where the reply is not as expected.
     """
-    whole = memoryview(payload)
-    _, cursor, around = _cut(whole, _DOCUMENT, _CURSOR)
-    name, batch, rest = _cut(cursor, _ARRAY, _BATCHES)
+    _, cursor, reply = _cut(memoryview(payload), DOCUMENT, _CURSOR)
+    name, batch, rest = _cut(cursor, ARRAY, _BATCHES)
     documents = _documents_of(batch)
-    return _plain(around) | {"cursor": _plain(rest) | {name: [documents] if documents else []}}
+    return reply | {"cursor": rest | {name: [documents] if documents else []}}
 
 
-def _cut(document: memoryview, kind: int, names: frozenset[bytes]) -> tuple[str, memoryview, bytes]:
-    """Cut out the one field that has this type and one of these names. Return its name, its value, and what is left."""
+def _cut(document: memoryview, kind: int, names: frozenset[bytes]) -> tuple[str, memoryview, dict[str, Any]]:
+    """Cut out the one field that has this type and one of these names. Return its name, its value, and the other fields."""
     begin = _INT32.size
     while True:
         head = bytes(document[begin : begin + _LONGEST_NAME])
@@ -62,19 +61,15 @@ def _cut(document: memoryview, kind: int, names: frozenset[bytes]) -> tuple[str,
             break
         begin = end
     rest = b"".join((_INT32.pack(len(document) - end + begin), document[4:begin], document[end:]))
-    if head[0] != kind or _length(document) != len(document) or not names.isdisjoint(map(str.encode, _plain(rest))):
-        raise ValueError(f"expected one field {name!r} of type {kind:#04x}")
-    return name.decode(), document[value:end], rest
-
-
-def _plain(document: bytes) -> dict[str, Any]:
     options: Any = raw_bson._RAW_ARRAY_BSON_OPTIONS  # noqa: SLF001 - its documents keep arrays as bytes
-    return dict(options.document_class(document, options).items())
+    others = dict(options.document_class(rest, options).items())
+    if head[0] != kind or not _is_whole(document) or not names.isdisjoint(map(str.encode, others)):
+        raise ValueError(f"expected one field {name!r} of type {kind:#04x}")
+    return name.decode(), document[value:end], others
 
 
-def _length(document: memoryview) -> int:
-    length: int = _INT32.unpack_from(document)[0]
-    return length
+def _is_whole(document: memoryview) -> bool:
+    return value_end(document, DOCUMENT, 0) == len(document)
 
 
 def _documents_of(array: memoryview) -> bytes:
@@ -83,7 +78,7 @@ def _documents_of(array: memoryview) -> bytes:
     A large document is alone in its batch: its bytes are copied once, and not twice as the driver would.
     """
     head = bytes(array[4 : 4 + _LONGEST_NAME])
-    one = array[4 + head.index(0, 1) + 1 : -1] if head[0] == _DOCUMENT else array[:0]
-    if len(one) > _INT32.size and _length(one) == len(one) and array[-1] == one[-1] == 0:
+    one = array[4 + head.index(0, 1) + 1 : -1] if head[0] == DOCUMENT else array[:0]
+    if len(one) > _INT32.size and _is_whole(one) and array[-1] == one[-1] == 0:
         return bytes(one)
     return bytes(bson._array_of_documents_to_buffer(array))  # noqa: SLF001 - as the driver does
