@@ -9,8 +9,9 @@ from typing import Final
 from sidecar.errors import DIED
 from sidecar.history.outbox import TABLES as LATER_TABLES
 from sidecar.history.outbox import note_run
-from sidecar.history.rows import ENDED, GOOD, PASSED, REAL, RUN, Accounted, insert, run_of, run_row, stored
+from sidecar.history.rows import ENDED, GOOD, PASSED, REAL, RUN, Accounted, insert, run_of, run_row
 from sidecar.model import Kind, Manifest, Outcome, Run
+from sidecar.model.moments import stored
 from sidecar.rules.schedule import schedule_name
 
 FIRST: Final = "first "  # prefix of a schedule's name, in a row that says since when the schedule is known

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from sidecar.errors import Stopped
 from sidecar.history.database import RecordFile
-from sidecar.history.rows import moment_of, stored
 from sidecar.model import CALLED_OFF, TOOK_PLACE, Channel, Kind, Notice, NoticeState, Run, Severity
+from sidecar.model.moments import moment_of, stored
 from sidecar.rules.conditions import Condition, News, changes
 
 SCHEMA: Final = """

@@ -30,15 +30,14 @@ from sidecar.history.rows import (
     Total,
     hashed,
     insert,
-    moment_of,
     pause_of,
     run_of,
     run_row,
-    stored,
     total_of,
 )
 from sidecar.history.sqlite import Tables
 from sidecar.model import Kind, Manifest, Outcome, Run, Trigger
+from sidecar.model.moments import moment_of, stored
 from sidecar.rules.schedule import schedule_name
 
 T = TypeVar("T")

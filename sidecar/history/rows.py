@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sidecar.errors import DIED, Stopped
@@ -18,12 +18,11 @@ from sidecar.model import (
     Run,
     Trigger,
 )
+from sidecar.model.moments import moment_of, stored
 
 VERSION: Final = 1
 MESSAGE_LENGTH: Final = 2_000
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 SCHEMA: Final = """
 CREATE TABLE runs (
     job_id TEXT NOT NULL, set_name TEXT NOT NULL, kind TEXT NOT NULL, trigger TEXT NOT NULL, started_at INTEGER NOT NULL,
@@ -172,19 +171,6 @@ def total_of(row: tuple[Any, ...]) -> Total:
 def pause_of(row: tuple[Any, ...]) -> Pause:
     since, until, by = row
     return Pause(moment_of(since), moment_of(until) if until is not None else None, by)
-
-
-def stored(moment: datetime) -> int:
-    """Return a time as it is stored: in microseconds since 1970 in UTC."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def moment_of(stored: int) -> datetime:
-    """Return the time of a stored number. Raises ValueError if there is no such time."""
-    try:
-        return _EPOCH + stored * _MICROSECOND
-    except OverflowError as error:
-        raise ValueError(f"{stored} is not a time") from error
 
 
 def hashed(key: str) -> str:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,6 +18,7 @@ from urllib.parse import quote
 from sidecar.errors import StorageError
 from sidecar.logger import Logger
 from sidecar.model import VERIFIED, BackupId, BackupState, Form, Manifest, Metadata, Verdict
+from sidecar.model.moments import moment_of, stored
 from sidecar.store import metadata_rows
 from sidecar.store.durable import Exact, Identity, as_identity, make_private, open_private
 from sidecar.store.files import Files
@@ -38,8 +39,6 @@ CREATE TABLE IF NOT EXISTS findings (
 """,
     metadata_rows.TABLE,
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 log = Logger(__name__)
 
@@ -161,14 +160,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _row(one: Finding) -> tuple[object, ...]:
-    found_at = (one.found_at - _EPOCH) // _MICROSECOND
     return (
         str(one.backup_id),
         *one.identity,
         one.checksum,
         one.verdict.state,
         one.verdict.message,
-        found_at,
+        stored(one.found_at),
         one.is_deep,
     )
 
@@ -182,6 +180,6 @@ def _finding_of(backup_id: BackupId, row: tuple[Any, ...]) -> Finding:
         identity=(size, mtime_ns, inode),
         checksum=checksum,
         verdict=VERIFIED if is_usual else Verdict(BackupState(state), message),
-        found_at=_EPOCH + found_at * _MICROSECOND,
+        found_at=moment_of(found_at),
         is_deep=bool(is_deep),
     )

@@ -7,11 +7,11 @@ the program wrote, are seen by its checksum.
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sidecar import __version__
 from sidecar.model import BackupId, Brief, Form, Manifest, Metadata, Trigger
+from sidecar.model.moments import moment_of, stored
 from sidecar.store.durable import Exact
 
 TABLE: Final = """
@@ -23,8 +23,6 @@ CREATE TABLE IF NOT EXISTS manifests (
 """
 INSERT: Final = "INSERT OR REPLACE INTO manifests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _AT_ONCE: Final = 500  # ids in one question: SQLite takes a thousand at least
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 Row = tuple[Any, ...]
 
@@ -45,7 +43,7 @@ def row_of(backup_id: BackupId, identity: Exact, manifest: Manifest) -> Row | No
     row = (
         str(backup_id),
         str(identity),
-        (brief.taken_at - _EPOCH) // _MICROSECOND,
+        stored(brief.taken_at),
         brief.checksum,
         brief.form.value,
         str(brief.documents),  # a sum of what may be larger than SQLite's numbers
@@ -64,14 +62,14 @@ def metadata_of(row: Row, identity: Exact) -> Metadata | None:
     _, _, taken_at, data_checksum, form, documents, trigger, has_suspicions, content = said
     try:
         brief = Brief(
-            taken_at=_EPOCH + taken_at * _MICROSECOND,
+            taken_at=moment_of(taken_at),
             checksum=data_checksum,
             form=Form(form),
             documents=int(documents),
             trigger=Trigger(trigger),
             has_suspicions=bool(has_suspicions),
         )
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError):
         return None
     return Metadata(brief, content)
 
