@@ -5,17 +5,17 @@ use crate::bson::{NoDocument, split};
 use std::sync::OnceLock;
 use std::{panic, thread};
 
-/// What a backup waits for with more of them is the reading.
+/// With more parts than this a backup waits for reading, not for encoding.
 const MOST_PARTS: usize = 4;
 
-/// Takes some milliseconds, where a thread is begun in some hundredths of one.
+/// Encoding so many bytes takes some milliseconds; starting a thread takes some hundredths of one.
 const SMALLEST_PART: usize = 256 << 10;
 
-/// The text of a larger batch would stand in memory one and a half times.
+/// A larger batch stays whole: in parts, its text would need one and a half times the memory.
 const LARGEST_BATCH: usize = 4 << 20;
 
-/// As [`batch::encode`], with the same result, in as many threads as there are processors for this process. Where the system
-/// gives us no thread the caller's does the work.
+/// Encodes like [`batch::encode`], with the same result, in up to as many threads as this process may use processors. If the
+/// system refuses a thread, the calling thread does the work.
 ///
 /// # Errors
 /// As those of [`batch::encode`].
@@ -25,7 +25,7 @@ pub fn encode(documents: &[u8], text: &mut Vec<u8>, proof: &mut Vec<u8>) -> Resu
     encode_in(parts, documents, text, proof)
 }
 
-/// How many of them the scheduler and the control group's quota leave us, asked for once.
+/// How many processors the scheduler and the control group's quota allow us; asked once.
 fn processors() -> usize {
     static FOUND: OnceLock<usize> = OnceLock::new();
     *FOUND.get_or_init(|| thread::available_parallelism().map_or(1, |found| found.get().min(MOST_PARTS)))
@@ -65,7 +65,7 @@ fn encoded(part: &[u8]) -> Encoded {
     (lines, found)
 }
 
-/// At most `number` runs of documents of about the same size. What is no document ends the last one.
+/// Cuts a batch into at most `number` parts of about the same size. Bytes that are no document stay at the end of the last part.
 fn cut(documents: &[u8], number: usize) -> Vec<&[u8]> {
     let size = documents.len().div_ceil(number);
     let (mut parts, mut rest, mut end) = (Vec::with_capacity(number), documents, 0);

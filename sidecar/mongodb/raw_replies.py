@@ -1,7 +1,7 @@
 """Batches as they came from the wire.
 
 PyMongo's raw-batch cursor makes an object of every document of a reply and throws them away again: two thirds of what a
-plain read costs. What it makes of a reply in the end is made here of the reply's own bytes, and these are copied once.
+plain read costs. This module builds the same result from the bytes of the reply, and copies them once.
 """
 
 import struct
@@ -21,7 +21,7 @@ _INT32: Final = struct.Struct("<i")
 
 
 def leave_documents_closed(cursor: Any) -> None:
-    """Of a Motor cursor over raw batches. Where the driver is built in another way than we know, it stays as slow as it is."""
+    """Make a Motor cursor over raw batches use the short way. A driver with other internals keeps its own, slower way."""
     inner = getattr(cursor, "delegate", None)
     unpack: Callable[..., Any] | None = getattr(inner, "_unpack_response", None)
     if inner is None or unpack is None:

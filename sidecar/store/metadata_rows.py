@@ -1,7 +1,6 @@
-"""What metadata says, as rows of memory: in brief in columns, so that what nobody asks for is not parsed, and whole as JSON.
+"""Rows that remember metadata: the brief facts in columns, and the whole as JSON that is parsed only when asked for.
 
-A row is believed while the metadata file is the very one that it was read from. A flipped bit in it, and what another version of
-the program wrote, are seen by its checksum.
+A row is valid while its metadata file is unchanged. Its checksum detects a flipped bit and rows of another program version.
 """
 
 import hashlib
@@ -28,7 +27,7 @@ Row = tuple[Any, ...]
 
 
 def rows(connection: sqlite3.Connection, ids: Sequence[str]) -> Iterator[Row]:
-    """Those of these backups."""
+    """Yield the rows of these backups."""
     for first in range(0, len(ids), _AT_ONCE):
         asked = ids[first : first + _AT_ONCE]
         places = ", ".join("?" * len(asked))
@@ -36,7 +35,7 @@ def rows(connection: sqlite3.Connection, ids: Sequence[str]) -> Iterator[Row]:
 
 
 def row_of(backup_id: BackupId, identity: Exact, manifest: Manifest) -> Row | None:
-    """None for what would come back as anything else, and for what only the holder of a private key may know."""
+    """Return the row of a manifest. None if JSON would not give it back unchanged, or if it is encrypted."""
     content, brief = manifest.model_dump_json(), Brief.of(manifest)
     if manifest.encryption is not None or Manifest.model_validate_json(content) != manifest:
         return None
@@ -55,7 +54,7 @@ def row_of(backup_id: BackupId, identity: Exact, manifest: Manifest) -> Row | No
 
 
 def metadata_of(row: Row, identity: Exact) -> Metadata | None:
-    """None where it was read from another file, and where a row is not what was written."""
+    """Return the metadata of a row. None if it is of another file, or if its checksum does not match."""
     *said, found = row
     if said[1] != str(identity) or found != checksum(said):
         return None
@@ -75,5 +74,5 @@ def metadata_of(row: Row, identity: Exact) -> Metadata | None:
 
 
 def checksum(said: Sequence[object]) -> str:
-    """A flipped bit in here would else be believed."""
+    """Return the SHA-256 over a row and the program's version."""
     return hashlib.sha256("\n".join(map(str, (__version__, *said))).encode()).hexdigest()

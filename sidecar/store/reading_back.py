@@ -22,14 +22,14 @@ _BLOCK_BYTES: Final = 1 << 20
 
 
 class BytesRead(NamedTuple):
-    """What was read from the disk."""
+    """Size and SHA-256 of the stored bytes and of their text, as read from the disk."""
 
     stored: Measure
     text: Measure
 
 
 class ReadBack:
-    """Follows the one writer of a file. Each method raises what went wrong behind it: OSError, StorageError."""
+    """Reads a file back behind its only writer. Each method raises errors of the reading thread: OSError, StorageError."""
 
     def __init__(self, file: BufferedRandom, name: str, form: Form, own_key: AgeIdentity | None) -> None:
         self._file = file
@@ -38,7 +38,7 @@ class ReadBack:
         self._found: Future[BytesRead] = self._thread.submit(_read, self._disk, name, form, own_key)
 
     def follow(self, size: int) -> None:
-        """The file has so many bytes by now, and none of them will change, unless this is given up."""
+        """Tell how many bytes the file has now. They must not change any more unless `give_up` is called first."""
         if self._found.done():
             self._found.result()
         if size - self._disk.written >= STEP_BYTES:
@@ -46,13 +46,13 @@ class ReadBack:
             self._disk.tell(size - size % STEP_BYTES)
 
     def end(self, size: int) -> BytesRead:
-        """All of the file is synced, and this is its size: read the rest."""
+        """Read the rest and return the result. The whole file is synced, and `size` is its size in bytes."""
         self._disk.tell(size, is_whole=True)
         self._thread.shutdown()
         return self._found.result()
 
     def give_up(self) -> None:
-        """Read nothing more; returns when nobody reads. What was synced or read in vain before is an error all the same."""
+        """Stop reading, and wait for the thread to end. An earlier error of syncing or reading is still raised."""
         self._disk.give_up()
         self._thread.shutdown()
         with suppress(_GivenUp):
@@ -60,11 +60,11 @@ class ReadBack:
 
 
 class _GivenUp(Exception):
-    """Nobody wants to know the rest."""
+    """The reading was stopped by `give_up`."""
 
 
 class _Disk:
-    """The synced part of a file as a stream that only goes forwards; a read waits for the writer."""
+    """The synced part of a file as a forward-only stream. A read waits until the writer has written more."""
 
     def __init__(self, descriptor: int) -> None:
         self.written = 0
